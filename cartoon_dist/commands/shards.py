@@ -1,0 +1,126 @@
+"""Pictures on disk -> a folder of shards: what shards/photos.py and shards/cartoons.py call."""
+
+import argparse
+import json
+import re
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cartoon_dist import config, nested
+from cartoon_dist.commands.entry import DONE, STOPPED
+from cartoon_dist.config import ShardSettings
+from cartoon_dist.data.build import Built, build
+from cartoon_dist.data.job import Job, plan_job
+from cartoon_dist.data.sample import Domain
+from cartoon_dist.errors import ConfigError
+
+_SETTING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
+_NUM_SKIPPED_SHOWN = 20
+_MAKES = {
+    "photo": "shards of photos, each with its saliency label",
+    "cartoon": "shards of cartoons, each with its edge-smoothed copy",
+}
+
+
+def photos(words: Sequence[str]) -> int:
+    """Photos -> shards of photo + saliency."""
+    return _main("photo", words)
+
+
+def cartoons(words: Sequence[str]) -> int:
+    """Cartoons -> shards of cartoon + smoothed."""
+    return _main("cartoon", words)
+
+
+def _main(domain: Domain, words: Sequence[str]) -> int:
+    chosen = _parser(domain).parse_args([word for word in words if not _SETTING.match(word)])
+    given = [word for word in words if _SETTING.match(word)]
+    if len(chosen.paths) < 2:
+        raise ConfigError(f"give pictures and, last, the folder to write to: shards/{domain}s.py PICTURES... OUT")
+    *inputs, folder = chosen.paths
+    settings = config.read(ShardSettings, [], given)
+    _warn_without_effect(domain, settings, given)
+    job = plan_job(inputs, domain=domain, settings=settings)
+    if chosen.dry_run:
+        _print_plan(job, folder, settings)
+        return DONE
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop by a scheduler is a stop by Ctrl-C
+    try:
+        built = build(job, Path(folder), settings, shown=True)
+    except KeyboardInterrupt:
+        print(f"{folder}: stopped; finished shards are kept, the same command goes on", file=sys.stderr)
+        return STOPPED
+    _report(built, folder)
+    return DONE
+
+
+def _parser(domain: Domain) -> argparse.ArgumentParser:
+    settings = ", ".join(f"{k}={v}" for k, v in nested.flatten(nested.plain(ShardSettings())).items())
+    parser = argparse.ArgumentParser(
+        prog=f"shards/{domain}s.py",
+        usage=f"%(prog)s {domain.upper()}S... OUT [key=value ...] [--dry-run]",
+        description=f"Make {_MAKES[domain]}. Run it again to go on where it stopped.",
+        epilog=f"settings and their defaults: {settings}. A path that looks like key=value is given as ./key=value.",
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="folders (searched through), globs, pictures or .txt files of one path a line; last, the output folder",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print settings and counts, write nothing")
+    return parser
+
+
+def _warn_without_effect(domain: Domain, settings: ShardSettings, given: Sequence[str]) -> None:
+    idle = {"saliency": "on cartoons"} if domain == "cartoon" else {}
+    if settings.crop == "resize":
+        idle |= dict.fromkeys(("scales", "flat_below"), "with crop=resize")
+    if settings.test_fraction == 0:
+        idle["seed"] = "with test_fraction=0"
+    for word in given:
+        key = word.partition("=")[0]
+        if key.split(".")[0] in idle:
+            print(f"warning: {key} has no effect {idle[key.split('.')[0]]}", file=sys.stderr)
+
+
+def _print_plan(job: Job, folder: str, settings: ShardSettings) -> None:
+    for key, value in nested.flatten(nested.plain(settings)).items():
+        print(f"{key}: {json.dumps(value)}")
+    num_test = sum(picture.split == "test" for picture in job.pictures)
+    num_scenes = len({picture.scene for picture in job.pictures})
+    counts = count(len(job.pictures), job.domain)
+    print(f"pictures: {len(job.pictures)} under {job.root}, in {num_scenes} scenes")
+    print(
+        f"{folder}: would hold {counts} in {count(job.num_shards, 'shard')} "
+        f"({len(job.pictures) - num_test} train, {num_test} test){_before_tiling(job.settings)}; nothing written"
+    )
+
+
+def _before_tiling(settings: Mapping[str, object]) -> str:
+    return ", before tiling" if settings["crop"] == "tile" else ""
+
+
+def _report(built: Built, folder: str) -> None:
+    skipped = built.manifest.skipped
+    for picture in skipped[:_NUM_SKIPPED_SHOWN]:
+        print(f"skipped {picture.source}: {picture.reason}", file=sys.stderr)
+    if len(skipped) > _NUM_SKIPPED_SHOWN:
+        print(f"skipped {len(skipped) - _NUM_SKIPPED_SHOWN} more; {folder}/manifest.json lists all", file=sys.stderr)
+    print(summary(built, folder))
+
+
+def summary(built: Built, folder: str) -> str:
+    """One line that names what was made: `OUT: 24 photos in 1 shard (22 train, 2 test), 0 skipped`."""
+    shards = built.manifest.shards
+    num_train, num_test = sum(s.num_train for s in shards), sum(s.num_test for s in shards)
+    made = f"{count(num_train + num_test, built.manifest.domain)} in {count(len(shards), 'shard')}"
+    line = f"{folder}: {made} ({num_train} train, {num_test} test), {len(built.manifest.skipped)} skipped"
+    return line if built.num_new else f"{line}; nothing left to do"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 shard`, `2 shards`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,225 @@
+"""`launch/train.py`: read the config, wire the rooms, train."""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from cartoon_dist import config, distributed
+from cartoon_dist.commands import entry
+from cartoon_dist.commands.describe import describe
+from cartoon_dist.config import TrainSettings
+from cartoon_dist.data.batches import Steps, Stream, batches, stream
+from cartoon_dist.data.read import Shards
+from cartoon_dist.errors import CartoonError, ConfigError, ShardError
+from cartoon_dist.runs import setup
+from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.tensors import Batch
+from cartoon_dist.train import samples
+from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.log import Log, say
+from cartoon_dist.train.loop import Hooks, train
+from cartoon_dist.train.meter import Meter
+from cartoon_dist.train.preempt import StopRequest
+from cartoon_dist.train.reporter import Reporter
+from cartoon_dist.train.saving import Saver
+from cartoon_dist.train.schedule import Schedule
+from cartoon_dist.train.state import TrainState, start
+
+
+def main(argv: Sequence[str]) -> int:
+    """Train as the command line says; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="launch/train.py",
+        description="Train a method. The same command run again goes on where it stopped.",
+        epilog="example: accelerate launch --config_file configs/accelerate/cpu.yaml "
+        "launch/train.py configs/demo.yaml max_steps=20",
+    )
+    parser.add_argument(
+        "config", nargs="+", metavar="CONFIG.yaml | key=value", help="config files, later over earlier; then settings"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what would be done, and stop; needs no shards and no weights"
+    )
+    arguments = parser.parse_intermixed_args(argv)
+    settings = read_settings(arguments.config)
+    if arguments.dry_run:
+        print(describe(settings))
+        return entry.DONE
+    return run(settings)
+
+
+def read_settings(words: Sequence[str]) -> TrainSettings:
+    """Config files and `key=value` words as settings; the run folder is named after the files."""
+    files = [Path(word) for word in words if "=" not in word]
+    if not files:
+        raise ConfigError("give at least one config file, for instance configs/hayao.yaml")
+    pairs = [word for word in words if "=" in word]
+    return config.read(TrainSettings, files, pairs, run_dir="runs/" + "-".join(file.stem for file in files))
+
+
+def run(settings: TrainSettings) -> int:
+    """Train to the end, or to a request to stop, and leave the reason in the run folder; the exit status."""
+    folder = RunFolder(Path(settings.run_dir))
+    try:
+        reason = _train(settings, folder)
+        status = entry.STOPPED if reason else entry.DONE
+    except CartoonError as error:
+        status, reason = entry.MENDABLE, str(error)
+        raise
+    except BaseException as error:
+        status, reason = 1, repr(error)
+        raise
+    finally:
+        if distributed.is_main():
+            folder.write_exit(status, reason)
+    distributed.leave()
+    return status
+
+
+def _train(settings: TrainSettings, folder: RunFolder) -> str:
+    """Wire the rooms and train; why it stopped early, or an empty string."""
+    engine = Engine(precision=settings.precision)
+    _check_shares(settings)
+    folder.check_same(settings)
+    photos, cartoons = _streams(settings)
+    schedule = Schedule(settings=settings, num_photos=len(photos.shards), num_cartoons=len(cartoons.shards))
+    method = setup.build(settings, engine.place)
+
+    state, meter = start(method.networks, settings.optimizer), Meter()
+    data = {"photos": photos.shards.fingerprint(), "cartoons": cartoons.shards.fingerprint()}
+    saver = Saver(run=folder, settings=settings, engine=engine, data=data)
+    saver.resume(state, meter)
+    if distributed.is_main():
+        folder.write_config(settings)
+    _announce(settings, engine, schedule, state)
+    engine.prepare(state)
+
+    log = Log(folder, step=state.step)
+    reporter = Reporter(schedule=schedule, log=log, meter=meter, step=state.step)
+    draw = _drawer(settings, folder, engine, state, log)
+    if state.step == 0:
+        draw(0)
+    try:
+        reason = train(
+            method=method,
+            engine=engine,
+            state=state,
+            schedule=schedule,
+            batches=_batches(settings, engine, schedule, photos, cartoons, reporter),
+            hooks=Hooks(report=reporter.report, save=lambda _step: saver.save(state, meter), draw=draw),
+            stop=StopRequest(max_hours=settings.max_hours),
+        )
+    finally:
+        reporter.close()
+    _conclude(folder, schedule, state, reason)
+    return reason
+
+
+def _check_shares(settings: TrainSettings) -> None:
+    num = distributed.world_size()
+    if settings.batch_size % num:
+        raise ConfigError(
+            f"batch_size: {settings.batch_size} cannot be divided over {num} processes; use a multiple of {num}"
+        )
+
+
+def _streams(settings: TrainSettings) -> tuple[Stream, Stream]:
+    """Both domains' training streams, over shards whose every byte was checked."""
+    data = settings.data
+    photos, cartoons = (
+        stream(
+            shards=Shards(folder=Path(folder), domain=domain, split="train"),
+            seed=settings.seed,
+            image_size=settings.image_size,
+            fit=data.fit,
+            flip=data.flip,
+            batch_size=settings.batch_size,
+        )
+        for domain, folder in (("photo", data.photos), ("cartoon", data.cartoons))
+    )
+    # The processes share the reading, and all of them stop when one finds damage.
+    share = slice(distributed.rank(), None, distributed.world_size())
+    found = photos.shards.damaged(share=share) + cartoons.shards.damaged(share=share)
+    faults = sorted({fault for faults in distributed.gather(found) for fault in faults})
+    if faults:
+        raise ShardError(f"{'; '.join(faults)}; mend with shards/verify.py FOLDER --mend")
+    return photos, cartoons
+
+
+def _batches(
+    settings: TrainSettings, engine: Engine, schedule: Schedule, photos: Stream, cartoons: Stream, reporter: Reporter
+) -> Iterator[Batch]:
+    """This process's batches from the reporter's step on; the time spent waiting for them is reported."""
+    steps = Steps(
+        photos=photos,
+        cartoons=cartoons,
+        batch_size=settings.batch_size,
+        warmup_steps=schedule.warmup_steps,
+        rank=distributed.rank(),
+        world_size=distributed.world_size(),
+    )
+    ahead = batches(
+        steps,
+        first=reporter.first,
+        end=schedule.total_steps,
+        num_workers=settings.data.num_workers,
+        pinned=engine.device.type == "cuda",
+    )
+    while True:
+        before = time.perf_counter()
+        batch = next(ahead, None)
+        if batch is None:
+            return
+        reporter.waited(time.perf_counter() - before)
+        yield batch
+
+
+def _drawer(
+    settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState, log: Log
+) -> Callable[[int], None]:
+    """What draws the sample pictures after a step: held-out photos, or photos of the training set where none is held
+    out."""
+    if not distributed.is_main():
+        return lambda _step: None
+    shards = Shards(folder=Path(settings.data.photos), domain="photo", split="test")
+    if not len(shards):
+        shards = Shards(folder=Path(settings.data.photos), domain="photo", split="train")
+    shown = stream(
+        shards=shards, seed=0, image_size=settings.image_size, fit=settings.data.fit, flip=False, batch_size=1
+    )
+    fixed = samples.fixed(shown, settings.num_samples, engine.device, engine.dtype)
+    generator = state.ema if settings.weights == "ema" else state.networks["generator"]
+
+    def draw(step: int) -> None:
+        pixels = samples.grid(fixed, generator, settings.weights)
+        samples.write(folder.sample(step), pixels)
+        log.picture(step, pixels)
+
+    return draw
+
+
+def _announce(settings: TrainSettings, engine: Engine, schedule: Schedule, state: TrainState) -> None:
+    share = settings.batch_size // distributed.world_size()
+    say(
+        f"{settings.run_dir}: {engine.describe()}, {settings.precision}, "
+        f"batch {settings.batch_size} ({share} a process); "
+        f"{schedule.num_photos} photos, {schedule.num_cartoons} cartoons; {schedule.total_steps} steps, "
+        f"{min(schedule.warmup_steps, schedule.total_steps)} of them warm-up"
+    )
+    if settings.precision == "bf16" and engine.device.type == "cpu":
+        say("warning: precision=bf16 on a CPU without native bf16 is many times slower than fp32")
+    for idle in config.without_effect(settings):
+        say(f"warning: {idle}")
+    if state.step >= schedule.total_steps:
+        say(f"{settings.run_dir}: nothing is left to do")
+    elif state.step:
+        say(f"{settings.run_dir}: goes on after step {state.step}")
+
+
+def _conclude(folder: RunFolder, schedule: Schedule, state: TrainState, reason: str) -> None:
+    if not distributed.is_main():
+        return
+    if reason:
+        say(f"{folder.root}: stopped after step {state.step} ({reason}); run the same command again to go on")
+    print(f"{folder.checkpoint(state.step)}: step {state.step} of {schedule.total_steps}")

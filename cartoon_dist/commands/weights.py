@@ -1,0 +1,90 @@
+"""`launch/weights.py`: fetch pretrained weights, for machines without internet too; list what there is."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cartoon_dist import weights
+from cartoon_dist.commands import entry
+from cartoon_dist.errors import WeightsError
+from cartoon_dist.progress import Progress
+
+FOLDER_VARIABLE = "CARTOON_DIST_WEIGHTS"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Fetch or list as the command line says; the exit status."""
+    arguments = _parser().parse_args(argv)
+    if arguments.action == "list":
+        show(arguments.folder)
+    else:
+        fetch(arguments.names or list(weights.KNOWN), arguments.folder)
+    return entry.DONE
+
+
+def fetch(names: Sequence[str], folder: Path) -> None:
+    """Fetch each; one that fails does not stop the others, and is named in the WeightsError at the end."""
+    entries = [weights.known(name) for name in names]  # a wrong name shows before anything is downloaded
+    failures = []
+    for name in names:
+        try:
+            print(_fetch(name, folder), flush=True)
+        except WeightsError as error:
+            failures.append(f"{name} ({error})")
+    if failures:
+        raise WeightsError(f"not fetched: {'; '.join(failures)}")
+    print(f"{folder}/: {', '.join(entry.file for entry in entries)}")
+
+
+def show(folder: Path) -> None:
+    """Print a line for each known file: name, file, state, licence, source."""
+    rows = [("name", "file", "state", "licence", "source")]
+    for name, known in weights.KNOWN.items():
+        rows.append((name, known.file, weights.state(name, folder), known.licence, str(known.source)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    num_present = sum(row[2] == "present" for row in rows)
+    print(f"{folder}/: {num_present} of {len(weights.KNOWN)} present")
+
+
+def _fetch(name: str, folder: Path) -> str:
+    """What was done for these weights, as a line."""
+    known = weights.known(name)
+    bars: list[Progress] = []
+
+    def report(done: int, total: int) -> None:
+        if total and not bars:
+            bars.append(Progress(total=total, unit="bytes", label=name))
+        for bar in bars:
+            bar.update(done)
+
+    print(f"{name}: looking for {known.source}", file=sys.stderr, flush=True)
+    try:
+        fetched = weights.fetch(name, folder, report)
+    finally:
+        for bar in bars:
+            bar.close()
+    return f"{name}: {folder / known.file} {'fetched' if fetched else 'was already there'}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(os.environ.get(FOLDER_VARIABLE) or "weights"),
+        help=f"where the weights lie (default: ${FOLDER_VARIABLE}, or weights/)",
+    )
+    parser = argparse.ArgumentParser(
+        prog="launch/weights.py",
+        description="Pretrained weights: the only command that downloads. Files are checked by their hashes.",
+        epilog="example: python launch/weights.py fetch vgg19",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="fetch | list")
+    fetching = actions.add_parser("fetch", parents=[where], help="download what is missing or damaged")
+    fetching.add_argument("names", nargs="*", metavar="NAME", help=f"which (default: all): {', '.join(weights.KNOWN)}")
+    actions.add_parser("list", parents=[where], help="what is known, what is present, where it comes from, its licence")
+    return parser

@@ -1,0 +1,271 @@
+"""Every setting of training, its default, and the one way to read one.
+
+A config is YAML that says only what differs from the defaults below, then `key=value` words from the command line;
+of several files the later wins. All mistakes are reported at once, each with its path:
+`loss.content.weight: Input should be a valid number (got 'many')`.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from cartoon_dist import nested
+from cartoon_dist.errors import ConfigError
+
+Settings = TypeVar("Settings")
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+CountOrZero = Annotated[int, Field(ge=0)]
+
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
+def settings(kind: type[Settings]) -> type[Settings]:
+    """Settings are frozen, named, and refuse keys they do not know."""
+    made = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))(kind)
+    return cast(type[Settings], made)
+
+
+@settings
+class DataSettings:
+    """Where the shards lie and how their samples are used."""
+
+    photos: str = "runs/shards/photos"
+    cartoons: str = "runs/shards/cartoons"
+    # What to do when the stored pictures are larger than image_size: refuse, shrink them, or cut a random window.
+    fit: Literal["exact", "shrink", "crop"] = "exact"
+    flip: bool = True
+    num_workers: CountOrZero = 2
+
+
+@settings
+class ModelSettings:
+    """The networks; the defaults are the paper's last row of Table 1."""
+
+    channels: Annotated[int, Field(ge=2, multiple_of=2)] = 64
+    num_blocks: CountOrZero = 8
+    saliency: Literal["none", "sal", "ressal"] = "ressal"
+    residual: Literal["projection", "identity"] = "projection"
+    attention: Literal["none", "cbam"] = "cbam"
+    # Whether the generator's losses reach the saliency network through the joints.
+    joints: Literal["attached", "detached"] = "attached"
+
+
+@settings
+class ContentSettings:
+    """Eq 9 and Eq 12: w_con = weight * decay ** floor(epoch / every)."""
+
+    weight: NotNegative = 0.25
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.96
+    every: Count = 10
+    network: Literal["vgg19", "vgg16"] = "vgg19"
+    layer: str = "conv4_4"
+    vgg_input: Literal["unit", "imagenet", "caffe"] = "unit"
+
+
+@settings
+class SaliencyLossSettings:
+    """Eq 10 and its weight w_s in Eq 11."""
+
+    weight: NotNegative = 1.0
+
+
+@settings
+class LossSettings:
+    """The terms of Eq 11; `log` is Eq 6, the original CartoonGAN's."""
+
+    adversarial: Literal["lsgan", "log"] = "lsgan"
+    content: ContentSettings = Field(default_factory=ContentSettings)
+    saliency: SaliencyLossSettings = Field(default_factory=SaliencyLossSettings)
+
+
+@settings
+class WarmupSettings:
+    """The phase before the GAN: G learns to copy the photo, S learns its label."""
+
+    epochs: NotNegative = 10.0
+    # Instead of epochs, counted over the photos, a plain number of steps.
+    steps: CountOrZero | None = None
+    loss: Literal["content", "pixel"] = "content"
+    learning_rate: Positive = 2e-4
+
+
+@settings
+class OptimizerSettings:
+    """Adam, one for each network."""
+
+    generator: Positive = 2e-4
+    discriminator: Positive = 2e-4
+    betas: tuple[Fraction, Fraction] = (0.5, 0.999)
+    # The learning rates are multiplied by `factor` at each of these epochs of the GAN phase.
+    milestones: tuple[Count, ...] = (100, 150)
+    factor: Positive = 0.1
+
+
+@settings
+class WarningSettings:
+    """When a run says that something looks wrong."""
+
+    dominance: Positive = 10.0
+    dominance_steps: Count = 100
+    # D has won when its means of real and generated cartoons are this far apart; it has lost when they are this close.
+    won: Positive = 0.95
+    lost: NotNegative = 0.02
+    judged_steps: Count = 200
+
+
+@settings
+class CheckpointSettings:
+    """How often the whole state is written, and how many are kept."""
+
+    every: Count = 1000
+    keep: Count = 3
+
+
+@settings
+class CaptureSettings:
+    """The step as a recorded graph. This release runs every step eagerly."""
+
+    mode: Literal["none"] = "none"
+
+
+@settings
+class TrainSettings:
+    """All settings of a training run."""
+
+    run_dir: str
+    method: Literal["cartoongan"] = "cartoongan"
+    seed: CountOrZero = 0
+    image_size: Annotated[int, Field(ge=16, multiple_of=4)] = 256
+    batch_size: Count = 4
+    epochs: Positive = 200.0
+    max_steps: Count | None = None
+    max_hours: Positive | None = None
+    precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
+    upsample: Literal["transposed", "resize"] = "transposed"
+    # Which generator draws the sample pictures: the running average of the weights, or the weights themselves.
+    weights: Literal["ema", "raw"] = "ema"
+    weights_folder: str = "weights"
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    log_every: Count = 50
+    sample_every: Count = 1000
+    num_samples: Count = 8
+    data: DataSettings = Field(default_factory=DataSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    loss: LossSettings = Field(default_factory=LossSettings)
+    warmup: WarmupSettings = Field(default_factory=WarmupSettings)
+    optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
+    checkpoint: CheckpointSettings = Field(default_factory=CheckpointSettings)
+    warning: WarningSettings = Field(default_factory=WarningSettings)
+    capture: CaptureSettings = Field(default_factory=CaptureSettings)
+
+
+@settings
+class SaliencySettings:
+    """How labels are made: `public` is the code the paper's labels came from, mended; `author` the methods' own."""
+
+    variant: Literal["public", "author"] = "public"
+
+
+@settings
+class ShardSettings:
+    """All settings of a shard job, for photos and for cartoons."""
+
+    image_size: Annotated[int, Field(ge=16, le=4096)] = 256
+    # resize: short side to image_size, centre crop. tile: every scale cut into tiles, flat ones dropped.
+    crop: Literal["resize", "tile"] = "resize"
+    # Tile mode: the short sides, in multiples of image_size, to which a picture is scaled before it is cut.
+    scales: tuple[Annotated[float, Field(ge=1)], ...] = (1.0, 1.5, 2.0)
+    # Tile mode: a tile whose grey values deviate less than this (0..255) is flat and dropped.
+    flat_below: NotNegative = 8.0
+    samples_per_shard: Count = 500
+    test_fraction: Fraction = 0.1
+    seed: CountOrZero = 0
+    # The share of pictures that may be unusable before the job stops.
+    max_broken: Fraction = 0.01
+    # A larger picture is refused before it is decoded: it would not fit the memory.
+    max_megapixels: Positive = 200.0
+    num_workers: Count | None = None
+    saliency: SaliencySettings = Field(default_factory=SaliencySettings)
+
+
+def read(kind: type[Settings], files: Sequence[Path], words: Sequence[str], **defaults: object) -> Settings:
+    """Merge defaults, files and `key=value` words, later over earlier, into checked settings of the given kind.
+
+    Raises ConfigError with every mistake, each with its path, on one line.
+    """
+    merged: dict[str, Any] = dict(defaults)
+    for file in files:
+        nested.merge(merged, nested.load(file))
+    for word in words:
+        nested.merge(merged, nested.nest(word))
+    return check(kind, merged)
+
+
+def check(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
+    """Turn plain values into settings, or raise ConfigError with all that is wrong with them."""
+    settings, wrong = None, []
+    try:
+        settings = TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        wrong = [f"{_path(e['loc'])}: {_complaint(e['msg'], e['type'], e['input'])}" for e in error.errors()]
+    if kind is TrainSettings:
+        wrong += contradictions(nested.flatten(nested.plain(TrainSettings(run_dir=""))) | nested.flatten(values))
+    if wrong or settings is None:
+        raise ConfigError("; ".join(wrong))
+    return settings
+
+
+_VGG_CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+
+
+def contradictions(flat: Mapping[str, Any]) -> list[str]:
+    """Settings that cannot go together, of all settings by their paths, also where a config holds other mistakes."""
+    wrong = []
+    if flat["model.attention"] == "cbam" and flat["model.saliency"] == "none":
+        wrong.append(
+            "model.attention: cbam follows the saliency network's joints and needs one, so with model.saliency=none it is none"
+        )
+    network, layer = flat["loss.content.network"], flat["loss.content.layer"]
+    layers = [f"conv{b}_{n + 1}" for b, num in enumerate(_VGG_CONVOLUTIONS.get(network, ()), 1) for n in range(num)]
+    if layers and layer not in layers:
+        wrong.append(f"loss.content.layer: {network} has no {layer}; it has {' '.join(layers)}")
+    milestones = flat["optimizer.milestones"]
+    if isinstance(milestones, list) and milestones != sorted(set(map(_number, milestones))):
+        wrong.append(f"optimizer.milestones: {milestones} must rise")
+    if flat["data.photos"] == flat["data.cartoons"]:
+        wrong.append(f"data.cartoons: is the same folder as data.photos ({flat['data.photos']})")
+    return wrong
+
+
+def without_effect(settings: TrainSettings) -> list[str]:
+    """Settings that differ from their defaults and change nothing in this mode."""
+    idle = []
+    model, plain_model = settings.model, ModelSettings()
+    if model.saliency != "ressal" and model.residual != plain_model.residual:
+        idle.append(f"model.residual: has no effect with model.saliency={model.saliency}")
+    if model.saliency == "none" and model.joints != plain_model.joints:
+        idle.append("model.joints: has no effect with model.saliency=none")
+    if settings.warmup.steps is not None and settings.warmup.epochs != WarmupSettings().epochs:
+        idle.append("warmup.epochs: has no effect beside warmup.steps")
+    return idle
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "settings"
+
+
+def _complaint(message: str, kind: str, given: object) -> str:
+    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+        return "no such setting"
+    return f"{message} (got {given!r})" if kind != "missing" else "is missing"

@@ -1,0 +1,137 @@
+"""The shard job: pictures on disk -> shards in a folder. Run it again to go on where it stopped.
+
+find pictures -> job.json -> workers: decode, cut, label -> tar -> its index -> ... -> manifest.json
+"""
+
+import fcntl
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from cartoon_dist.config import ShardSettings
+from cartoon_dist.data.job import Job, finished_shard, first_few, settle
+from cartoon_dist.data.manifest import MANIFEST, Manifest, ShardIndex, Skipped, entry_of, read_manifest, write_record
+from cartoon_dist.data.prepare import FLAT, Prepared, Task
+from cartoon_dist.data.workers import prepare_all
+from cartoon_dist.data.write import write_shard
+from cartoon_dist.errors import ShardError
+from cartoon_dist.progress import Progress
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished folder's manifest, and how many of its shards this run had to build."""
+
+    manifest: Manifest
+    num_new: int
+
+
+def build(job: Job, folder: Path, settings: ShardSettings, *, shown: bool) -> Built:
+    """Build the job's shards that are not complete yet, then seal the folder with its manifest.
+
+    Raises ShardError when the folder was begun by another job, another process writes to it, or more than
+    settings.max_broken of the pictures are broken; finished shards stay, and the same job goes on after them.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ShardError(f"{folder}: a file; the last path is the folder to write to")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        settle(job, folder)
+        return _build_missing(job, folder, settings, shown=shown)
+
+
+def _build_missing(job: Job, folder: Path, settings: ShardSettings, *, shown: bool) -> Built:
+    done = {number: index for number in range(job.num_shards) if (index := finished_shard(job, folder, number))}
+    missing = [number for number in range(job.num_shards) if number not in done]
+    num_done = sum(len(job.shard(number)) for number in done)
+    tasks = (_task(job, position) for number in missing for position in job.shard(number))
+    prepared = prepare_all(tasks, domain=job.domain, settings=settings)
+    unit = f"{job.domain}s"
+    with (
+        closing(prepared),
+        Progress(total=len(job.pictures), unit=unit, label=str(folder), done=num_done, shown=shown) as progress,
+    ):
+        usable = _usable(prepared, job, done.values(), settings.max_broken, num_done, progress)
+        for number in missing:
+            pictures = islice(usable, len(job.shard(number)))
+            done[number] = write_shard(folder, job.name(number), job.settings_sha256, pictures)
+    return Built(_seal(job, folder, [done[number] for number in sorted(done)]), len(missing))
+
+
+def _task(job: Job, position: int) -> Task:
+    picture = job.pictures[position]
+    return Task(position, Path(job.root, picture.name), picture)
+
+
+def _usable(
+    prepared: Iterator[Prepared],
+    job: Job,
+    done: Iterable[ShardIndex],
+    max_broken: float,
+    num_done: int,
+    progress: Progress,
+) -> Iterator[Prepared]:
+    """Pass the pictures on; stop when more than the allowed share of all pictures is broken."""
+    broken = [skipped for index in done for skipped in index.skipped if skipped.reason != FLAT]
+    for count, picture in enumerate(prepared, start=num_done + 1):
+        if picture.reason not in (None, FLAT):
+            broken.append(Skipped(picture.task.picture.name, str(picture.reason)))
+            if len(broken) > max_broken * len(job.pictures):
+                raise ShardError(_too_many(broken, job, max_broken))
+        progress.update(count, f"{len(broken)} broken" if broken else "")
+        yield picture
+
+
+def _too_many(broken: Sequence[Skipped], job: Job, max_broken: float) -> str:
+    share = math.ceil(1000 * len(broken) / len(job.pictures)) / 1000
+    listed = first_few([f"{picture.source} ({picture.reason})" for picture in broken])
+    return (
+        f"{job.root}: {len(broken)} of {len(job.pictures)} pictures are broken, more than max_broken={max_broken:g}: "
+        f"{listed}; remove them, or allow them with max_broken={share:g} or more"
+    )
+
+
+def _seal(job: Job, folder: Path, indices: Sequence[ShardIndex]) -> Manifest:
+    manifest = Manifest(
+        domain=job.domain,
+        image_size=int(str(job.settings["image_size"])),
+        settings=job.settings,
+        settings_sha256=job.settings_sha256,
+        shards=tuple(entry_of(index) for index in indices if index.samples),
+        skipped=tuple(skipped for index in indices for skipped in index.skipped),
+    )
+    if not manifest.shards:
+        raise ShardError(
+            f"{job.root}: none of its {len(job.pictures)} pictures gave a sample; see the reasons in {folder}"
+        )
+    if not _is_sealed(folder, manifest):
+        write_record(folder / MANIFEST, manifest)
+    return manifest
+
+
+def _is_sealed(folder: Path, manifest: Manifest) -> bool:
+    try:
+        return read_manifest(folder) == manifest
+    except ShardError:
+        return False
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that two jobs never write the same shard; it goes with its process."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ShardError(f"{folder}: another job is writing there; wait for it or stop it") from None
+    except OSError:
+        pass  # a file system without locks: shards are put in place whole in any case
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,55 @@
+"""Which sample stands at which place of the endless stream: a pure function of seed, domain and position.
+
+Photos and cartoons are two streams, each reshuffled at its own wrap. A step takes `batch_size` consecutive positions
+of each; ranks and workers only choose among them. So every number of processes sees the same global batches, no sample
+comes twice within a pass, and a run goes on exactly where it stopped. The permutation is computed by position (a
+Feistel network, walked until it lands inside the set; Black and Rogaway, CT-RSA 2002), so nothing the size of the set
+is stored.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+_ROUNDS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The order of one domain's samples."""
+
+    seed: int
+    domain: str
+    num_samples: int
+
+    def sample(self, position: int) -> int:
+        """The sample at a position of the endless stream, in 0..num_samples-1."""
+        wrap, place = divmod(position, self.num_samples)
+        return self._permuted(place, wrap)
+
+    def draw(self, position: int, purpose: str, choices: int) -> int:
+        """A choice among `choices`, made for a position alone: a flip, a window's corner."""
+        return self._hash(purpose, position) % choices
+
+    def _permuted(self, place: int, wrap: int) -> int:
+        half_bits = max(1, ((self.num_samples - 1).bit_length() + 1) // 2)
+        while True:  # the network permutes 4**half_bits numbers, fewer than four times the set: few walks suffice
+            place = self._feistel(place, wrap, half_bits)
+            if place < self.num_samples:
+                return place
+
+    def _feistel(self, value: int, wrap: int, half_bits: int) -> int:
+        left, right = divmod(value, 1 << half_bits)
+        for turn in range(_ROUNDS):
+            left, right = right, left ^ (self._hash("order", wrap, turn, right) % (1 << half_bits))
+        return (left << half_bits) | right
+
+    def _hash(self, *parts: object) -> int:
+        text = "/".join(map(str, (self.seed, self.domain, *parts)))
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def positions(*, step: int, batch_size: int, rank: int, world_size: int) -> range:
+    """The positions that a process takes in a step, counted from the stream's first: its share of the global batch."""
+    share = batch_size // world_size
+    first = step * batch_size + rank * share
+    return range(first, first + share)

@@ -1,0 +1,121 @@
+"""What a worker of the shard job does with one picture: decode, cut, label or smooth, encode.
+
+Runs in processes of its own, so it must stay free of torch (and of webdataset, which imports torch): a worker starts in
+half a second and takes little memory.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cartoon_dist.config import ShardSettings
+from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain, sample_key
+from cartoon_dist.data.sources import Source
+from cartoon_dist.errors import PictureError
+from cartoon_dist.pixels import crop
+from cartoon_dist.pixels.decode import Picture, decode, encode_png
+from cartoon_dist.pixels.edges import smooth_edges
+from cartoon_dist.pixels.header import UPRIGHT, read_header
+
+FLAT = "every tile is flat"
+"""The reason of a picture that was left out by the settings, not because it is broken."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture to prepare, and its position among all pictures of the job."""
+
+    position: int
+    path: Path
+    picture: Source
+
+
+@dataclass(frozen=True)
+class PreparedSample:
+    """A sample ready to be written: its key and each member's bytes."""
+
+    key: str
+    members: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of a task: its samples, or the reason why there are none."""
+
+    task: Task
+    samples: tuple[PreparedSample, ...]
+    reason: str | None = None
+
+
+def prepare(task: Task, domain: Domain, settings: ShardSettings) -> Prepared:
+    """Turn a picture file into its samples; a picture that cannot be used comes back with the reason."""
+    try:
+        data = task.path.read_bytes()
+        picture = decode(data, max_megapixels=settings.max_megapixels)
+        crops = _crops(picture, settings)
+        samples = [
+            _sample(task, domain, settings, square, data, number if settings.crop == "tile" else None)
+            for number, square in enumerate(crops)
+        ]
+    except PictureError as error:
+        return Prepared(task, (), str(error))
+    except OSError as error:
+        return Prepared(task, (), f"cannot be read ({error.strerror})")
+    except MemoryError:
+        return Prepared(task, (), "does not fit the memory")
+    return Prepared(task, tuple(samples), None if samples else FLAT)
+
+
+def _crops(picture: Picture, settings: ShardSettings) -> list[crop.Crop]:
+    size = settings.image_size
+    if settings.crop == "resize":
+        return [crop.resize(picture, size=size)]
+    return crop.tile(picture, size=size, scales=settings.scales, flat_below=settings.flat_below)
+
+
+def _sample(
+    task: Task, domain: Domain, settings: ShardSettings, square: crop.Crop, data: bytes, number: int | None
+) -> PreparedSample:
+    ending, stored = _stored(square, data)
+    if domain == "photo":
+        label = _saliency(square.pixels, settings)
+    else:
+        label = smooth_edges(square.pixels)
+    members = {
+        f"{domain}.{ending}": stored,
+        LABEL_MEMBER[domain]: encode_png(label),
+        RECORD_MEMBER: _record(task.picture, square),
+    }
+    return PreparedSample(sample_key(task.position, task.picture.name, number), members)
+
+
+def _stored(square: crop.Crop, data: bytes) -> tuple[str, bytes]:
+    """A file that already is the square passes through byte for byte: nothing is lost, and it stays small."""
+    header = read_header(data)
+    if square.untouched and header.plain and header.orientation == UPRIGHT:
+        return {"jpeg": "jpg", "png": "png"}[header.kind], data
+    return "png", encode_png(square.pixels)
+
+
+def _saliency(photo: Picture, settings: ShardSettings) -> Picture:
+    # Imported here: a cartoon job's workers need not wait for numba.
+    from cartoon_dist.saliency.label import label
+
+    saliency = label(photo, variant=settings.saliency.variant)
+    return np.rint(saliency * 255).astype(np.uint8)
+
+
+def _record(picture: Source, square: crop.Crop) -> bytes:
+    size = square.pixels.shape[0]
+    values = {
+        "source": picture.name,
+        "scene": picture.scene,
+        "split": picture.split,
+        "size": [size, size],
+        "original": list(square.original),
+        "scaled": list(square.scaled),
+        "box": [square.left, square.top, square.left + size, square.top + size],
+    }
+    return json.dumps(values, ensure_ascii=False).encode()

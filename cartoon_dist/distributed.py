@@ -1,0 +1,75 @@
+"""Rank, world size and what processes tell one another; every function works in a single process too.
+
+What is said here goes through host memory and a gloo group: it neither waits for the GPU nor enters a captured step.
+"""
+
+import functools
+import os
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+
+Item = TypeVar("Item")
+
+WAIT_SECONDS = 1800
+"""How long a process waits for the others before it gives up. It covers the slowest thing that one process does
+alone."""
+
+
+def rank() -> int:
+    """This process's number; before the group exists, what the launcher said."""
+    return dist.get_rank() if dist.is_initialized() else int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """How many processes train together; before the group exists, what the launcher said."""
+    return dist.get_world_size() if dist.is_initialized() else int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_main() -> bool:
+    """Whether this process writes the run's files."""
+    return rank() == 0
+
+
+def gather(item: Item) -> list[Item]:
+    """Every process's item, in the order of the ranks, on every process. Waits for all of them."""
+    if world_size() == 1:
+        return [item]
+    items: list[Item] = [item] * world_size()
+    dist.all_gather_object(items, item, group=_host_group())
+    return items
+
+
+def mean(values: torch.Tensor) -> torch.Tensor:
+    """The mean over the processes of a float tensor in host memory. Waits for all of them."""
+    if world_size() == 1:
+        return values
+    total = values.clone()
+    dist.all_reduce(total, group=_host_group())
+    return total / world_size()
+
+
+def largest(value: int) -> int:
+    """The largest of the processes' values, on every process. Waits for all of them."""
+    if world_size() == 1:
+        return value
+    held = torch.tensor(value)
+    dist.all_reduce(held, op=dist.ReduceOp.MAX, group=_host_group())
+    return int(held)
+
+
+def leave() -> None:
+    """Take leave of the process group, where there is one; without it NCCL complains at exit."""
+    if dist.is_initialized():
+        _host_group.cache_clear()
+        dist.destroy_process_group()
+
+
+@functools.cache
+def _host_group() -> dist.ProcessGroup:
+    """A gloo group beside the one of the gradients, which on GPUs is NCCL and knows device tensors only."""
+    group = dist.new_group(backend="gloo", timeout=timedelta(seconds=WAIT_SECONDS))
+    assert isinstance(group, dist.ProcessGroup)  # every process is in it
+    return group

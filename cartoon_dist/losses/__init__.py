@@ -1,0 +1,1 @@
+"""Equations 6 to 12 as pure functions of tensors."""

@@ -1,0 +1,18 @@
+"""What keeps the drawing recognisable: how far its features are from the photo's, and how that fades."""
+
+from cartoon_dist.losses.precision import widened
+from cartoon_dist.tensors import Features, Scalar
+
+
+def content_loss(generated_features: Features, photo_features: Features) -> Scalar:
+    """Eq 9: E_p[mean |VGG(G(p)) - VGG(p)|]."""
+    return (widened(generated_features) - widened(photo_features)).abs().mean()
+
+
+def content_weight(*, epoch: int, initial: float, decay: float, every: int) -> float:
+    """Eq 12: w_ini * w_decay^floor(epoch / every), derived from the epoch alone, so a resumed run has the same weight.
+
+    The paper's exponent is illegible: every = 10 is SDP-GAN's; every = 1 is the literal reading, by which the content
+    loss vanishes.
+    """
+    return initial * decay ** (epoch // every)

@@ -1,0 +1,1 @@
+"""A method is its networks and the losses of one step of each; the loop knows none by name."""

@@ -1,0 +1,77 @@
+"""G, the network that draws: CartoonGAN's generator, joined to a saliency network at its first three stages."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from cartoon_dist.models.blocks import ResidualBlock, Upsample, check_sides, convolution, decoder, encoder
+from cartoon_dist.models.cbam import CBAM
+from cartoon_dist.models.saliency_net import SaliencyNetwork
+from cartoon_dist.tensors import Features, Images, Maps
+
+
+class Drawing(NamedTuple):
+    """What one forward of the generator makes; the saliency is None where there is no saliency network."""
+
+    generated: Images
+    saliency: Maps | None
+
+
+class Generator(nn.Module):
+    """Photo -> cartoon: encoder c, 2c, 4c, residual blocks, decoder 2c, c, k7 tanh; its IN is affine.
+
+    channels: c, 64 in the paper. saliency: the network that feeds the encoder and is trained along with it; it becomes
+    a part of this module. attention: CBAM after each joint. ValueError for attention without a saliency network, or for
+    one of another width.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        num_blocks: int,
+        upsample: Upsample,
+        saliency: SaliencyNetwork | None,
+        attention: bool,
+    ) -> None:
+        super().__init__()
+        if attention and saliency is None:
+            raise ValueError("attention follows the joints with a saliency network, and there is none")
+        if saliency is not None and saliency.channels != channels:
+            raise ValueError(f"the saliency network has {saliency.channels} channels, the generator {channels}")
+        self.encoder = encoder(channels, affine=True)
+        self.joints = nn.ModuleList(
+            Joint(channels=width, attention=attention) for width in (channels, 2 * channels, 4 * channels) if saliency
+        )
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * channels, affine=True) for _ in range(num_blocks)))
+        self.decoder = decoder(channels, 3, upsample=upsample, affine=True)
+        self.saliency = saliency
+
+    def forward(self, photo: Images, *, detach_joints: bool = False) -> Drawing:
+        """The drawing of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError).
+
+        detach_joints: the generator's losses do not reach the saliency network through the joints.
+        """
+        check_sides(*photo.shape[2:])
+        if self.saliency is None:
+            return Drawing(self.decoder(self.blocks(self.encoder(photo))), None)
+        saliency, seen = self.saliency(photo)
+        features = photo
+        for stage, joint, given in zip(self.encoder, self.joints, seen, strict=True):
+            features = joint(stage(features), given.detach() if detach_joints else given)
+        return Drawing(self.decoder(self.blocks(features)), saliency)
+
+
+class Joint(nn.Module):
+    """Merges a stage of G with the same stage of S: concatenate, k1 back to G's width, then CBAM when on."""
+
+    def __init__(self, *, channels: int, attention: bool) -> None:
+        super().__init__()
+        self.conv = convolution(2 * channels, channels, kernel=1)
+        self.attention = CBAM(channels=channels) if attention else None
+
+    def forward(self, features: Features, seen: Features) -> Features:
+        """G's maps and S's, of the same shape -> maps of that shape."""
+        joined = self.conv(torch.cat([features, seen], 1))  # n 2c y x -> n c y x
+        return joined if self.attention is None else self.attention(joined)

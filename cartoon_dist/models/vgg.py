@@ -1,0 +1,97 @@
+"""VGG's features, the eyes of the content loss (Simonyan and Zisserman, ICLR 2015)."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cartoon_dist.errors import WeightsError
+from cartoon_dist.tensors import Features, Images
+
+Network = Literal["vgg16", "vgg19"]
+Input = Literal["unit", "imagenet", "caffe"]
+"""What VGG is shown: RGB in [0, 1]; that, with ImageNet's mean and deviation; BGR in 0..255 less Caffe's mean."""
+
+NUM_CONVOLUTIONS: dict[Network, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+"""How many convolutions stand between two poolings."""
+WIDTHS = (64, 128, 256, 512, 512)
+
+
+class Preparation(NamedTuple):
+    """(x - mean) / deviation of x in [0, 1], its channels reversed first where VGG expects BGR."""
+
+    reversed: bool
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+PREPARATIONS: dict[Input, Preparation] = {
+    "unit": Preparation(reversed=False, mean=(0.0, 0.0, 0.0), deviation=(1.0, 1.0, 1.0)),
+    "imagenet": Preparation(reversed=False, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225)),
+    "caffe": Preparation(
+        reversed=True,
+        mean=(103.939 / 255, 116.779 / 255, 123.68 / 255),
+        deviation=(1 / 255, 1 / 255, 1 / 255),
+    ),
+}
+
+
+class VGG(nn.Module):
+    """The features of a frozen VGG at one layer, before its ReLU (Eq 9 looks at VGG19's conv4_4).
+
+    layer: `convB_I`, the I-th convolution of block B; ValueError, with the names there are, for any other.
+    vgg_input: what the network is shown; it decides the scale of the features and so what the content weight means.
+    The weights are arbitrary until `load`.
+    """
+
+    def __init__(self, *, network: Network, layer: str, vgg_input: Input) -> None:
+        super().__init__()
+        self.network = network
+        self.features = _features(network, layer)
+        self.preparation = PREPARATIONS[vgg_input]
+        self.mean = nn.Buffer(torch.tensor(self.preparation.mean).view(3, 1, 1), persistent=False)
+        self.deviation = nn.Buffer(torch.tensor(self.preparation.deviation).view(3, 1, 1), persistent=False)
+        self.requires_grad_(requires_grad=False)
+        self.eval()
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take what the layer needs, by torchvision's names (`features.N.weight`); WeightsError if it does not fit."""
+        for name, here in self.state_dict().items():
+            if name not in weights or weights[name].shape != here.shape:
+                found = tuple(weights[name].shape) if name in weights else "nothing"
+                raise WeightsError(
+                    f"not the weights of {self.network}: {name} should be {tuple(here.shape)}, there is {found}"
+                )
+            here.copy_(weights[name])
+
+    def forward(self, pictures: Images) -> Features:
+        """Pictures in [-1, 1] -> the layer's maps, halved once for each block before it."""
+        unit = (pictures + 1) / 2
+        if self.preparation.reversed:
+            unit = unit.flip(1)
+        return self.features((unit - self.mean) / self.deviation)
+
+
+def _features(network: Network, layer: str) -> nn.Sequential:
+    """Layers up to the named convolution; their positions are those of torchvision's `features`."""
+    layers: list[nn.Module] = []
+    in_channels = 3
+    for block, (num, width) in enumerate(zip(NUM_CONVOLUTIONS[network], WIDTHS, strict=True), start=1):
+        for index in range(1, num + 1):
+            layers.append(nn.Conv2d(in_channels, width, 3, padding=1))
+            if f"conv{block}_{index}" == layer:
+                return nn.Sequential(*layers)
+            layers.append(nn.ReLU())
+            in_channels = width
+        layers.append(nn.MaxPool2d(2))
+    raise ValueError(f"{network} has no layer '{layer}'; there are {', '.join(layer_names(network))}")
+
+
+def layer_names(network: Network) -> list[str]:
+    """The names of the network's convolutions, in order."""
+    return [
+        f"conv{block}_{index}"
+        for block, num in enumerate(NUM_CONVOLUTIONS[network], start=1)
+        for index in range(1, num + 1)
+    ]

@@ -1,0 +1,1 @@
+"""One picture at a time, in numpy: cropping and edge smoothing. Never imports torch."""

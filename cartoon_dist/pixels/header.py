@@ -1,0 +1,186 @@
+"""What a picture file says of itself, read without decoding a pixel.
+
+Decoders allocate before they check: a small file may claim 100,000 x 100,000 pixels. They also hide what matters for a
+shard: whether the file is whole, how it is to be turned, and whether its bytes already are 8-bit RGB.
+
+Sources: ITU T.81 (JPEG), the PNG specification, RFC 9649 (WebP), Microsoft's BITMAPINFOHEADER, EXIF 2.3 over TIFF 6.0.
+"""
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+from cartoon_dist.errors import PictureError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+"""File names that end so are taken for pictures when a folder is searched."""
+
+Kind = Literal["jpeg", "png", "webp", "bmp"]
+UPRIGHT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """A picture file's own words: its kind, stored size in pixels and EXIF orientation (1..8).
+
+    `num_channels` is known for JPEG and PNG. `plain` says that the stored pixels are 8-bit RGB
+    without alpha, so that any reader sees what we see.
+    """
+
+    kind: Kind
+    width: int
+    height: int
+    orientation: int = UPRIGHT
+    num_channels: int = 3
+    plain: bool = False
+
+
+def read_header(data: bytes) -> Header:
+    """Read the header of a JPEG, PNG, WebP or BMP file and check that the file goes on to its end.
+
+    Raises PictureError for an empty, unknown, cut off or visibly damaged file.
+    """
+    if not data:
+        raise PictureError("the file is empty")
+    try:
+        header = _parse(data)
+    except (struct.error, IndexError):
+        raise PictureError("the file is cut off") from None
+    if header.width < 1 or header.height < 1:
+        raise PictureError(f"its header gives the size as {header.width} x {header.height}")
+    return header
+
+
+def _parse(data: bytes) -> Header:
+    if data.startswith(b"\xff\xd8"):
+        return _jpeg(data)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _png(data)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _webp(data)
+    if data.startswith(b"BM"):
+        return _bmp(data)
+    raise PictureError("not a JPEG, PNG, WebP or BMP file")
+
+
+# Within JPEG's coded pixels 0xFF is followed by a stuffed zero or a restart mark; any other pair is the next marker.
+_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
+
+
+def _jpeg(data: bytes) -> Header:
+    frame: tuple[int, int, int, int] | None = None
+    orientation, at = UPRIGHT, 2
+    while True:
+        found = _NEXT_MARKER.search(data, at)
+        if found is None:
+            raise PictureError("the JPEG file is cut off")
+        marker, at = data[found.end() - 1], found.end()
+        if marker == _END_OF_IMAGE:
+            break
+        (length,) = struct.unpack_from(">H", data, at)
+        if marker in _FRAMES:
+            frame = struct.unpack_from(">BHHB", data, at + 2)
+        elif marker == _APP1 and data[at + 2 : at + 8] == b"Exif\0\0":
+            orientation = _exif_orientation(data[at + 8 : at + length])
+        elif marker == _START_OF_SCAN and frame is None:
+            raise PictureError("the JPEG file has no frame header")
+        at += length
+    if frame is None:
+        raise PictureError("the JPEG file holds no picture")
+    bits, height, width, num_channels = frame
+    plain = bits == 8 and num_channels == 3
+    return Header(
+        kind="jpeg", width=width, height=height, orientation=orientation, num_channels=num_channels, plain=plain
+    )
+
+
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by the header's colour type; a palette stands for RGB
+
+
+def _png(data: bytes) -> Header:
+    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+    orientation, transparent, at = UPRIGHT, False, 8
+    while True:
+        length, name = struct.unpack_from(">I4s", data, at)
+        (stored,) = struct.unpack_from(">I", data, at + 8 + length)
+        # Capital first letter: a chunk without which there is no picture. Decoders forgive damage in the others.
+        if name[:1].isupper() and zlib.crc32(memoryview(data)[at + 4 : at + 8 + length]) != stored:
+            raise PictureError(f"the PNG file is damaged (its {name.decode('latin-1')} chunk)")
+        if name == b"eXIf":
+            orientation = _exif_orientation(data[at + 8 : at + 8 + length])
+        transparent = transparent or name == b"tRNS"
+        if name == b"IEND":
+            break
+        at += 12 + length
+    plain = bits == 8 and colour == 2 and not transparent
+    return Header(
+        kind="png",
+        width=width,
+        height=height,
+        orientation=orientation,
+        num_channels=_PNG_CHANNELS.get(colour, 3),
+        plain=plain,
+    )
+
+
+def _webp(data: bytes) -> Header:
+    (riff_bytes,) = struct.unpack_from("<I", data, 4)
+    if len(data) < riff_bytes + 8:
+        raise PictureError("the WebP file is cut off")
+    size: tuple[int, int] | None = None
+    orientation, at = UPRIGHT, 12
+    while at + 8 <= riff_bytes + 8:
+        name, length = struct.unpack_from("<4sI", data, at)
+        if name == b"EXIF":
+            orientation = _exif_orientation(data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0"))
+        # The canvas of VP8X comes first and counts; a frame's own size may be smaller.
+        size = size or _webp_size(name, data, at + 8)
+        at += 8 + length + length % 2
+    if size is None:
+        raise PictureError("the WebP file holds no picture")
+    return Header(kind="webp", width=size[0], height=size[1], orientation=orientation)
+
+
+def _webp_size(name: bytes, data: bytes, at: int) -> tuple[int, int] | None:
+    if name == b"VP8X":
+        width = int.from_bytes(data[at + 4 : at + 7], "little")
+        return width + 1, int.from_bytes(data[at + 7 : at + 10], "little") + 1
+    if name == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, at + 1)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if name == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, at + 6)
+        return width & 0x3FFF, height & 0x3FFF
+    return None
+
+
+def _bmp(data: bytes) -> Header:
+    (header_bytes,) = struct.unpack_from("<I", data, 14)
+    if header_bytes < 40:
+        raise PictureError("a BMP file of a kind older than Windows 3")
+    width, height = struct.unpack_from("<ii", data, 18)
+    return Header(kind="bmp", width=width, height=abs(height))  # a negative height means rows from the top
+
+
+_ORIENTATION_TAG = 0x0112
+
+
+def _exif_orientation(tiff: bytes) -> int:
+    """The orientation (1..8) that the first directory of an EXIF block gives; upright if the block makes no sense."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    if order is None:
+        return UPRIGHT
+    try:
+        (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (num_tags,) = struct.unpack_from(f"{order}H", tiff, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * num_tags, 12):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
+            if tag == _ORIENTATION_TAG:
+                return value if 1 <= value <= 8 else UPRIGHT
+    except struct.error:
+        pass
+    return UPRIGHT

@@ -1,0 +1,1 @@
+"""A run folder: where things lie, checkpoints, and how a config becomes networks."""

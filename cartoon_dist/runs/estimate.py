@@ -1,0 +1,84 @@
+"""What a config costs, worked out without weights, shards or memory: on torch's meta device."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from cartoon_dist.config import TrainSettings
+from cartoon_dist.methods.method import Method
+from cartoon_dist.models.blocks import num_parameters
+from cartoon_dist.models.generator import Generator
+from cartoon_dist.runs import setup
+from cartoon_dist.tensors import Batch
+
+Result = TypeVar("Result")
+
+_WEIGHT_BYTES = {"fp32": 4, "bf16": 4, "fp16": 4, "fp64": 8}
+_ACTIVATION_SHARE = {"fp32": 1.0, "bf16": 0.5, "fp16": 0.5, "fp64": 2.0}
+"""How much an activation takes, against float32. Autocast keeps a few in float32, so half is a little too low."""
+
+
+def parameter_counts(settings: TrainSettings) -> dict[str, int]:
+    """The numbers each part learns: the generator's own layers, the joints, their attention, S, D."""
+    with torch.device("meta"):
+        networks = setup.build_networks(settings)
+    generator = networks["generator"]
+    assert isinstance(generator, Generator)
+    attention = sum(num_parameters(joint.get_submodule("attention")) for joint in generator.joints if joint.attention)
+    joints = num_parameters(generator.joints) - attention
+    saliency = num_parameters(generator.saliency) if generator.saliency is not None else 0
+    own = num_parameters(generator) - joints - attention - saliency
+    counts = {"generator": own, "joints": joints, "attention": attention, "saliency": saliency}
+    return counts | {"discriminator": num_parameters(networks["discriminator"])}
+
+
+def memory_bytes(settings: TrainSettings, *, world_size: int) -> dict[str, int]:
+    """A process's memory for weights (gradients, Adam's two moments and the average with them), frozen features, activations.
+
+    Activations are what autograd keeps of one iteration, counted tensor by tensor; the allocator's and cuDNN's own needs come
+    on top.
+    """
+    method, features = _on_meta(settings)
+    counts = {name: num_parameters(network) for name, network in method.networks.items()}
+    size = _WEIGHT_BYTES[settings.precision]
+    trained = size * (4 * sum(counts.values()) + counts["generator"])
+    frozen = size * sum(parameter.numel() for parameter in features.parameters()) if features is not None else 0
+    images = settings.batch_size // world_size
+    kept = int(_kept_bytes(method, settings.image_size) * _ACTIVATION_SHARE[settings.precision]) * images
+    return {"weights": trained, "features": frozen, "activations": kept}
+
+
+def _on_meta(settings: TrainSettings) -> tuple[Method, nn.Module | None]:
+    plain = replace(settings, precision="fp32")
+    with torch.device("meta"):
+        features = setup.empty_features(plain) if setup.needs_features(plain) else None
+        return setup.bind(plain, setup.build_networks(plain), features), features
+
+
+def _kept_bytes(method: Method, size: int) -> int:
+    """What autograd keeps for one photo at the peak: G's drawing and the larger of the two networks' losses."""
+    picture = torch.empty(1, 3, size, size, device="meta")
+    batch = Batch(picture, picture[:, :1], picture, picture)
+    others = method.networks["discriminator"]
+    drawn, drawing = _counted(lambda: method.draw(method.networks, batch))
+    judged, _ = _counted(lambda: method.losses["discriminator"](method.networks, batch, drawing, 1.0))
+    others.requires_grad_(requires_grad=False)
+    steered, _ = _counted(lambda: method.losses["generator"](method.networks, batch, drawing, 1.0))
+    return drawn + max(judged, steered)
+
+
+def _counted(forward: Callable[[], Result]) -> tuple[int, Result]:
+    """The bytes that a forward keeps for its backward, each storage once, and what it returned."""
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            kept[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = forward()
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values()), result

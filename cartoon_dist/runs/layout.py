@@ -1,0 +1,77 @@
+"""A run folder: what lies where, and whether a run may go on in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from cartoon_dist import nested
+from cartoon_dist.config import TrainSettings, check
+from cartoon_dist.errors import CheckpointError, ConfigError
+from cartoon_dist.files import write_json, write_whole
+
+MAY_CHANGE = frozenset(
+    {"run_dir", "max_steps", "max_hours", "log_every", "sample_every", "num_samples", "weights", "weights_folder"}
+    | {"checkpoint", "warning", "data.num_workers", "data.photos", "data.cartoons"}
+)
+"""Settings that do not change what a run computes: they may differ when it goes on. Shards are compared by their
+bytes, not by where they lie."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.root / "tensorboard"
+
+    @property
+    def exit(self) -> Path:
+        return self.root / "exit.json"
+
+    def sample(self, step: int) -> Path:
+        """The picture grid drawn after a step."""
+        return self.root / "samples" / f"{step_name(step)}.png"
+
+    def checkpoint(self, step: int) -> Path:
+        """The checkpoint written after a step."""
+        return self.root / step_name(step)
+
+    def check_same(self, settings: TrainSettings) -> None:
+        """Refuse to go on with a run that was made with other settings: CheckpointError with the differences."""
+        if not self.config.exists():
+            return
+        try:
+            before = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            check(TrainSettings, before)
+        except (yaml.YAMLError, UnicodeDecodeError, TypeError, ConfigError):
+            raise CheckpointError(f"{self.config}: is damaged; restore it or train into another run_dir") from None
+        changed = nested.differences(before, nested.plain(settings), MAY_CHANGE)
+        if changed:
+            raise CheckpointError(
+                f"{self.root}: made with other settings ({', '.join(changed)}); use these or another run_dir"
+            )
+
+    def write_config(self, settings: TrainSettings) -> None:
+        """Keep the resolved settings beside the run."""
+        write_whole(self.config, yaml.safe_dump(nested.plain(settings), sort_keys=False, allow_unicode=True))
+
+    def write_exit(self, status: int, reason: str) -> None:
+        """Why the last process left: a launcher turns every status but 0 into 1, so the reason stands here."""
+        write_json(self.exit, {"status": status, "reason": reason})
+
+
+def step_name(step: int) -> str:
+    """`step-0001000`."""
+    return f"step-{step:07d}"

@@ -1,0 +1,87 @@
+"""From a config to a method: the only place where networks and losses are built from settings."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cartoon_dist.config import ModelSettings, TrainSettings
+from cartoon_dist.errors import ConfigError
+from cartoon_dist.losses.pixel import pixel_loss
+from cartoon_dist.methods.cartoongan import LOG, LSGAN, Likeness, cartoongan, perceptual
+from cartoon_dist.methods.method import Method
+from cartoon_dist.models.blocks import Upsample
+from cartoon_dist.models.discriminator import Discriminator
+from cartoon_dist.models.generator import Generator
+from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
+from cartoon_dist.models.vgg import VGG
+from cartoon_dist.weights import load_vgg
+
+Place = Callable[[nn.Module], nn.Module]
+"""Moves a network to its device and precision."""
+
+
+def build(settings: TrainSettings, place: Place) -> Method:
+    """Networks from the seed, losses from the config, pretrained features from the weights folder (WeightsError
+    without them)."""
+    features = None
+    if needs_features(settings):
+        content = settings.loss.content
+        features = empty_features(settings)
+        features.load(load_vgg(content.network, Path(settings.weights_folder)))
+        place(features)
+    with torch.random.fork_rng(devices=[]):  # the caller's random state is none of ours
+        torch.manual_seed(settings.seed)
+        networks = {name: place(network) for name, network in build_networks(settings).items()}
+    return bind(settings, networks, features)
+
+
+def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
+    """The trained networks by their plain names; under `torch.device("meta")` they take no memory."""
+    model = settings.model
+    generator = Generator(
+        channels=model.channels,
+        num_blocks=model.num_blocks,
+        upsample=settings.upsample,
+        saliency=_saliency_network(model, settings.upsample),
+        attention=model.attention == "cbam",
+    )
+    return {"generator": generator, "discriminator": Discriminator(channels=model.channels)}
+
+
+def needs_features(settings: TrainSettings) -> bool:
+    """Whether any term looks at VGG's features: without a content loss a run needs no pretrained weights."""
+    return settings.loss.content.weight > 0 or (settings.warmup.loss == "content" and settings.warmup.steps != 0)
+
+
+def empty_features(settings: TrainSettings) -> VGG:
+    """The config's VGG without its weights; ConfigError when it has no such layer."""
+    content = settings.loss.content
+    try:
+        return VGG(network=content.network, layer=content.layer, vgg_input=content.vgg_input)
+    except ValueError as error:
+        raise ConfigError(f"loss.content.layer: {error}") from None
+
+
+def bind(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.Module | None) -> Method:
+    """Networks and features as the config's method."""
+    content: Likeness | None = partial(perceptual, features=features) if features is not None else None
+    likeness = {"pixel": pixel_loss, "content": content}[settings.warmup.loss] or pixel_loss
+    return cartoongan(
+        networks=networks,
+        adversarial={"lsgan": LSGAN, "log": LOG}[settings.loss.adversarial],
+        content=content if settings.loss.content.weight > 0 else None,
+        warmup_name=settings.warmup.loss,
+        warmup_likeness=likeness,
+        saliency_weight=settings.loss.saliency.weight,
+        joints_detached=settings.model.joints == "detached",
+    )
+
+
+def _saliency_network(model: ModelSettings, upsample: Upsample) -> SaliencyNetwork | None:
+    if model.saliency == "none":
+        return None
+    wiring: Wiring = "sal" if model.saliency == "sal" else model.residual
+    return SaliencyNetwork(channels=model.channels, out_channels=1, wiring=wiring, upsample=upsample)

@@ -1,0 +1,1 @@
+"""Where a viewer looks first: RBD, MBD and their mean, in numpy. Never imports torch."""

@@ -1,0 +1,115 @@
+"""Devices, processes, precision and weight updates: the only file that knows accelerate."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+from torch import Tensor, nn
+
+from cartoon_dist import distributed
+from cartoon_dist.errors import ConfigError
+from cartoon_dist.tensors import Batch, from_bytes
+from cartoon_dist.train.state import TrainState, forget_moments
+
+
+class Engine:
+    """Runs networks on this process's device and averages their gradients over all processes.
+
+    Every process computes its share of the global batch and every loss is a mean over equal shares, so the averaged
+    gradient is the gradient of the global batch: N processes compute what one does.
+    """
+
+    def __init__(self, *, precision: str) -> None:
+        on_cpu = not torch.cuda.is_available()
+        _check_precision(precision, on_cpu=on_cpu)
+        self.accelerator = Accelerator(
+            cpu=on_cpu,
+            mixed_precision=precision if precision in ("bf16", "fp16") else "no",
+            kwargs_handlers=[
+                DistributedDataParallelKwargs(gradient_as_bucket_view=True),
+                # Long enough for rank 0 to draw pictures or write a checkpoint while the others wait.
+                InitProcessGroupKwargs(timeout=timedelta(seconds=distributed.WAIT_SECONDS)),
+            ],
+        )
+        self.dtype = torch.float64 if precision == "fp64" else torch.float32
+        # One scaler a network: with a shared one, an overflow in D's step would shrink G's scale as well.
+        self.scalers: defaultdict[str, torch.amp.GradScaler] = defaultdict(
+            lambda: torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """This process's device."""
+        return self.accelerator.device
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Move a network to the device, in the precision its weights are kept in."""
+        return network.to(self.device, self.dtype)
+
+    def prepare(self, state: TrainState) -> None:
+        """Take charge of the state's networks; they keep their plain names and are wrapped here alone."""
+        self.state = state
+        self.wrapped = {name: self.accelerator.prepare_model(network) for name, network in state.networks.items()}
+
+    def batch(self, held: Batch) -> Batch:
+        """Move a batch of bytes to the device as numbers in [-1, 1]."""
+        return Batch(*(from_bytes(part.to(self.device, non_blocking=True), self.dtype) for part in held))
+
+    @contextmanager
+    def training(self, name: str) -> Iterator[dict[str, nn.Module]]:
+        """The networks while `name`'s losses are computed: it alone is wrapped, the others' weights gather no
+        gradients, and half precision is on where it was asked for (also for networks used without their wrapper)."""
+        others = [network for other, network in self.state.networks.items() if other != name]
+        for network in others:
+            network.requires_grad_(requires_grad=False)
+        try:
+            with self.accelerator.autocast():
+                yield self.state.networks | {name: self.wrapped[name]}
+        finally:
+            for network in others:
+                network.requires_grad_(requires_grad=True)
+
+    def update(self, name: str, loss: Tensor) -> None:
+        """Backward, average over the processes, one step of the network's optimizer."""
+        optimizer, scaler = self.state.optimizers[name], self.scalers[name]
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    def set_learning_rates(self, rates: dict[str, float]) -> None:
+        """Set each named network's learning rate."""
+        for name, rate in rates.items():
+            for group in self.state.optimizers[name].param_groups:
+                group["lr"] = rate
+
+    def forget_moments(self) -> None:
+        """Start all optimizers afresh."""
+        for optimizer in self.state.optimizers.values():
+            forget_moments(optimizer)
+
+    def scaler_states(self) -> dict[str, dict[str, Any]]:
+        """The fp16 scalers by network; empty states in other precisions."""
+        return {name: scaler.state_dict() for name, scaler in self.scalers.items()}
+
+    def load_scaler_states(self, states: dict[str, dict[str, Any]]) -> None:
+        """Take up the scalers of a checkpoint."""
+        for name, held in states.items():
+            self.scalers[name].load_state_dict(held)
+
+    def describe(self) -> str:
+        """`2 processes on cpu`."""
+        num = distributed.world_size()
+        return f"{num} process{'es' if num > 1 else ''} on {self.device.type}"
+
+
+def _check_precision(precision: str, *, on_cpu: bool) -> None:
+    if precision == "fp16" and on_cpu:
+        raise ConfigError("precision: fp16 needs a GPU (torch would silently train in fp32 on CPU); use fp32")
+    if precision == "bf16" and not on_cpu and not torch.cuda.is_bf16_supported():
+        raise ConfigError("precision: this GPU has no bf16; use fp16 or fp32")

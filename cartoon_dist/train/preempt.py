@@ -1,0 +1,44 @@
+"""Being asked to stop: a flag that a signal or the clock sets and the loop reads between two steps."""
+
+import os
+import signal
+import time
+from types import FrameType
+
+from cartoon_dist import distributed
+from cartoon_dist.errors import ShardError
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+_ASKED, _FAILED = 1, 2
+
+
+class StopRequest:
+    """Set by SIGTERM, SIGINT, SIGUSR2 or when `max_hours` have passed; all processes agree on it at a step's end."""
+
+    def __init__(self, *, max_hours: float | None) -> None:
+        self.reason = ""
+        self.deadline = time.monotonic() + max_hours * 3600 if max_hours else None
+        self.owner = os.getpid()
+        for number in SIGNALS:
+            signal.signal(number, self._asked)
+
+    def agreed(self, failure: str) -> bool:
+        """Whether any process was asked to stop; ShardError on all processes when any of them brings a failure to read.
+
+        Waits for the others, so that all of them leave at the same step.
+        """
+        if not self.reason and self.deadline is not None and time.monotonic() > self.deadline:
+            self.reason = "the time limit max_hours was reached"
+        urgency = distributed.largest(_FAILED if failure else _ASKED if self.reason else 0)
+        if urgency == _FAILED:
+            raise ShardError("; ".join(sorted({str(said) for said in distributed.gather(failure) if said})))
+        if urgency == _ASKED:
+            self.reason = self.reason or "another process was asked to stop"
+        return urgency == _ASKED
+
+    def _asked(self, number: int, _frame: FrameType | None) -> None:
+        # Loader workers are forked and inherit this handler; they must neither report nor survive a signal meant for
+        # them.
+        if os.getpid() != self.owner:
+            os._exit(128 + number)
+        self.reason = f"signal {signal.Signals(number).name}"

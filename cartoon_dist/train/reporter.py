@@ -1,0 +1,77 @@
+"""From a step's figures to records, warnings and the progress line."""
+
+import time
+
+from cartoon_dist import distributed
+from cartoon_dist.progress import Progress
+from cartoon_dist.train.log import Log, say
+from cartoon_dist.train.loop import Outcome
+from cartoon_dist.train.meter import Meter
+from cartoon_dist.train.schedule import Schedule
+from cartoon_dist.train.watch import Watch
+
+
+class Reporter:
+    """Reports every `log_every` steps, at the end of the warm-up and at the end of the run."""
+
+    def __init__(self, *, schedule: Schedule, log: Log, meter: Meter, step: int) -> None:
+        settings = schedule.settings
+        self.schedule = schedule
+        self.log = log
+        self.meter = meter
+        self.watch = Watch(settings.warning)
+        self.progress = Progress(
+            total=schedule.total_steps * settings.batch_size,
+            unit="images",
+            label=settings.run_dir,
+            done=step * settings.batch_size,
+            shown=distributed.is_main(),
+        )
+        self.waited_seconds = 0.0
+        self.begin(step)
+
+    def begin(self, step: int) -> None:
+        """Begin an interval after `step` steps."""
+        self.first = step
+        self.started = time.perf_counter()
+        self.waited_seconds = 0.0
+
+    def waited(self, seconds: float) -> None:
+        """Note time that the loop spent waiting for its next batch."""
+        self.waited_seconds += seconds
+
+    def report(self, done: int, outcome: Outcome) -> None:
+        """Note step `done - 1`; write a record when an interval is full."""
+        self.meter.add(done - 1, outcome.figures)
+        self.progress.update(done * self.schedule.settings.batch_size)
+        schedule = self.schedule
+        if done % schedule.settings.log_every and done not in (schedule.warmup_steps, schedule.total_steps):
+            return
+        num_steps = len(self.meter.steps)
+        figures = self.meter.report()
+        self._record(done, figures, outcome.weights)
+        for warning in self.watch.judge(figures, outcome.weights, num_steps):
+            say(f"warning: step {done}: {warning}")
+
+    def _record(self, done: int, figures: dict[str, float], weights: dict[str, float]) -> None:
+        last = done - 1
+        seconds = max(time.perf_counter() - self.started, 1e-9)
+        batch_size = self.schedule.settings.batch_size
+        self.log.record(
+            {"step": done, "epoch": self.schedule.epoch(last), "phase": self.schedule.phase(last)}
+            | {"images": self.schedule.images(done)}
+            | figures
+            | {f"weight/{name}": weight for name, weight in weights.items()}
+            | {f"lr/{name}": rate for name, rate in self.schedule.learning_rates(last).items()}
+            | {"images_per_second": round((done - self.first) * batch_size / seconds, 3)}
+            | {"data_wait_fraction": round(self.waited_seconds / seconds, 4)}
+        )
+        self.progress.update(
+            done * batch_size, " ".join(f"{name.removeprefix('loss/')} {value:.3f}" for name, value in figures.items())
+        )
+        self.begin(done)
+
+    def close(self) -> None:
+        """End the progress line and push the records to the disk."""
+        self.progress.close()
+        self.log.close()

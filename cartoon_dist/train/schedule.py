@@ -1,0 +1,65 @@
+"""Where in the run a step stands, and what depends on it: everything is derived from the position, nothing
+accumulated."""
+
+import math
+from dataclasses import dataclass
+
+from cartoon_dist.config import TrainSettings
+from cartoon_dist.losses.content import content_weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The run's positions. A step is counted from 0; an epoch of the GAN phase is a pass over the cartoons, of the
+    warm-up over the photos."""
+
+    settings: TrainSettings
+    num_photos: int
+    num_cartoons: int
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps before the GAN phase."""
+        warmup = self.settings.warmup
+        return warmup.steps if warmup.steps is not None else self._steps(warmup.epochs * self.num_photos)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run, both phases."""
+        planned = self.warmup_steps + self._steps(self.settings.epochs * self.num_cartoons)
+        return min(planned, self.settings.max_steps or planned)
+
+    def is_warmup(self, step: int) -> bool:
+        """Whether the step belongs to the warm-up."""
+        return step < self.warmup_steps
+
+    def phase(self, step: int) -> str:
+        """The phase's name, as it is logged."""
+        return "warmup" if self.is_warmup(step) else "gan"
+
+    def images(self, step: int) -> int:
+        """Photos seen before the step."""
+        return step * self.settings.batch_size
+
+    def epoch(self, step: int) -> int:
+        """Passes completed before the step: over the photos in the warm-up, over the cartoons in the GAN phase."""
+        if self.is_warmup(step):
+            return self.images(step) // self.num_photos
+        return self.images(step - self.warmup_steps) // self.num_cartoons
+
+    def content_weight(self, step: int) -> float:
+        """Eq 12 at the step."""
+        content = self.settings.loss.content
+        return content_weight(epoch=self.epoch(step), initial=content.weight, decay=content.decay, every=content.every)
+
+    def learning_rates(self, step: int) -> dict[str, float]:
+        """Each network's learning rate; in the warm-up the generator's alone."""
+        if self.is_warmup(step):
+            return {"generator": self.settings.warmup.learning_rate}
+        optimizer = self.settings.optimizer
+        passed = sum(self.epoch(step) >= milestone for milestone in optimizer.milestones)
+        factor = optimizer.factor**passed
+        return {"generator": optimizer.generator * factor, "discriminator": optimizer.discriminator * factor}
+
+    def _steps(self, images: float) -> int:
+        return math.ceil(images / self.settings.batch_size)

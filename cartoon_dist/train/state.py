@@ -1,0 +1,87 @@
+"""What training carries from step to step, which is what a checkpoint holds."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from cartoon_dist.config import OptimizerSettings
+from cartoon_dist.errors import CheckpointError
+
+
+@dataclass
+class TrainState:
+    """The networks by their plain names, the generator's running average, and an optimizer for each network.
+
+    There is no random state to keep: every random choice is a function of the seed and the position.
+    """
+
+    step: int
+    networks: dict[str, nn.Module]
+    ema: nn.Module
+    optimizers: dict[str, Adam]
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """All tensors, by the checkpoint file they go into."""
+        held = {name: dict(network.state_dict()) for name, network in self.networks.items()}
+        held["ema"] = dict(self.ema.state_dict())
+        for name, optimizer in self.optimizers.items():
+            held[f"optimizer-{name}"] = _optimizer_tensors(optimizer, self.networks[name])
+        return held
+
+    def load(self, step: int, tensors: dict[str, dict[str, Tensor]]) -> None:
+        """Take up a checkpoint's tensors in place; CheckpointError when they are not of these networks."""
+        try:
+            for name, network in self.networks.items():
+                network.load_state_dict(tensors[name])
+                _load_optimizer(self.optimizers[name], self.networks[name], tensors[f"optimizer-{name}"])
+            self.ema.load_state_dict(tensors["ema"])
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(f"the checkpoint holds other networks than the config: {error}") from None
+        self.step = step
+
+
+def start(networks: dict[str, nn.Module], settings: OptimizerSettings) -> TrainState:
+    """The state before the first step."""
+    ema = copy.deepcopy(networks["generator"]).requires_grad_(requires_grad=False)
+    optimizers = {name: _adam(network, settings) for name, network in networks.items()}
+    return TrainState(0, networks, ema, optimizers)
+
+
+def forget_moments(optimizer: Optimizer) -> None:
+    """Start an optimizer afresh: the GAN phase must not inherit the warm-up's moments."""
+    optimizer.state.clear()
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, network: nn.Module, *, decay: float, updates: int) -> None:
+    """ema += (1 - d) (weights - ema), with d = min(decay, (1 + updates) / (10 + updates)): young averages forget
+    fast."""
+    ramped = min(decay, (1 + updates) / (10 + updates))
+    torch._foreach_lerp_(list(ema.parameters()), list(network.parameters()), 1.0 - ramped)
+
+
+def _adam(network: nn.Module, settings: OptimizerSettings) -> Adam:
+    # The learning rate is set at every step from its position; fused works on CPU and CUDA and can be captured.
+    return Adam(network.parameters(), lr=0.0, betas=settings.betas, fused=True)
+
+
+def _optimizer_tensors(optimizer: Adam, network: nn.Module) -> dict[str, Tensor]:
+    return {
+        f"{name}:{key}": value
+        for name, parameter in network.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def _load_optimizer(optimizer: Adam, network: nn.Module, held: dict[str, Tensor]) -> None:
+    parameters = dict(network.named_parameters())
+    forget_moments(optimizer)
+    for label, value in held.items():
+        name, _, key = label.rpartition(":")
+        parameter = parameters[name]
+        # Adam counts its steps in float32 on the parameter's device, whatever the parameter's own type.
+        place = value.to(parameter.device) if key == "step" else value.to(parameter.device, parameter.dtype)
+        optimizer.state[parameter][key] = place

@@ -1,0 +1,42 @@
+"""The verify command as people type it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CARTOONS = sorted((ROOT / "shards" / "samples" / "cartoons").glob("*-1.jpg"))
+
+
+def run(script: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "shards" / script), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_all_findings_then_one_error_then_mended(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = run("cartoons.py", *CARTOONS, out, "image_size=32", "num_workers=1", "samples_per_shard=1")
+    assert made.returncode == 0, made.stderr
+    first, second = sorted(out.glob("*.tar"))
+    before = first.read_bytes()
+    first.write_bytes(before[:3000])
+    second.unlink()
+
+    failed = run("verify.py", out)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    *findings, error = failed.stderr.splitlines()
+    assert any(line.startswith("cartoon-000000.tar: sample '000000-concert-1' has") for line in findings)
+    assert "cartoon-000001.tar: cannot be read (No such file or directory)" in findings
+    assert error.startswith(f"error: {out}: ")
+    assert error.endswith(f"mend it with shards/verify.py {out} --mend")
+
+    mended = run("verify.py", out, "--mend")
+    assert mended.returncode == 0, mended.stderr
+    assert mended.stdout.rstrip().endswith("all as written; 2 rebuilt")
+    assert first.read_bytes() == before
+
+
+def test_a_folder_that_is_none_is_one_line() -> None:
+    failed = run("verify.py", "nowhere")
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert failed.stderr == "error: nowhere: no such folder; build it with shards/photos.py or shards/cartoons.py\n"

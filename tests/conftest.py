@@ -1,0 +1,41 @@
+"""What every test runs under: shapes checked where they are annotated, one thread, no random state left behind."""
+
+import jaxtyping
+
+# Before anything of ours is imported. Shapes are checked here and never in production.
+jaxtyping.install_import_hook(
+    ["cartoon_dist.models", "cartoon_dist.losses", "cartoon_dist.methods", "cartoon_dist.tensors"], "beartype.beartype"
+)
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from running import ROOT, script  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Tests share two cores with the processes they start."""
+    torch.set_num_threads(1)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """GPU tests say why they did not run."""
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device, and there is none")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest --record` writes the golden files anew; look at the difference before you commit it."""
+    parser.addoption("--record", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of the embedded pictures at 32 px, built by the real commands: a folder with photos/ and cartoons/."""
+    folder = tmp_path_factory.mktemp("shards")
+    for domain in ("photos", "cartoons"):
+        built = script(f"shards/{domain}.py", ROOT / "shards/samples" / domain, folder / domain, "image_size=32")
+        assert built.returncode == 0, built.stderr
+    return folder

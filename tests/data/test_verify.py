@@ -1,0 +1,169 @@
+"""What verification finds in a damaged folder, and what mending repairs."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from shard_folders import built, contents, linked
+
+from cartoon_dist.data.manifest import index_path, read_index
+from cartoon_dist.data.verify import mend, verify
+from cartoon_dist.errors import ShardError
+
+SHARD = "cartoon-000001.tar"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("whole")
+    built(linked(place / "in", 7), place / "out")
+    return place
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole / "out", tmp_path / "out"))
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 4
+    path.write_bytes(data)
+
+
+def rewrite(path: Path, change: Callable[[dict], object]) -> None:
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+
+
+def member(folder: Path, name: str) -> tuple[str, int]:
+    sample = read_index(folder, SHARD).samples[1]
+    return sample.key, sample.members[name][0]
+
+
+def cut(folder: Path) -> None:
+    data = (folder / SHARD).read_bytes()
+    (folder / SHARD).write_bytes(data[: len(data) // 2])
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "cut": (cut, f"{SHARD}: has [0-9]+ bytes where its index says"),
+    "cut at the end": (
+        lambda folder: (folder / SHARD).write_bytes((folder / SHARD).read_bytes()[:-512]),
+        f"{SHARD}: has [0-9]+ bytes where",
+    ),
+    "flipped in a picture": (
+        lambda folder: flip(folder / SHARD, member(folder, "cartoon.png")[1] + 900),
+        r"sample '000004-[a-z-]*' has a damaged cartoon.png: the PNG file is damaged",
+    ),
+    "flipped in a record": (
+        lambda folder: flip(folder / SHARD, member(folder, "json")[1] + 14),
+        r"sample '000004-[a-z-]*' has a damaged json: its source",
+    ),
+    "flipped in a header": (
+        lambda folder: flip(folder / SHARD, member(folder, "cartoon.png")[1] - 512 + 3),
+        f"{SHARD}.*(cannot be read as a tar|not in the tar)",
+    ),
+    "flipped in the padding": (lambda folder: flip(folder / SHARD, -1), f"{SHARD}: .*sha256 differs"),
+    "no tar": (lambda folder: (folder / SHARD).unlink(), f"{SHARD}: cannot be read"),
+    "no index": (lambda folder: index_path(folder, SHARD).unlink(), f"{SHARD}: its index: .*cannot be read"),
+    "index of another format": (
+        lambda folder: rewrite(index_path(folder, SHARD), lambda v: v.update(format=9)),
+        f"{SHARD}: its index: .*of format 9, this version reads format 1",
+    ),
+    "index is not JSON": (lambda folder: index_path(folder, SHARD).write_text("{"), f"{SHARD}: .*not JSON"),
+    "index lacks a field": (
+        lambda folder: rewrite(index_path(folder, SHARD), lambda v: v.pop("sha256")),
+        f"{SHARD}: its index: .*damaged, sha256",
+    ),
+    "index lists fewer": (
+        lambda folder: rewrite(index_path(folder, SHARD), lambda v: v["samples"].pop()),
+        "holds samples that its index does not list: 000005-",
+    ),
+    "index of other settings": (
+        lambda folder: rewrite(index_path(folder, SHARD), lambda v: v.update(settings_sha256="0")),
+        "built with other settings",
+    ),
+    "sample without its pair": (
+        lambda folder: rewrite(index_path(folder, SHARD), lambda v: v["samples"][1]["members"].pop("smoothed.png")),
+        r"sample '000004-[a-z-]*' has no smoothed.png",
+    ),
+    "shards swapped": (
+        lambda folder: shutil.copy(folder / "cartoon-000000.tar", folder / SHARD),
+        r"sample '000003-[a-z0-9-]*' is not in the tar",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_is_found_by_name_and_mended_to_the_same_bytes(folder: Path, whole: Path, kind: str) -> None:
+    damage, expected = DAMAGE[kind]
+    damage(folder)
+    _, findings = verify(folder, shown=False)
+    assert any(re.search(expected, str(finding)) for finding in findings), findings
+    assert {finding.shard for finding in findings} == {SHARD}
+    assert mend(folder, shown=False) == 1
+    assert contents(folder) == contents(whole / "out")
+    assert verify(folder, shown=False)[1] == []
+
+
+def test_a_whole_folder_has_no_findings(folder: Path) -> None:
+    manifest, findings = verify(folder, shown=False)
+    assert findings == []
+    assert sum(shard.num_samples for shard in manifest.shards) == 7
+    assert mend(folder, shown=False) == 0
+
+
+def test_a_shard_left_out_of_the_manifest_is_missed(folder: Path, whole: Path) -> None:
+    rewrite(folder / "manifest.json", lambda values: values["shards"].pop())
+    assert "1 pictures of the job are in no shard" in str(verify(folder, shown=False)[1][0])
+    mend(folder, shown=False)
+    assert contents(folder) == contents(whole / "out")
+
+
+def test_sizes_are_held_against_the_manifest(folder: Path) -> None:
+    rewrite(folder / "manifest.json", lambda values: values.update(image_size=32))
+    assert "64 x 64 pixels where the manifest says 32 x 32" in str(verify(folder, shown=False)[1][0])
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda folder: shutil.rmtree(folder), "no such folder; build it with"),
+        (lambda folder: (folder / "manifest.json").unlink(), "its build was not finished"),
+        (lambda folder: [path.unlink() for path in folder.glob("*.json")], "no manifest.json; give a folder"),
+        (lambda folder: (folder / "manifest.json").write_text("[]"), "damaged.*--mend"),
+        (lambda folder: (folder / "manifest.json").write_bytes(b"\xff\0"), "not JSON.*--mend"),
+        (lambda folder: rewrite(folder / "manifest.json", lambda v: v.update(format=2)), "of format 2"),
+        (lambda folder: rewrite(folder / "manifest.json", lambda v: v.update(shards=3)), "damaged, shards"),
+    ],
+)
+def test_without_a_manifest_there_is_one_error(folder: Path, damage: Callable[[Path], object], complaint: str) -> None:
+    damage(folder)
+    with pytest.raises(ShardError, match=complaint):
+        verify(folder, shown=False)
+
+
+def test_a_damaged_manifest_is_mended_from_the_indices(folder: Path, whole: Path) -> None:
+    (folder / "manifest.json").write_text("{")
+    flip(folder / SHARD, 2000)
+    assert mend(folder, shown=False) == 1
+    assert contents(folder) == contents(whole / "out")
+
+
+def test_mending_needs_the_pictures(folder: Path) -> None:
+    rewrite(folder / "job.json", lambda values: values.update(root="/nowhere"))
+    (folder / SHARD).unlink()
+    with pytest.raises(ShardError, match="3 pictures of the broken shards are gone or changed: "):
+        mend(folder, shown=False)
+    assert index_path(folder, SHARD).exists()
+
+
+def test_mending_needs_the_job(folder: Path) -> None:
+    (folder / "job.json").unlink()
+    with pytest.raises(ShardError, match=r"job.json: cannot be read.*new folder"):
+        mend(folder, shown=False)

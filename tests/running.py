@@ -1,0 +1,69 @@
+"""Starting the real commands as a user does: scripts in processes of their own, one or several."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+ROOT = Path(__file__).parent.parent
+LIMIT_SECONDS = 300
+
+
+def script(name: str, *words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a script of launch/ or shards/ to its end."""
+    return _run([sys.executable, str(ROOT / name), *map(str, words)], cwd)
+
+
+def train_command(words: Sequence[str | Path], *, num_processes: int) -> list[str]:
+    """The command that trains: the script alone, or accelerate with the CPU config."""
+    launcher = [sys.executable]
+    if num_processes > 1:
+        launcher += ["-m", "accelerate.commands.launch", "--config_file", str(ROOT / "configs/accelerate/cpu.yaml")]
+        launcher += ["--num_processes", str(num_processes), "--main_process_port", "0"]
+    return [*launcher, str(ROOT / "launch/train.py"), *map(str, words)]
+
+
+def train(words: Sequence[str | Path], *, num_processes: int = 1) -> subprocess.CompletedProcess[str]:
+    """Train to the end."""
+    return _run(train_command(words, num_processes=num_processes), ROOT)
+
+
+def environment() -> dict[str, str]:
+    """This process's environment with one thread a process: two processes on two cores, and the same sums everywhere."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def wait_for(path: Path, child: subprocess.Popen[Any]) -> None:
+    """Wait until a running command has made a file; an error when it ends without."""
+    for _ in range(LIMIT_SECONDS * 50):
+        if path.exists():
+            return
+        try:
+            status = child.wait(timeout=0.02)
+        except subprocess.TimeoutExpired:
+            continue
+        raise AssertionError(f"ended with {status} before it made {path.name}")
+    raise AssertionError(f"did not make {path.name} in {LIMIT_SECONDS} s")
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    """The records of a run."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(run: Path, step: int) -> dict[str, Tensor]:
+    """All tensors of a checkpoint, optimizers and the running average included."""
+    folder = run / f"step-{step:07d}"
+    return {f"{path.stem}/{name}": held for path in folder.glob("*.safetensors") for name, held in load_file(path).items()}
+
+
+def _run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+    )

@@ -1,0 +1,71 @@
+"""The architecture as a test: budgets of files and functions, the tree the README shows, nothing unfinished."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted(path for room in ("cartoon_dist", "launch", "shards") for path in (ROOT / room).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+FILE_LINES = 300
+FUNCTION_LINES = 60
+
+
+@pytest.mark.parametrize("path", SOURCES + TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_and_its_functions_stay_within_their_budgets(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= FILE_LINES
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    long = {node.name: node.end_lineno - node.lineno + 1 for node in functions if node.end_lineno}
+    assert {name: lines for name, lines in long.items() if lines > FUNCTION_LINES} == {}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_public_names_are_documented(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documented = [tree, *(node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)))]
+    missing = [
+        getattr(node, "name", "the module")
+        for node in documented
+        if not getattr(node, "name", "").startswith("_") and not ast.get_docstring(node)
+    ]
+    assert missing == []
+
+
+def test_no_room_without_a_purpose() -> None:
+    banned = {"utils", "misc", "helpers", "base", "manager", "common"}
+    assert [path for path in SOURCES if path.stem in banned] == []
+
+
+def test_scripts_are_not_named_like_standard_modules() -> None:
+    scripts = [path.stem for room in ("launch", "shards") for path in (ROOT / room).glob("*.py")]
+    assert set(scripts) & set(sys.stdlib_module_names) == set()
+
+
+def test_readme_shows_the_tree_that_is_there() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"<!-- tree -->\n```\n(.*?)```", readme, flags=re.DOTALL)
+    rooms = {line.strip().split()[0].rstrip("/") for line in block.splitlines() if line.strip()}
+    there = {path.name for path in (ROOT / "cartoon_dist").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    there |= {path.name for path in (ROOT / "cartoon_dist").glob("*.py") if path.name != "__init__.py"}
+    assert there <= rooms, f"README's tree lacks {sorted(there - rooms)}"
+    top = {"launch", "shards", "configs", "tests", "docs", "cartoon_dist"}
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folders = {line.split("/")[0] for line in tracked.splitlines() if "/" in line and not line.startswith(".")}
+    assert folders <= top | {"bench", "slurm"}
+    assert folders <= rooms, f"README's tree lacks {sorted(folders - rooms)}"
+
+
+def test_no_machine_path_stands_in_the_repository() -> None:
+    named = re.compile(r"(?<![\w.])/(?:work|home|root|opt|mnt)/\w")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in [*SOURCES, *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("configs/**/*.yaml"), ROOT / "Makefile"]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if named.search(line)
+    ]
+    assert found == []

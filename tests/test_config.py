@@ -1,0 +1,127 @@
+"""Settings: merged, checked, all mistakes at once with their paths."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cartoon_dist import nested
+from cartoon_dist.config import ShardSettings, TrainSettings, check, read, without_effect
+from cartoon_dist.errors import ConfigError
+
+ROOT = Path(__file__).parent.parent
+ROWS = ["cartoongan", "sal", "sal_cbam", "ressal_cbam"]
+
+
+def wrong(*words: str, files: tuple[Path, ...] = ()) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read(TrainSettings, files, words, run_dir="runs/x")
+    return str(caught.value).split("; ")
+
+
+def test_later_wins_and_the_rest_are_defaults(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text("seed: 1\nloss: {content: {weight: 2, decay: 0.5}}\n")
+    second.write_text("loss: {content: {weight: 3}}\n")
+    settings = read(TrainSettings, [first, second], ["seed=4", "optimizer.generator=1e-3"], run_dir="runs/x")
+    assert (settings.seed, settings.loss.content.weight, settings.loss.content.decay) == (4, 3.0, 0.5)
+    assert settings.optimizer.generator == 1e-3
+    assert settings.optimizer.discriminator == 2e-4
+
+
+def test_all_mistakes_at_once_each_with_its_path() -> None:
+    mistakes = wrong(
+        "loss.content.weight=many", "colour=red", "model.depth=3", "precision=no", "batch_size=0", "model.saliency=none"
+    )
+    paths = {mistake.split(":")[0] for mistake in mistakes}
+    assert paths == {
+        "loss.content.weight", "colour", "model.depth", "precision", "batch_size", "model.attention"
+    }  # fmt: skip
+    assert "loss.content.weight: Input should be a valid number, unable to parse string as a number (got 'many')" in mistakes
+    assert "colour: no such setting" in mistakes
+
+
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        (["model.saliency=none"], "model.attention"),
+        (["loss.content.network=vgg16"], "loss.content.layer"),
+        (["loss.content.layer=conv9_9"], "loss.content.layer"),
+        (["optimizer.milestones=[150,100]"], "optimizer.milestones"),
+        (["data.photos=a", "data.cartoons=a"], "data.cartoons"),
+        (["image_size=30"], "image_size"),
+        (["epochs=.inf"], "epochs"),
+        (["loss=3"], "loss"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(words: list[str], path: str) -> None:
+    assert path in {mistake.split(":")[0] for mistake in wrong(*words)}
+
+
+def test_no_setting_takes_a_bare_yes_or_no() -> None:
+    """YAML reads `off` as false: a choice named so could not be typed."""
+    from typing import Literal, get_args, get_origin, get_type_hints
+
+    def choices(kind: type) -> set[object]:
+        found: set[object] = set()
+        for hint in get_type_hints(kind).values():
+            if get_origin(hint) is Literal:
+                found |= set(get_args(hint))
+            elif hasattr(hint, "__dataclass_fields__"):
+                found |= choices(hint)
+        return found
+
+    for kind in (TrainSettings, ShardSettings):
+        for choice in choices(kind):
+            assert yaml.safe_load(str(choice)) == choice
+
+
+@pytest.mark.parametrize("content", ["- 1\n- 2\n", "a: [1\n", "\xff\xfe"])
+def test_a_file_that_is_no_config(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_bytes(content.encode("latin-1"))
+    assert str(file) in wrong(files=(file,))[0]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    assert "cannot be read" in wrong(files=(tmp_path / "no.yaml",))[0]
+
+
+def test_a_word_without_a_key() -> None:
+    assert "key=value" in wrong("=3")[0]
+    assert "key=value" in wrong("loss..content=3")[0]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_config_reads_and_comes_back_from_its_own_yaml(path: Path) -> None:
+    settings = read(TrainSettings, [path], [], run_dir="runs/x")
+    again = check(TrainSettings, yaml.safe_load(yaml.safe_dump(nested.plain(settings))))
+    assert again == settings
+
+
+def test_the_rows_of_table_1_differ_by_a_few_lines() -> None:
+    settings = {}
+    for row in ROWS:
+        path = ROOT / "configs/ablation" / f"{row}.yaml"
+        lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+        assert 1 <= len(lines) <= 4
+        settings[row] = read(TrainSettings, [ROOT / "configs/hayao.yaml", path], [], run_dir="runs/x")
+    assert settings["ressal_cbam"] == read(TrainSettings, [ROOT / "configs/hayao.yaml"], [], run_dir="runs/x")
+    original = settings["cartoongan"]
+    assert (original.loss.adversarial, original.loss.content.weight, original.loss.content.decay) == ("log", 10, 1)
+    assert (settings["sal"].model.saliency, settings["sal"].model.attention) == ("sal", "none")
+    assert (settings["sal_cbam"].model.saliency, settings["sal_cbam"].model.attention) == ("sal", "cbam")
+
+
+def test_settings_without_effect_are_named() -> None:
+    words = ["model.saliency=none", "model.attention=none", "model.joints=detached", "warmup.steps=3", "warmup.epochs=4"]
+    idle = without_effect(read(TrainSettings, [], words, run_dir="runs/x"))
+    assert [line.split(":")[0] for line in idle] == ["model.joints", "warmup.epochs"]
+    assert without_effect(read(TrainSettings, [], [], run_dir="runs/x")) == []
+
+
+def test_differences_name_paths_and_values() -> None:
+    old = {"seed": 0, "loss": {"content": {"weight": 1.0}}, "max_steps": 3}
+    new = {"seed": 1, "loss": {"content": {"weight": 2.0}}, "max_steps": 4}
+    found = nested.differences(old, new, frozenset({"max_steps"}))
+    assert found == ["loss.content.weight: 1.0 -> 2.0", "seed: 0 -> 1"]

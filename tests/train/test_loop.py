@@ -1,0 +1,100 @@
+"""One iteration of the loop, against the textbook's: every forward anew, plain autograd, plain Adam."""
+
+from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
+
+import pytest
+import torch
+from test_cartoongan import make
+from torch import Tensor, nn
+
+from cartoon_dist.config import OptimizerSettings
+from cartoon_dist.methods.method import Method
+from cartoon_dist.tensors import Batch
+from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.loop import iterate, warmup
+from cartoon_dist.train.state import TrainState, start
+
+RATE = 1e-3
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    yield Engine(precision="fp64")
+
+
+def prepared(engine: Engine) -> tuple[Method, TrainState, Batch]:
+    method, batch = make()
+    for network in method.networks.values():
+        engine.place(network)
+    method.losses["generator"].keywords["content"].keywords["features"].double()  # type: ignore[attr-defined]
+    state = start(method.networks, OptimizerSettings())
+    engine.prepare(state)
+    engine.set_learning_rates({"generator": RATE, "discriminator": RATE})
+    return method, state, Batch(*(part.double() for part in batch))
+
+
+def textbook(networks: dict[str, nn.Module], features: nn.Module, batch: Batch, steps: int) -> None:
+    """The paper's iteration, written down as slowly as it reads."""
+    generator, discriminator = networks["generator"], networks["discriminator"]
+    adams = {k: torch.optim.Adam(v.parameters(), lr=RATE, betas=(0.5, 0.999), fused=False) for k, v in networks.items()}
+    for _ in range(steps):
+        generated = generator(batch.photo).generated.detach()
+        real, fake, edges = discriminator(batch.cartoon), discriminator(generated), discriminator(batch.smoothed)
+        loss = ((real - 1) ** 2).mean() + (fake**2).mean() + (edges**2).mean()
+        descend(adams["discriminator"], loss)
+        drawing = generator(batch.photo)
+        loss = ((discriminator(drawing.generated) - 1) ** 2).mean()
+        loss = loss + 0.25 * (features(drawing.generated) - features(batch.photo)).abs().mean()
+        loss = loss + 2.0 * (drawing.saliency - batch.saliency).abs().mean()
+        descend(adams["generator"], loss)
+
+
+def descend(optimizer: torch.optim.Adam, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def test_an_iteration_is_the_textbooks(engine: Engine) -> None:
+    method, state, batch = prepared(engine)
+    slow = deepcopy(state.networks)
+    features = method.losses["generator"].keywords["content"].keywords["features"]  # type: ignore[attr-defined]
+    textbook(slow, features, batch, steps=3)
+    for _ in range(3):
+        iterate(method, engine, batch, 0.25)
+    for name, network in state.networks.items():
+        for (key, fast), expected in zip(network.state_dict().items(), slow[name].state_dict().values(), strict=True):
+            assert (fast - expected).abs().max() < 1e-9, (name, key)
+
+
+def test_the_generator_draws_once_and_the_photo_is_seen_once_by_each(engine: Engine) -> None:
+    method, state, batch = prepared(engine)
+    forwards: Counter[str] = Counter()
+    features = method.losses["generator"].keywords["content"].keywords["features"]  # type: ignore[attr-defined]
+    for name, network in {**state.networks, "features": features}.items():
+        network.register_forward_hook(lambda *_, name=name: forwards.update([name]))
+    iterate(method, engine, batch, 0.25)
+    # D judges the three kinds in one forward, then G's drawing anew with its new weights; VGG sees photo and drawing.
+    assert forwards == {"generator": 1, "discriminator": 2, "features": 2}
+
+
+def test_each_step_gathers_gradients_for_its_own_network(engine: Engine) -> None:
+    method, state, batch = prepared(engine)
+    discriminator = state.networks["discriminator"]
+    drawing = method.draw(state.networks, batch)
+    with engine.training("generator") as networks:
+        losses = method.losses["generator"](networks, batch, drawing, 0.25)
+    engine.update("generator", losses.total())
+    assert all(weight.grad is None for weight in discriminator.parameters())
+    assert all(weight.requires_grad for weight in discriminator.parameters())
+
+
+def test_the_warm_up_leaves_the_discriminator_as_it_is(engine: Engine) -> None:
+    method, state, batch = prepared(engine)
+    before = deepcopy(state.networks["discriminator"].state_dict())
+    outcome = warmup(method, engine, batch)
+    assert outcome.figures.keys() == {"loss/pixel", "loss/saliency"}
+    after = state.networks["discriminator"].state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
