@@ -24,7 +24,6 @@ Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 
 
-
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
 def settings(kind: type[Settings]) -> type[Settings]:
     """Settings are frozen, named, and refuse keys they do not know."""
@@ -230,7 +229,7 @@ def contradictions(flat: Mapping[str, Any]) -> list[str]:
     wrong = []
     if flat["model.attention"] == "cbam" and flat["model.saliency"] == "none":
         wrong.append(
-            "model.attention: cbam follows the saliency network's joints and needs one, so with model.saliency=none it is none"
+            "model.attention: cbam follows the saliency network's joints, so with model.saliency=none it is none"
         )
     network, layer = flat["loss.content.network"], flat["loss.content.layer"]
     layers = [f"conv{b}_{n + 1}" for b, num in enumerate(_VGG_CONVOLUTIONS.get(network, ()), 1) for n in range(num)]

@@ -27,6 +27,7 @@ from torch import Tensor
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.files import sync_folder
 
+FOLDER_VARIABLE = "CARTOON_DIST_WEIGHTS"
 BLOCK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60.0
 
@@ -101,6 +102,11 @@ KNOWN = {
 
 VGG16_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 """Where torchvision's VGG16 has its convolutions: `features.N`."""
+
+
+def default_folder() -> Path:
+    """Where weights lie unless a command says otherwise: $CARTOON_DIST_WEIGHTS, or weights/."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or "weights")
 
 
 def known(name: str) -> Pretrained:

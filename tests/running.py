@@ -35,7 +35,7 @@ def train(words: Sequence[str | Path], *, num_processes: int = 1) -> subprocess.
 
 
 def environment() -> dict[str, str]:
-    """This process's environment with one thread a process: two processes on two cores, and the same sums everywhere."""
+    """This process's environment, with one thread a process: two processes on two cores."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -60,7 +60,9 @@ def metrics(run: Path) -> list[dict[str, Any]]:
 def weights(run: Path, step: int) -> dict[str, Tensor]:
     """All tensors of a checkpoint, optimizers and the running average included."""
     folder = run / f"step-{step:07d}"
-    return {f"{path.stem}/{name}": held for path in folder.glob("*.safetensors") for name, held in load_file(path).items()}
+    return {
+        f"{path.stem}/{name}": held for path in folder.glob("*.safetensors") for name, held in load_file(path).items()
+    }
 
 
 def _run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:

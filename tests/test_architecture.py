@@ -19,7 +19,9 @@ FUNCTION_LINES = 60
 def test_file_and_its_functions_stay_within_their_budgets(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= FILE_LINES
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
     long = {node.name: node.end_lineno - node.lineno + 1 for node in functions if node.end_lineno}
     assert {name: lines for name, lines in long.items() if lines > FUNCTION_LINES} == {}
 
@@ -64,7 +66,13 @@ def test_no_machine_path_stands_in_the_repository() -> None:
     named = re.compile(r"(?<![\w.])/(?:work|home|root|opt|mnt)/\w")
     found = [
         f"{path.relative_to(ROOT)}:{number}"
-        for path in [*SOURCES, *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("configs/**/*.yaml"), ROOT / "Makefile"]
+        for path in [
+            *SOURCES,
+            *ROOT.glob("*.md"),
+            *ROOT.glob("docs/*.md"),
+            *ROOT.glob("configs/**/*.yaml"),
+            ROOT / "Makefile",
+        ]
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if named.search(line)
     ]

@@ -37,7 +37,10 @@ def test_all_mistakes_at_once_each_with_its_path() -> None:
     assert paths == {
         "loss.content.weight", "colour", "model.depth", "precision", "batch_size", "model.attention"
     }  # fmt: skip
-    assert "loss.content.weight: Input should be a valid number, unable to parse string as a number (got 'many')" in mistakes
+    assert (
+        "loss.content.weight: Input should be a valid number, unable to parse string as a number (got 'many')"
+        in mistakes
+    )
     assert "colour: no such setting" in mistakes
 
 
@@ -114,7 +117,13 @@ def test_the_rows_of_table_1_differ_by_a_few_lines() -> None:
 
 
 def test_settings_without_effect_are_named() -> None:
-    words = ["model.saliency=none", "model.attention=none", "model.joints=detached", "warmup.steps=3", "warmup.epochs=4"]
+    words = [
+        "model.saliency=none",
+        "model.attention=none",
+        "model.joints=detached",
+        "warmup.steps=3",
+        "warmup.epochs=4",
+    ]
     idle = without_effect(read(TrainSettings, [], words, run_dir="runs/x"))
     assert [line.split(":")[0] for line in idle] == ["model.joints", "warmup.epochs"]
     assert without_effect(read(TrainSettings, [], [], run_dir="runs/x")) == []

@@ -25,6 +25,7 @@ from cartoon_dist.train.reporter import Reporter
 from cartoon_dist.train.saving import Saver
 from cartoon_dist.train.schedule import Schedule
 from cartoon_dist.train.state import TrainState, start
+from cartoon_dist.weights import default_folder
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,8 +55,9 @@ def read_settings(words: Sequence[str]) -> TrainSettings:
     files = [Path(word) for word in words if "=" not in word]
     if not files:
         raise ConfigError("give at least one config file, for instance configs/hayao.yaml")
+    run_dir, folder = "runs/" + "-".join(file.stem for file in files), str(default_folder())
     pairs = [word for word in words if "=" in word]
-    return config.read(TrainSettings, files, pairs, run_dir="runs/" + "-".join(file.stem for file in files))
+    return config.read(TrainSettings, files, pairs, run_dir=run_dir, weights_folder=folder)
 
 
 def run(settings: TrainSettings) -> int:

@@ -1,7 +1,6 @@
 """`launch/weights.py`: fetch pretrained weights, for machines without internet too; list what there is."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,6 @@ from cartoon_dist import weights
 from cartoon_dist.commands import entry
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.progress import Progress
-
-FOLDER_VARIABLE = "CARTOON_DIST_WEIGHTS"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -75,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument(
         "--folder",
         type=Path,
-        default=Path(os.environ.get(FOLDER_VARIABLE) or "weights"),
-        help=f"where the weights lie (default: ${FOLDER_VARIABLE}, or weights/)",
+        default=weights.default_folder(),
+        help=f"where the weights lie (default: ${weights.FOLDER_VARIABLE}, or weights/)",
     )
     parser = argparse.ArgumentParser(
         prog="launch/weights.py",

@@ -1,5 +1,6 @@
 """A process's share of each global batch, as bytes, in the order of the plan."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -109,7 +110,7 @@ def batches(steps: Steps, *, first: int, end: int, num_workers: int, pinned: boo
         sampler=range(first, end),
         num_workers=num_workers,
         pin_memory=pinned,
-        worker_init_fn=_alone if num_workers else None,
+        worker_init_fn=_serve if num_workers else None,
     )
     for held in loader:
         if isinstance(held, ShardError):
@@ -117,6 +118,11 @@ def batches(steps: Steps, *, first: int, end: int, num_workers: int, pinned: boo
         yield held
 
 
-def _alone(_worker: int) -> None:
-    """A worker decodes on one core: OpenCV's own threads would fight with the other workers'."""
+def _serve(_worker: int) -> None:
+    """Set up a worker: one thread, as OpenCV's own would fight with the other workers; deaf to requests to stop.
+
+    A terminal or a scheduler signals the whole group. The training process answers; its workers serve it until then.
+    """
     cv2.setNumThreads(1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)

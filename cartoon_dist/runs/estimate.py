@@ -36,10 +36,10 @@ def parameter_counts(settings: TrainSettings) -> dict[str, int]:
 
 
 def memory_bytes(settings: TrainSettings, *, world_size: int) -> dict[str, int]:
-    """A process's memory for weights (gradients, Adam's two moments and the average with them), frozen features, activations.
+    """A process's memory for weights, frozen features and activations.
 
-    Activations are what autograd keeps of one iteration, counted tensor by tensor; the allocator's and cuDNN's own needs come
-    on top.
+    Weights come with their gradients, Adam's two moments and the running average. Activations are what autograd keeps
+    of one iteration, counted tensor by tensor; the allocator's and cuDNN's own needs come on top.
     """
     method, features = _on_meta(settings)
     counts = {name: num_parameters(network) for name, network in method.networks.items()}

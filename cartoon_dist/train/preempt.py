@@ -37,8 +37,5 @@ class StopRequest:
         return urgency == _ASKED
 
     def _asked(self, number: int, _frame: FrameType | None) -> None:
-        # Loader workers are forked and inherit this handler; they must neither report nor survive a signal meant for
-        # them.
-        if os.getpid() != self.owner:
-            os._exit(128 + number)
-        self.reason = f"signal {signal.Signals(number).name}"
+        if os.getpid() == self.owner:  # a loader worker inherits this handler with the fork, and is not asked
+            self.reason = f"signal {signal.Signals(number).name}"

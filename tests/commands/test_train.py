@@ -1,6 +1,7 @@
 """Training as a user starts it, on real pictures: on one process and on two, killed, stopped, resumed."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -27,8 +28,8 @@ def pair(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Pa
     for num_processes in (1, 2):
         runs[num_processes] = tmp_path_factory.mktemp("pair") / f"on{num_processes}"
         more = ["precision=fp64", "max_steps=10", "checkpoint.every=5", "sample_every=5"]
-        # Biases before an instance norm have no true gradient, and Adam makes full steps of their round-off: small steps
-        # keep that well under the limit. The moments, which are compared too, show every difference at its full size.
+        # Biases before an instance norm have no true gradient, and Adam makes full steps of their round-off: small
+        # steps keep that under the limit. The moments, compared too, show every difference at its full size.
         more += ["optimizer.generator=5e-5", "optimizer.discriminator=5e-5", "warmup.learning_rate=5e-5"]
         done = train(words(shards, runs[num_processes], *more), num_processes=num_processes)
         assert done.returncode == 0, done.stderr
@@ -113,9 +114,11 @@ def test_a_killed_run_goes_on_exactly(shards: Path, tmp_path: Path) -> None:
 
 def test_asked_to_stop_it_saves_and_says_so(shards: Path, tmp_path: Path) -> None:
     command = train_command(words(shards, tmp_path / "run", "data.num_workers=1"), num_processes=1)
-    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        command, env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as child:
         wait_for(tmp_path / "run/metrics.jsonl", child)
-        child.send_signal(signal.SIGTERM)
+        os.killpg(child.pid, signal.SIGTERM)  # as terminals and schedulers do: the loader's workers get it too
         _, said = child.communicate(timeout=60)
     assert child.returncode == 75, said
     assert "run the same command again" in said

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from cartoon_dist.data.plan import Plan, positions
 
-
 GOLDEN_ORDER = [5, 7, 6, 4, 3, 1, 2, 9, 8, 0, 6, 5, 9, 1, 0, 3, 4, 2, 7, 8]
 
 
@@ -28,7 +27,12 @@ def test_passes_seeds_and_domains_differ() -> None:
     def first(order: Plan, wrap: int) -> list[int]:
         return [order.sample(wrap * 100 + place) for place in range(100)]
 
-    orders = [first(plan(100), 0), first(plan(100), 1), first(plan(100, seed=1), 0), first(plan(100, domain="cartoon"), 0)]
+    orders = [
+        first(plan(100), 0),
+        first(plan(100), 1),
+        first(plan(100, seed=1), 0),
+        first(plan(100, domain="cartoon"), 0),
+    ]
     assert len({tuple(order) for order in orders}) == len(orders)
 
 

@@ -70,7 +70,7 @@ def test_against_the_layer_list(saliency: bool, attention: bool) -> None:  # noq
     attentions = [joint.attention for joint in network.joints] if attention else []
     slow = slow_networks.generator(held, photo, seen, attentions, num_blocks=2)
     torch.testing.assert_close(drawing.generated, slow, rtol=1e-9, atol=1e-9)
-    assert float(drawing.generated.abs().max()) <= 1
+    assert float(drawing.generated.detach().abs().max()) <= 1
 
 
 def test_detached_joints_keep_the_generators_losses_from_the_saliency_network() -> None:
@@ -128,8 +128,9 @@ def test_half_precision_draws_nearly_the_same() -> None:
     assert all(
         bool(parameter.grad.isfinite().all()) for parameter in network.parameters() if parameter.grad is not None
     )
-    torch.testing.assert_close(drawing.generated.float(), network(photo).generated, rtol=0, atol=0.1)
-    assert float((drawing.generated.float() - network(photo).generated).abs().mean()) < 0.01
+    difference = (drawing.generated.float() - network(photo).generated).detach().abs()
+    assert float(difference.max()) < 0.1
+    assert float(difference.mean()) < 0.01
 
 
 def test_a_traced_step_replays_like_the_eager_one() -> None:

@@ -14,7 +14,10 @@ from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
 
-TENSORS = {"generator": {"a.weight": torch.arange(12.0).reshape(3, 4)}, "ema": {"a.weight": torch.ones(2, dtype=torch.float64)}}
+TENSORS = {
+    "generator": {"a.weight": torch.arange(12.0).reshape(3, 4)},
+    "ema": {"a.weight": torch.ones(2, dtype=torch.float64)},
+}
 
 
 @pytest.fixture
@@ -103,7 +106,9 @@ for step in range(1, 10**6):
 
 def test_a_killed_writer_leaves_the_last_one_whole(run: RunFolder) -> None:
     for kill_after in (1, 7, 20):
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(run.root)], stdout=subprocess.PIPE, text=True) as child:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(run.root)], stdout=subprocess.PIPE, text=True
+        ) as child:
             assert child.stdout is not None
             done = [int(child.stdout.readline()) for _ in range(kill_after)][-1]
             child.send_signal(signal.SIGKILL)

@@ -58,7 +58,7 @@ def test_the_two_variants_agree_on_real_photos(photos: dict[str, np.ndarray]) ->
         name: np.corrcoef(label(photo).ravel(), label(photo, variant="author").ravel())[0, 1]
         for name, photo in photos.items()
     }
-    # Two are below 0.8: a bridge by night, whose lamps only one variant evens out, and a reef of one texture.
+    # Two are just below 0.8, a bridge by night and a reef: in `author` a few bright spots outshine the rest.
     assert sum(value > 0.8 for value in found.values()) >= len(found) - 2, found
     assert min(found.values()) > 0.75, found
 

@@ -127,13 +127,13 @@ def test_margin_distance_is_mahalanobis() -> None:
 
 
 @pytest.mark.parametrize("variant", ["public", "author"])
-def test_a_disc_in_the_middle_is_found_exactly(variant: str) -> None:
+def test_a_disc_in_the_middle_is_found_with_its_outline(variant: str) -> None:
     y, x = np.mgrid[:100, :150]
     disc = np.hypot(y - 50, x - 75) < 25
     photo = np.where(disc[..., None], (200, 80, 30), (60, 100, 140)).astype(np.uint8)
     saliency = mbd(photo, variant=variant)
     assert saliency.dtype == np.float32
-    assert saliency[disc].min() > 0.5 > saliency[~disc].max() or (saliency[disc] > 0.5).mean() > 0.97
+    assert (saliency[disc] > 0.5).mean() > 0.97
     assert (saliency[~disc] < 0.1).mean() > 0.95
 
 

@@ -1,7 +1,6 @@
 """One iteration of the loop, against the textbook's: every forward anew, plain autograd, plain Adam."""
 
 from collections import Counter
-from collections.abc import Iterator
 from copy import deepcopy
 
 import pytest
@@ -20,8 +19,8 @@ RATE = 1e-3
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    yield Engine(precision="fp64")
+def engine() -> Engine:
+    return Engine(precision="fp64")
 
 
 def prepared(engine: Engine) -> tuple[Method, TrainState, Batch]:

@@ -25,9 +25,7 @@ def test_epochs_are_counted_over_photos_then_over_cartoons() -> None:
     assert [small.epoch(step) for step in range(5, 10)] == [0, 0, 1, 2, 2]  # cartoons seen before: 0 4 8 12 16
 
 
-@pytest.mark.parametrize(
-    ("epoch", "factor"), [(0, 1), (99, 1), (100, 0.1), (149, 0.1), (150, 0.01), (199, 0.01)]
-)
+@pytest.mark.parametrize(("epoch", "factor"), [(0, 1), (99, 1), (100, 0.1), (149, 0.1), (150, 0.01), (199, 0.01)])
 def test_learning_rates_fall_at_their_epochs(epoch: int, factor: float) -> None:
     paper = schedule("optimizer.discriminator=1e-4")
     rates = paper.learning_rates(paper.warmup_steps + 500 * epoch)
@@ -42,7 +40,7 @@ def test_the_content_weight_follows_the_epoch() -> None:
     paper = schedule()
     weights = [paper.content_weight(paper.warmup_steps + 500 * epoch) for epoch in (0, 9, 10, 199)]
     assert weights == pytest.approx([0.25, 0.25, 0.24, 0.25 * 0.96**19])
-    assert 0.115 == pytest.approx(weights[-1], abs=5e-4)
+    assert pytest.approx(weights[-1], abs=5e-4) == 0.115
     literal = schedule("loss.content.every=1")
     assert literal.content_weight(literal.warmup_steps + 500 * 199) == pytest.approx(7.4e-5, rel=0.01)
 

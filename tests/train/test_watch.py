@@ -4,7 +4,9 @@ from cartoon_dist.config import WarningSettings
 from cartoon_dist.train.watch import Watch
 
 
-def figures(content: float = 1.0, adversarial: float = 1.0, real: float = 0.6, generated: float = 0.4) -> dict[str, float]:
+def figures(
+    content: float = 1.0, adversarial: float = 1.0, real: float = 0.6, generated: float = 0.4
+) -> dict[str, float]:
     losses = {"loss/content": content, "loss/adversarial_g": adversarial}
     return losses | {"d/real": real, "d/generated": generated, "d/smoothed": 0.5}
 

@@ -1,0 +1,151 @@
+"""Reading, against plain tar files and OpenCV; and the share of each process."""
+
+import tarfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from cartoon_dist.data.batches import Steps, Stream, batches, stream
+from cartoon_dist.data.plan import Plan
+from cartoon_dist.data.read import Shards
+from cartoon_dist.errors import ShardError
+from cartoon_dist.tensors import Batch
+
+
+def opened(shards: Path, domain: str = "photo", split: str = "train") -> Shards:
+    return Shards(folder=shards / f"{domain}s", domain=domain, split=split)
+
+
+def made(shards: Path, domain: str, *, flip: bool = False, fit: str = "exact", size: int = 32) -> Stream:
+    return stream(
+        shards=opened(shards, domain), seed=3, image_size=size, fit=fit, flip=flip, batch_size=4  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def steps(shards: Path, *, rank: int, world_size: int, warmup_steps: int = 0, flip: bool = True) -> Steps:
+    photos, cartoons = made(shards, "photo", flip=flip), made(shards, "cartoon", flip=flip)
+    return Steps(
+        photos=photos, cartoons=cartoons, batch_size=12, warmup_steps=warmup_steps, rank=rank, world_size=world_size
+    )
+
+
+def test_samples_are_what_the_tar_holds(shards: Path) -> None:
+    for domain, companion in (("photo", "saliency"), ("cartoon", "smoothed")):
+        here = opened(shards, domain)
+        with tarfile.open(shards / f"{domain}s/{domain}-000000.tar") as tar:
+            held = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+        for number in range(len(here)):
+            sample = here.read(number)
+            [name] = [name for name in held if name.startswith(f"{sample.key}.{domain}.")]
+            rgb = cv2.cvtColor(cv2.imdecode(np.frombuffer(held[name], np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+            assert np.array_equal(sample.picture, rgb)
+            assert held[f"{sample.key}.{companion}.png"]
+            assert sample.companion.shape == (32, 32, 1 if domain == "photo" else 3)
+
+
+def test_the_splits_share_no_sample_and_no_scene(shards: Path) -> None:
+    train, test = opened(shards, "cartoon"), opened(shards, "cartoon", "test")
+    scenes = [{place.entry.scene for place in side.places} for side in (train, test)]
+    assert all(scenes)
+    assert scenes[0] & scenes[1] == set()
+
+
+def test_any_number_of_processes_sees_the_same_global_batch(shards: Path) -> None:
+    whole = steps(shards, rank=0, world_size=1)
+    for world_size in (2, 3):
+        parts = [steps(shards, rank=rank, world_size=world_size) for rank in range(world_size)]
+        for step in (0, 5):
+            shares = [part[step] for part in parts]
+            for name, expected in zip(Batch._fields, whole[step], strict=True):
+                assert torch.equal(torch.cat([getattr(share, name) for share in shares]), expected)
+
+
+def test_a_warm_up_step_has_photos_only_and_the_cartoons_begin_after_it(shards: Path) -> None:
+    late = steps(shards, rank=0, world_size=1, warmup_steps=2)
+    first, third = late[0], late[2]
+    assert isinstance(first, Batch)
+    assert isinstance(third, Batch)
+    assert [len(part) for part in first] == [12, 12, 0, 0]
+    early = steps(shards, rank=0, world_size=1)[0]
+    assert isinstance(early, Batch)
+    assert torch.equal(third.cartoon, early.cartoon)
+    assert not torch.equal(third.photo, early.photo)
+
+
+def test_a_flip_takes_the_companion_along(shards: Path) -> None:
+    plain, flipped = made(shards, "photo"), made(shards, "photo", flip=True)
+    kinds = set()
+    for position in range(20):
+        (photo, label), (turned, turned_label) = plain.pair(position), flipped.pair(position)
+        same = np.array_equal(photo, turned)
+        assert same is np.array_equal(label, turned_label)
+        if not same:
+            assert np.array_equal(photo[:, :, ::-1], turned)
+            assert np.array_equal(label[:, :, ::-1], turned_label)
+        kinds.add(same)
+    assert kinds == {True, False}
+
+
+def test_a_window_is_cut_from_both_and_moves_with_the_position(shards: Path) -> None:
+    whole, cut = made(shards, "photo"), made(shards, "photo", fit="crop", size=16)
+    corners = set()
+    for position in range(12):
+        (photo, label), (window, label_window) = whole.pair(position), cut.pair(position)
+        found = [
+            (top, left)
+            for top in range(17)
+            for left in range(17)
+            if np.array_equal(photo[:, top : top + 16, left : left + 16], window)
+            and np.array_equal(label[:, top : top + 16, left : left + 16], label_window)
+        ]
+        assert found
+        corners |= set(found)
+    assert len(corners) > 6
+
+
+def test_shrinking_averages(shards: Path) -> None:
+    whole, small = made(shards, "photo"), made(shards, "photo", fit="shrink", size=16)
+    photo, _ = whole.pair(0)
+    by_hand = photo.reshape(3, 16, 2, 16, 2).astype(float).mean((2, 4))
+    assert np.abs(small.pair(0)[0] - by_hand).max() <= 0.5
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_batches_come_in_order_from_any_number_of_workers(shards: Path, num_workers: int) -> None:
+    here = steps(shards, rank=0, world_size=2)
+    taken = list(batches(here, first=3, end=7, num_workers=num_workers, pinned=False))
+    assert len(taken) == 4
+    for step, batch in enumerate(taken, 3):
+        expected = here[step]
+        assert isinstance(expected, Batch)
+        assert all(torch.equal(a, b) for a, b in zip(batch, expected, strict=True))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_sample_that_cannot_be_decoded_is_named(shards: Path, num_workers: int) -> None:
+    here = steps(shards, rank=0, world_size=1)
+    spoilt = here.photos.shards.places[0].entry
+    name = next(member for member in spoilt.members if member.startswith("photo."))
+    spoilt.members[name] = (spoilt.members[name][0] + 1, 40)
+    with pytest.raises(
+        ShardError, match=rf"photo-000000\.tar: sample '{spoilt.key}' has a photo that cannot be decoded"
+    ):
+        list(batches(here, first=0, end=3, num_workers=num_workers, pinned=False))
+
+
+def test_a_shard_that_went_away_is_named(shards: Path, tmp_path: Path) -> None:
+    here = opened(shards)
+    here.folder = tmp_path
+    with pytest.raises(ShardError, match=r"photo-000000\.tar: No such file"):
+        here.read(0)
+    assert here.damaged(share=slice(None)) != []
+
+
+def test_the_plan_reaches_every_sample(shards: Path) -> None:
+    here = made(shards, "photo")
+    order = Plan(seed=3, domain="photo", num_samples=len(here.shards))
+    keys = {here.shards.read(order.sample(position)).key for position in range(len(here.shards))}
+    assert keys == {place.entry.key for place in here.shards.places}
