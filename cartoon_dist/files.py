@@ -1,8 +1,10 @@
-"""Writing a file whole or not at all."""
+"""Files and folders that several processes may reach for: written whole or not at all, held by one at a time."""
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,5 +35,25 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def alone(folder: Path, refusal: Exception) -> Iterator[None]:
+    """Hold a folder's lock, or raise the refusal while another process does; the lock goes with its process.
+
+    A file system without locks protects nothing here, and what is written is put in place whole in any case.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise refusal from None
+    except OSError:
+        pass
+    try:
+        yield
     finally:
         os.close(descriptor)

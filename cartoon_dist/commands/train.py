@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from cartoon_dist import config, distributed
@@ -11,7 +12,8 @@ from cartoon_dist.commands.describe import describe
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.batches import Steps, Stream, batches, stream
 from cartoon_dist.data.read import Shards
-from cartoon_dist.errors import CartoonError, ConfigError, ShardError
+from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError
+from cartoon_dist.files import alone
 from cartoon_dist.runs import setup
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.tensors import Batch
@@ -64,7 +66,8 @@ def run(settings: TrainSettings) -> int:
     """Train to the end, or to a request to stop, and leave the reason in the run folder; the exit status."""
     folder = RunFolder(Path(settings.run_dir))
     try:
-        reason = _train(settings, folder)
+        with _alone(folder):
+            reason = _train(settings, folder)
         status = entry.STOPPED if reason else entry.DONE
     except CartoonError as error:
         status, reason = entry.MENDABLE, str(error)
@@ -77,6 +80,14 @@ def run(settings: TrainSettings) -> int:
             folder.write_exit(status, reason)
     distributed.leave()
     return status
+
+
+def _alone(folder: RunFolder) -> AbstractContextManager[None]:
+    """No two runs in one folder; rank 0 holds it for the others."""
+    if not distributed.is_main():
+        return nullcontext()
+    folder.root.mkdir(parents=True, exist_ok=True)
+    return alone(folder.root, CheckpointError(f"{folder.root}: another run is going on there; stop it or wait for it"))
 
 
 def _train(settings: TrainSettings, folder: RunFolder) -> str:

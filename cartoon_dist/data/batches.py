@@ -16,6 +16,8 @@ from cartoon_dist.data.read import MEMBERS, Shards
 from cartoon_dist.errors import ShardError
 from cartoon_dist.tensors import Batch
 
+WAIT_SECONDS = 600
+"""How long a process waits for its loader's workers: longer than any storage should take for a batch."""
 _CHANNELS = {"photo": 3, "saliency": 1, "cartoon": 3, "smoothed": 3}
 
 
@@ -104,25 +106,34 @@ class Steps(Dataset[Batch | ShardError]):
 def batches(steps: Steps, *, first: int, end: int, num_workers: int, pinned: bool) -> Iterator[Batch]:
     """The batches of steps first..end-1, read ahead by worker processes; ShardError in place of one that cannot be
     read."""
+    # Here and not in the workers: a fork inherits OpenCV's thread pool without its threads, and waits for them for
+    # ever.
+    cv2.setNumThreads(1)
     loader: DataLoader[Batch | ShardError] = DataLoader(
         steps,
         batch_size=None,
         sampler=range(first, end),
         num_workers=num_workers,
         pin_memory=pinned,
+        timeout=WAIT_SECONDS if num_workers else 0,
         worker_init_fn=_serve if num_workers else None,
     )
-    for held in loader:
-        if isinstance(held, ShardError):
-            raise held
-        yield held
+    try:
+        for held in loader:
+            if isinstance(held, ShardError):
+                raise held
+            yield held
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader"):  # its own words for a worker that was killed or has fallen silent
+            raise
+        raise ShardError(
+            f"process {steps.share['rank']} got no batch: {error}; see whether memory or storage ran out, "
+            "then run the same command again, with data.num_workers=0 if it happens again"
+        ) from None
 
 
 def _serve(_worker: int) -> None:
-    """Set up a worker: one thread, as OpenCV's own would fight with the other workers; deaf to requests to stop.
-
-    A terminal or a scheduler signals the whole group. The training process answers; its workers serve it until then.
-    """
-    cv2.setNumThreads(1)
+    """Make a worker deaf to requests to stop: a terminal or a scheduler signals the whole group, the training process
+    answers, and its workers serve it until it leaves."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)

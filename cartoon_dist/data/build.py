@@ -3,11 +3,9 @@
 find pictures -> job.json -> workers: decode, cut, label -> tar -> its index -> ... -> manifest.json
 """
 
-import fcntl
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,6 +17,7 @@ from cartoon_dist.data.prepare import FLAT, Prepared, Task
 from cartoon_dist.data.workers import prepare_all
 from cartoon_dist.data.write import write_shard
 from cartoon_dist.errors import ShardError
+from cartoon_dist.files import alone
 from cartoon_dist.progress import Progress
 
 
@@ -39,7 +38,7 @@ def build(job: Job, folder: Path, settings: ShardSettings, *, shown: bool) -> Bu
     if folder.exists() and not folder.is_dir():
         raise ShardError(f"{folder}: a file; the last path is the folder to write to")
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder, ShardError(f"{folder}: another job is writing there; wait for it or stop it")):
         settle(job, folder)
         return _build_missing(job, folder, settings, shown=shown)
 
@@ -118,20 +117,3 @@ def _is_sealed(folder: Path, manifest: Manifest) -> bool:
         return read_manifest(folder) == manifest
     except ShardError:
         return False
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, so that two jobs never write the same shard; it goes with its process."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise ShardError(f"{folder}: another job is writing there; wait for it or stop it") from None
-    except OSError:
-        pass  # a file system without locks: shards are put in place whole in any case
-    try:
-        yield
-    finally:
-        os.close(descriptor)

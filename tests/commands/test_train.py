@@ -132,3 +132,28 @@ def test_asked_to_stop_it_saves_and_says_so(shards: Path, tmp_path: Path) -> Non
     once_more = train(words(shards, tmp_path / "run", f"max_steps={done + 2}"))
     assert once_more.returncode == 0, once_more.stderr
     assert "nothing is left to do" in once_more.stderr
+
+
+def test_half_precision_keeps_full_weights_and_says_what_it_costs(
+    shards: Path, pair: dict[int, Path], tmp_path: Path
+) -> None:
+    done = train(words(shards, tmp_path, "precision=bf16", "max_steps=4"))
+    assert done.returncode == 0, done.stderr
+    assert "many times slower" in done.stderr
+    held = weights(tmp_path, 4)
+    assert {tensor.dtype for tensor in held.values()} == {torch.float32}
+    exact, coarse = metrics(pair[1])[0], metrics(tmp_path)[0]
+    for name in ("loss/content", "loss/saliency"):
+        assert coarse[name] == pytest.approx(exact[name], rel=0.02)
+        assert coarse[name] != exact[name]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_gpu_trains_as_the_cpu_does(shards: Path, pair: dict[int, Path], tmp_path: Path, precision: str) -> None:
+    done = train(words(shards, tmp_path, f"precision={precision}", "max_steps=10"))
+    assert done.returncode == 0, done.stderr
+    assert "1 process on cuda" in done.stderr
+    exact, here = metrics(pair[1])[0], metrics(tmp_path)
+    assert here[0]["loss/content"] == pytest.approx(exact["loss/content"], rel=1e-3 if precision == "fp32" else 0.02)
+    assert len(here) == 10

@@ -177,3 +177,13 @@ def test_the_dry_run_needs_neither_shards_nor_weights(tmp_path: Path, capsys: py
     assert "warm-up 16,648" in said
     assert "GAN 100,000" in said
     assert set(tmp_path.iterdir()) == before
+
+
+def test_a_loss_that_dwarfs_the_others_is_named(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heavy = ["loss.saliency.weight=1000", "warning.dominance_steps=2", "warmup.steps=0", "max_steps=4"]
+    assert main(words(shards, tmp_path, *heavy)) == 0
+    said = capsys.readouterr().err
+    assert said.count("lower loss.saliency.weight") == 1
+    assert "the style will be weak" in said

@@ -1,5 +1,6 @@
 """Reading, against plain tar files and OpenCV; and the share of each process."""
 
+import multiprocessing
 import tarfile
 from pathlib import Path
 
@@ -134,6 +135,23 @@ def test_a_sample_that_cannot_be_decoded_is_named(shards: Path, num_workers: int
         ShardError, match=rf"photo-000000\.tar: sample '{spoilt.key}' has a photo that cannot be decoded"
     ):
         list(batches(here, first=0, end=3, num_workers=num_workers, pinned=False))
+
+
+def test_a_killed_worker_is_an_error_that_says_so(shards: Path) -> None:
+    ahead = batches(steps(shards, rank=0, world_size=1), first=0, end=99, num_workers=1, pinned=False)
+    next(ahead)
+    [worker] = multiprocessing.active_children()
+    worker.kill()
+    with pytest.raises(ShardError, match=r"process 0 got no batch: DataLoader worker .* (killed|exited)"):
+        list(ahead)
+
+
+def test_workers_do_not_wait_for_the_threads_of_the_process_they_were_forked_from(shards: Path) -> None:
+    cv2.setNumThreads(4)
+    for _ in range(20):  # large enough that OpenCV starts its threads
+        cv2.GaussianBlur(np.zeros((1000, 1000, 3), np.uint8), (9, 9), 3)
+    ahead = batches(steps(shards, rank=0, world_size=1), first=0, end=3, num_workers=2, pinned=False)
+    assert len(list(ahead)) == 3
 
 
 def test_a_shard_that_went_away_is_named(shards: Path, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from cartoon_dist.config import TrainSettings, read
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.files import write_whole
 from cartoon_dist.runs.layout import RunFolder
 
 
@@ -44,10 +43,3 @@ def test_the_reason_of_leaving_stands_in_the_folder(tmp_path: Path) -> None:
     run.write_exit(75, "signal SIGTERM")
     assert json.loads(run.exit.read_text()) == {"status": 75, "reason": "signal SIGTERM"}
     assert [path.name for path in run.root.iterdir()] == ["exit.json"]
-
-
-def test_writing_replaces_whole_files(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a", "old")
-    write_whole(tmp_path / "a", b"new")
-    assert (tmp_path / "a").read_bytes() == b"new"
-    assert len(list(tmp_path.iterdir())) == 1

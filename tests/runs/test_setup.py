@@ -1,0 +1,88 @@
+"""From a config to networks and losses."""
+
+import pytest
+import torch
+from torch import nn
+
+from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.runs import setup
+from cartoon_dist.runs.estimate import _counted as counted
+from cartoon_dist.runs.estimate import memory_bytes, parameter_counts
+
+
+def settings(*words: str) -> TrainSettings:
+    return read(TrainSettings, [], words, run_dir="x")
+
+
+def small(*words: str) -> TrainSettings:
+    return settings("model.channels=4", "model.num_blocks=1", "image_size=32", *words)
+
+
+def test_the_seed_alone_decides_the_weights() -> None:
+    def first(seed: int, noise: int) -> torch.Tensor:
+        torch.manual_seed(noise)
+        built = setup.build(
+            small(f"seed={seed}", "loss.content.weight=0", "warmup.loss=pixel"), lambda network: network
+        )
+        return built.networks["generator"].get_parameter("encoder.0.conv.weight")
+
+    assert torch.equal(first(1, 5), first(1, 6))
+    assert not torch.equal(first(1, 5), first(2, 5))
+
+
+def test_features_are_needed_only_where_a_loss_looks_at_them() -> None:
+    assert setup.needs_features(settings())
+    assert setup.needs_features(settings("loss.content.weight=0"))  # the warm-up's content loss
+    assert setup.needs_features(settings("warmup.loss=pixel"))
+    assert not setup.needs_features(settings("loss.content.weight=0", "warmup.loss=pixel"))
+    assert not setup.needs_features(settings("loss.content.weight=0", "warmup.steps=0"))
+
+
+def test_a_warm_up_by_content_has_no_content_loss_after_it_at_weight_0() -> None:
+    with torch.device("meta"):
+        built = setup.bind(small("loss.content.weight=0"), setup.build_networks(small()), nn.Conv2d(3, 1, 1))
+    assert built.warmup.keywords["name"] == "content"  # type: ignore[attr-defined]
+    assert built.losses["generator"].keywords["content"] is None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], {"generator": 11_129_667, "joints": 172_480, "attention": 11_522, "saliency": 1_751_169}),
+        (["model.saliency=sal", "model.attention=none"], {"joints": 172_480, "attention": 0, "saliency": 1_672_641}),
+        (["model.saliency=none", "model.attention=none"], {"generator": 11_129_667, "joints": 0, "saliency": 0}),
+        (["upsample=resize"], {"generator": 11_129_667, "discriminator": 1_128_385}),
+    ],
+)
+def test_parameter_counts_are_the_papers(words: list[str], expected: dict[str, int]) -> None:
+    counts = parameter_counts(settings(*words))
+    assert {name: counts[name] for name in expected} == expected
+
+
+def test_memory_of_weights_by_hand() -> None:
+    counts = parameter_counts(settings())
+    together, drawing = sum(counts.values()), sum(counts.values()) - counts["discriminator"]
+    # float32: a weight, its gradient, two moments; the generator's average.
+    assert memory_bytes(settings(), world_size=1)["weights"] == 4 * (4 * together + drawing)
+
+
+def test_memory_of_activations_follows_batch_size_and_precision() -> None:
+    def kept(*words: str, world_size: int = 1) -> int:
+        return memory_bytes(small("batch_size=4", *words), world_size=world_size)["activations"]
+
+    one = kept()
+    assert kept(world_size=2) * 2 == one
+    assert kept("precision=fp64") == 2 * one
+    assert kept("image_size=64") == pytest.approx(4 * one, rel=0.05)
+
+
+def test_what_autograd_keeps_is_counted_once() -> None:
+    given = torch.ones(5, 3, requires_grad=True)
+
+    def forward() -> torch.Tensor:
+        grown = given.exp()  # keeps its result: 15 float32
+        return (grown * grown).sin()  # the product keeps the same result again, the sine the product: 15 more
+
+    num_bytes, result = counted(forward)
+    assert num_bytes == 2 * 15 * 4
+    assert result.shape == (5, 3)

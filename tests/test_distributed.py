@@ -1,0 +1,56 @@
+"""What processes tell one another: alone, and two of them over gloo."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from running import environment
+
+from cartoon_dist import distributed
+
+SPEAK = """
+import json, sys
+import torch
+import torch.distributed as dist
+from cartoon_dist import distributed
+rank = int(sys.argv[1])
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}", rank=rank, world_size=2)
+heard = [
+    distributed.rank(), distributed.world_size(), distributed.is_main(), distributed.gather({"from": rank}),
+    distributed.largest(3 if rank else 1), distributed.mean(torch.tensor([1.0, 4.0 * rank])).tolist(),
+]
+distributed.leave()
+print(json.dumps([*heard, dist.is_initialized()]))
+"""
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    speakers = [
+        subprocess.Popen(
+            [sys.executable, "-c", SPEAK, str(rank), str(tmp_path / "meet")],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    heard = [speaker.communicate(timeout=120)[0].strip() for speaker in speakers]
+    both = '[{"from": 0}, {"from": 1}], 3, [1.0, 2.0], false]'
+    assert heard == [f"[0, 2, true, {both}", f"[1, 2, false, {both}"]
+
+
+def test_a_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert (distributed.rank(), distributed.world_size(), distributed.is_main()) == (0, 1, True)
+    assert distributed.gather("x") == ["x"]
+    assert distributed.largest(7) == 7
+    assert distributed.mean(torch.tensor([2.0])).tolist() == [2.0]
+
+
+def test_before_the_group_exists_the_launcher_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "3")
+    assert distributed.rank() == 3
+    assert not distributed.is_main()
