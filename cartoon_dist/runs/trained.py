@@ -1,0 +1,74 @@
+"""A trained generator from a run folder or from one of its checkpoints."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from safetensors.torch import load_file
+
+from cartoon_dist.config import TrainSettings, check
+from cartoon_dist.errors import CheckpointError
+from cartoon_dist.models.generator import Generator
+from cartoon_dist.runs import checkpoint, setup
+from cartoon_dist.runs.layout import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A generator in evaluation mode on the CPU, in float32 unless it was trained in float64, and where it comes from.
+
+    weights: whether these are the running average or the raw ones; sha256: of the file that held them.
+    """
+
+    generator: Generator
+    settings: TrainSettings
+    weights: Literal["ema", "raw"]
+    step: int
+    sha256: str
+    source: Path
+
+
+def load(model: Path, *, weights: Literal["ema", "raw"]) -> Trained:
+    """The generator of a run's newest whole checkpoint, or of a checkpoint; CheckpointError when there is none."""
+    if not model.is_dir():
+        raise CheckpointError(f"{model}: there is no such run or checkpoint")
+    return _from_checkpoint(_checkpoint(model), weights)
+
+
+def _checkpoint(model: Path) -> Path:
+    if (model / "manifest.json").exists():
+        fault = checkpoint.damage(model)
+        if fault:
+            raise CheckpointError(f"{model}: {fault}; use another checkpoint of the run")
+        return model
+    found, faults = checkpoint.newest(RunFolder(model))
+    if found is None:
+        raise CheckpointError(f"{model}: holds no whole checkpoint{''.join(f' ({fault})' for fault in faults)}")
+    return found
+
+
+def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
+    run = RunFolder(folder.parent)
+    try:
+        settings = check(TrainSettings, yaml.safe_load(run.config.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+        raise CheckpointError(f"{run.config}: cannot be read ({error}); a checkpoint needs its run's config") from None
+    file = folder / f"{'ema' if weights == 'ema' else 'generator'}.safetensors"
+    generator = setup.build_networks(settings)["generator"]
+    assert isinstance(generator, Generator)
+    tensors = load_file(file)
+    dtype = next(iter(tensors.values())).dtype
+    try:
+        generator.to(dtype).load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{file}: does not fit its run's config: {error}") from None
+    return Trained(
+        generator=generator.eval().requires_grad_(requires_grad=False),
+        settings=settings,
+        weights=weights,
+        step=checkpoint.read_manifest(folder)["step"],
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        source=folder,
+    )

@@ -1,0 +1,61 @@
+"""A generator out of a run, as it was when it was saved."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.errors import CheckpointError
+from cartoon_dist.runs import checkpoint, setup, trained
+from cartoon_dist.runs.layout import RunFolder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """Two checkpoints of an untrained run, whose average differs from the raw weights."""
+    settings = read(TrainSettings, [], ["model.channels=4", "model.num_blocks=1"], run_dir=str(tmp_path))
+    run = RunFolder(tmp_path)
+    run.write_config(settings)
+    for step in (1, 2):
+        tensors = dict(setup.build_networks(settings)["generator"].state_dict())
+        average = {name: tensor + 1 for name, tensor in tensors.items()}
+        checkpoint.save(run, step, {"generator": tensors, "ema": average}, {}, keep=9)
+    return run
+
+
+@pytest.mark.parametrize(("weights", "file"), [("ema", "ema"), ("raw", "generator")])
+def test_the_newest_or_the_one_named(run: RunFolder, weights: str, file: str) -> None:
+    for place, step in ((run.root, 2), (run.checkpoint(1), 1)):
+        found = trained.load(place, weights=weights)  # type: ignore[arg-type]
+        assert (found.step, found.source, found.weights) == (step, run.checkpoint(step), weights)
+        held = load_file(run.checkpoint(step) / f"{file}.safetensors")
+        assert all(torch.equal(tensor, held[name]) for name, tensor in found.generator.state_dict().items())
+        assert not found.generator.training
+        assert not any(weight.requires_grad for weight in found.generator.parameters())
+
+
+def test_what_is_no_model_is_refused(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such run"):
+        trained.load(tmp_path / "none", weights="ema")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+        trained.load(tmp_path / "empty", weights="ema")
+
+
+def test_a_damaged_checkpoint_is_passed_over_or_refused_when_named(run: RunFolder) -> None:
+    (run.checkpoint(2) / "ema.safetensors").write_bytes(b"x")
+    assert trained.load(run.root, weights="ema").step == 1
+    with pytest.raises(CheckpointError, match=r"ema\.safetensors is not what the manifest says"):
+        trained.load(run.checkpoint(2), weights="ema")
+
+
+@pytest.mark.parametrize("spoil", ["missing", "other networks"])
+def test_a_checkpoint_without_its_config(run: RunFolder, spoil: str) -> None:
+    if spoil == "missing":
+        run.config.unlink()
+    else:
+        run.write_config(read(TrainSettings, [], ["model.channels=6"], run_dir="x"))
+    with pytest.raises(CheckpointError):
+        trained.load(run.root, weights="ema")
