@@ -36,7 +36,7 @@ def test_the_newest_or_the_one_named(run: RunFolder, weights: str, file: str) ->
         assert not any(weight.requires_grad for weight in found.generator.parameters())
 
 
-def test_what_is_no_model_is_refused(run: RunFolder, tmp_path: Path) -> None:
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such run"):
         trained.load(tmp_path / "none", weights="ema")
     (tmp_path / "empty").mkdir()

@@ -1,0 +1,27 @@
+"""What pyproject.toml asks for is what the tests run on."""
+
+import tomllib
+from importlib.metadata import version
+
+import pytest
+from packaging.requirements import Requirement
+from running import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ASKED = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
+
+
+@pytest.mark.parametrize("line", ASKED)
+def test_every_range_holds_the_release_that_is_installed(line: str) -> None:
+    asked = Requirement(line)
+    assert asked.specifier, "give the range that was tested"
+    assert version(asked.name) in asked.specifier
+
+
+def test_torch_and_torchvision_are_a_matching_pair() -> None:
+    import torch
+    import torchvision
+
+    boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]])
+    # A torchvision built for another torch fails in its compiled operators.
+    assert torchvision.ops.nms(boxes, torch.tensor([0.9, 0.8]), 0.5).tolist() == [0]
