@@ -65,19 +65,21 @@ def read_settings(words: Sequence[str]) -> TrainSettings:
 def run(settings: TrainSettings) -> int:
     """Train to the end, or to a request to stop, and leave the reason in the run folder; the exit status."""
     folder = RunFolder(Path(settings.run_dir))
-    try:
-        with _alone(folder):
-            reason = _train(settings, folder)
-        status = entry.STOPPED if reason else entry.DONE
-    except CartoonError as error:
-        status, reason = entry.MENDABLE, str(error)
-        raise
-    except BaseException as error:
-        status, reason = 1, repr(error)
-        raise
-    finally:
+    with _alone(folder):
         if distributed.is_main():
-            folder.write_exit(status, reason)
+            folder.exit.unlink(missing_ok=True)  # why the last process left is no longer so
+        try:
+            reason = _train(settings, folder)
+            status = entry.STOPPED if reason else entry.DONE
+        except CartoonError as error:
+            status, reason = entry.MENDABLE, str(error)
+            raise
+        except BaseException as error:
+            status, reason = 1, repr(error)
+            raise
+        finally:
+            if distributed.is_main():
+                folder.write_exit(status, reason)
     distributed.leave()
     return status
 

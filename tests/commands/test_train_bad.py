@@ -10,6 +10,7 @@ from running import ROOT, train
 
 from cartoon_dist.commands.train import main
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError, WeightsError
+from cartoon_dist.files import alone
 
 
 def words(shards: Path, run: Path, *more: str) -> list[str]:
@@ -115,6 +116,16 @@ def test_a_run_on_other_samples_is_refused(shards: Path, copied: Path, tmp_path:
     index.write_text(json.dumps(json.loads(index.read_text()) | found))
     with pytest.raises(CheckpointError, match="other photos"):
         main(words(copied, tmp_path / "run", "max_steps=5"))
+
+
+def test_a_folder_in_which_another_run_is_going_on(shards: Path, tmp_path: Path) -> None:
+    assert main(words(shards, tmp_path)) == 0
+    before = (tmp_path / "exit.json").read_bytes()
+    busy = alone(tmp_path, AssertionError())  # a lock is held by its open file, also against the same process
+    with busy, pytest.raises(CheckpointError, match="another run is going on"):
+        main(words(shards, tmp_path, "max_steps=5"))
+    assert (tmp_path / "exit.json").read_bytes() == before
+    assert main(words(shards, tmp_path, "max_steps=5")) == 0
 
 
 def test_a_damaged_checkpoint_is_passed_over(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
