@@ -86,3 +86,13 @@ def test_what_autograd_keeps_is_counted_once() -> None:
     num_bytes, result = counted(forward)
     assert num_bytes == 2 * 15 * 4
     assert result.shape == (5, 3)
+
+
+@pytest.mark.parametrize("saliency", ["none", "sal", "ressal"])
+def test_no_network_has_a_batch_norm_or_any_buffer(saliency: str) -> None:
+    """Statistics of a batch would make the step depend on how it is divided over processes."""
+    attention = "none" if saliency == "none" else "cbam"
+    networks = setup.build_networks(small(f"model.saliency={saliency}", f"model.attention={attention}"))
+    for network in networks.values():
+        assert not list(network.buffers())
+        assert not any("BatchNorm" in type(module).__name__ for module in network.modules())
