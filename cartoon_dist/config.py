@@ -128,6 +128,18 @@ class CheckpointSettings:
 
 
 @settings
+class ScoreSettings:
+    """How a trained generator is scored: what it draws of photos against the style's cartoons."""
+
+    features: Literal["inception", "efficientnet_lite0"] = "inception"
+    # Whose weights draw; the paper has no running average, so its tables take the raw ones.
+    weights: Literal["ema", "raw"] = "ema"
+    # Held-out photos, or those of the training set. The cartoons are all of the style's.
+    photos: Literal["test", "train"] = "test"
+    batch_size: Count = 32
+
+
+@settings
 class CaptureSettings:
     """The step as a recorded graph. This release runs every step eagerly."""
 
@@ -162,6 +174,8 @@ class TrainSettings:
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
     checkpoint: CheckpointSettings = Field(default_factory=CheckpointSettings)
     warning: WarningSettings = Field(default_factory=WarningSettings)
+    score: ScoreSettings = Field(default_factory=ScoreSettings)
+    score_at_end: bool = False
     capture: CaptureSettings = Field(default_factory=CaptureSettings)
 
 

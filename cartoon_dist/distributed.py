@@ -28,6 +28,11 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_initialized() else int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def local_rank() -> int:
+    """This process's number on its node: which of the node's GPUs is its own."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 def is_main() -> bool:
     """Whether this process writes the run's files."""
     return rank() == 0
@@ -58,6 +63,15 @@ def largest(value: int) -> int:
     held = torch.tensor(value)
     dist.all_reduce(held, op=dist.ReduceOp.MAX, group=_host_group())
     return int(held)
+
+
+def join() -> None:
+    """Meet the other processes that the launcher started, over gloo; in a process alone there is nothing to do.
+
+    RuntimeError, naming what is missing, when they do not come within the limit.
+    """
+    if world_size() > 1 and not dist.is_initialized():
+        dist.init_process_group("gloo", timeout=timedelta(seconds=WAIT_SECONDS))
 
 
 def leave() -> None:

@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from cartoon_dist import config, distributed
-from cartoon_dist.commands import entry
+from cartoon_dist.commands import entry, fid
 from cartoon_dist.commands.describe import describe
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.batches import Steps, Stream, batches, stream
 from cartoon_dist.data.read import Shards
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError
+from cartoon_dist.evaluate import scores
 from cartoon_dist.files import alone
 from cartoon_dist.runs import setup
 from cartoon_dist.runs.layout import RunFolder
@@ -98,6 +99,8 @@ def _train(settings: TrainSettings, folder: RunFolder) -> str:
     _check_shares(settings)
     folder.check_same(settings)
     photos, cartoons = _streams(settings)
+    if settings.score_at_end:
+        fid.check_ready(settings)
     schedule = Schedule(settings=settings, num_photos=len(photos.shards), num_cartoons=len(cartoons.shards))
     method = setup.build(settings, engine.place)
 
@@ -127,8 +130,20 @@ def _train(settings: TrainSettings, folder: RunFolder) -> str:
         )
     finally:
         reporter.close()
+    if settings.score_at_end and not reason:
+        _score(settings, folder, engine, state)
     _conclude(folder, schedule, state, reason)
     return reason
+
+
+def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState) -> None:
+    """Score the checkpoint just written on the processes that trained, unless its scores are there already."""
+    model = folder.checkpoint(state.step)
+    scored = {score["step"] for score in scores.read(folder.scores)} if folder.scores.exists() else set()
+    if state.step in distributed.gather(scored)[0]:
+        return
+    found = fid.score_checkpoint(model, settings, engine.device)
+    say(f"{folder.scores}: {fid.in_words(found)}")
 
 
 def _check_shares(settings: TrainSettings) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cartoon_dist.data.manifest import Manifest, SampleEntry, ShardEntry, read_index, read_manifest
+from cartoon_dist.data.sample import Split
 from cartoon_dist.errors import ShardError
 
 MEMBERS = {"photo": ("photo", "saliency"), "cartoon": ("cartoon", "smoothed")}
@@ -38,9 +39,9 @@ class Place(NamedTuple):
 
 
 class Shards:
-    """The samples of one domain's folder that belong to the given split, in the order of the manifest."""
+    """The samples of one domain's folder that belong to the given split, or to any, in the order of the manifest."""
 
-    def __init__(self, *, folder: Path, domain: str, split: str) -> None:
+    def __init__(self, *, folder: Path, domain: str, split: Split | None) -> None:
         self.folder = folder
         self.domain = domain
         self.manifest: Manifest = read_manifest(folder)
@@ -52,7 +53,7 @@ class Shards:
             Place(shard.name, entry)
             for shard in self.manifest.shards
             for entry in read_index(folder, shard.name).samples
-            if entry.split == split
+            if split in (None, entry.split)
         ]
 
     def __len__(self) -> int:

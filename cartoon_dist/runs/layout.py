@@ -12,7 +12,7 @@ from cartoon_dist.files import write_json, write_whole
 
 MAY_CHANGE = frozenset(
     {"run_dir", "max_steps", "max_hours", "log_every", "sample_every", "num_samples", "weights", "weights_folder"}
-    | {"checkpoint", "warning", "data.num_workers", "data.photos", "data.cartoons"}
+    | {"checkpoint", "warning", "score", "score_at_end", "data.num_workers", "data.photos", "data.cartoons"}
 )
 """Settings that do not change what a run computes: they may differ when it goes on. Shards are compared by their
 bytes, not by where they lie."""
@@ -39,6 +39,10 @@ class RunFolder:
     @property
     def exit(self) -> Path:
         return self.root / "exit.json"
+
+    @property
+    def scores(self) -> Path:
+        return self.root / "scores.json"
 
     def sample(self, step: int) -> Path:
         """The picture grid drawn after a step."""

@@ -1,0 +1,109 @@
+"""`launch/fid.py`: score a run, on any number of processes."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from cartoon_dist import config, distributed, nested
+from cartoon_dist.commands import entry
+from cartoon_dist.config import TrainSettings
+from cartoon_dist.errors import ConfigError
+from cartoon_dist.evaluate.features import extractor
+from cartoon_dist.evaluate.scores import Score, record
+from cartoon_dist.evaluate.scoring import Subject, opened, score
+from cartoon_dist.runs import trained
+from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.train.log import say
+from cartoon_dist.weights import default_folder, resolve
+
+FEW = 2000
+_MAY_BE_GIVEN = ("score", "data", "weights_folder")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Score as the command line says; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="launch/fid.py",
+        description="Score what a run's generator draws of held-out photos against the style's cartoons: FID and KID.",
+        epilog="example: python launch/fid.py runs/demo score.features=efficientnet_lite0",
+    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder, or one of its checkpoints")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="key=value",
+        help="score.features=inception|efficientnet_lite0 score.weights=ema|raw "
+        "score.photos=test|train score.batch_size=N weights_folder=FOLDER data.photos=FOLDER data.cartoons=FOLDER",
+    )
+    arguments = parser.parse_args(argv)
+    distributed.join()
+    try:
+        scores = score_run(arguments.run, arguments.settings)
+    finally:
+        distributed.leave()
+    if distributed.is_main():
+        print(f"{_run_folder(arguments.run).scores}: {in_words(scores)}")
+    return entry.DONE
+
+
+def check_ready(settings: TrainSettings) -> None:
+    """WeightsError or ShardError now, rather than after days of training, when a score could not be made at its end."""
+    resolve(settings.score.features, Path(settings.weights_folder))
+    opened(settings.data.photos, "photo", settings)
+
+
+def score_run(model: Path, words: Sequence[str]) -> list[Score]:
+    """Score a run's newest checkpoint, or a checkpoint, and add the scores to the run's scores.json."""
+    held = trained.load(model, weights="ema")
+    settings = _merged(held.settings, words)
+    device = torch.device(f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu")
+    return score_checkpoint(held.source, settings, device)
+
+
+def score_checkpoint(model: Path, settings: TrainSettings, device: torch.device) -> list[Score]:
+    """Score a checkpoint on all processes; rank 0 writes the scores down and warns where they are too few to be
+    believed."""
+    seen_by = extractor(settings.score.features, Path(settings.weights_folder), device)
+    held = trained.load(model, weights=settings.score.weights)
+    subject = Subject(
+        generator=held.generator.to(device),
+        weights=held.weights,
+        step=held.step,
+        sha256=held.sha256,
+        device=device,
+        dtype=next(held.generator.parameters()).dtype,
+    )
+    scores = score(subject, settings, seen_by)
+    if min(scores[0].num_generated, scores[0].num_real) < FEW:
+        say(
+            f"warning: {scores[0].num_generated} drawings against {scores[0].num_real} cartoons: a Frechet distance of "
+            f"fewer than {FEW} is biased; compare it only with one of the same counts"
+        )
+    if distributed.is_main():
+        record(_run_folder(model).scores, scores)
+    return scores
+
+
+def in_words(scores: Sequence[Score]) -> str:
+    """`fid 171.20, kid 0.0513`."""
+    return ", ".join(f"{score.metric} {score.value:.4g}" for score in scores)
+
+
+def _merged(settings: TrainSettings, words: Sequence[str]) -> TrainSettings:
+    """The run's settings with those of the command over them; ConfigError for one that scoring must not change."""
+    given: dict[str, object] = {}
+    for word in words:
+        nested.merge(given, nested.nest(word))
+    refused = [key for key in given if key not in _MAY_BE_GIVEN]
+    if refused:
+        raise ConfigError(f"{', '.join(refused)}: belongs to the training; a score takes {', '.join(_MAY_BE_GIVEN)}")
+    values = nested.plain(replace(settings, weights_folder=str(default_folder())))
+    nested.merge(values, given)
+    return config.check(TrainSettings, values)
+
+
+def _run_folder(model: Path) -> RunFolder:
+    return RunFolder(model.parent if (model / "manifest.json").exists() else model)

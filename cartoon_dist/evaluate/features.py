@@ -1,0 +1,103 @@
+"""Pictures to feature vectors, shared by any number of processes, in an order that does not depend on them.
+
+Process r takes the pictures r, r + world, r + 2 world, ... without padding; the vectors are gathered with their
+numbers and put back in order, so what follows is what one process would have computed.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+from cartoon_dist import distributed
+from cartoon_dist.errors import WeightsError
+from cartoon_dist.evaluate import efficientnet
+from cartoon_dist.tensors import Bytes
+from cartoon_dist.weights import resolve, sha256_of
+
+Kind = Literal["inception", "efficientnet_lite0"]
+Pictures = Callable[[Sequence[int]], Bytes]
+"""The pictures of the given numbers, uint8 RGB in host memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extractor:
+    """A frozen network that turns pictures (uint8 RGB, any size) into feature vectors, and what a reader must know of
+    it."""
+
+    kind: Kind
+    layer: str
+    weights_sha256: str
+    resize: str
+    device: torch.device
+    extract: Callable[[Bytes], Float[Tensor, "n c"]]
+
+
+def extractor(kind: Kind, folder: Path, device: torch.device, *, layer: str = "2048") -> Extractor:
+    """The extractor with its weights from the folder; WeightsError where they are missing: never another network
+    instead.
+
+    layer: of Inception alone, one of torch-fidelity's (`64`, `192`, `768`, `2048`).
+    """
+    path = resolve(kind, folder)
+    return inception(path, device, layer=layer) if kind == "inception" else _efficientnet(path, device)
+
+
+def inception(path: Path, device: torch.device, *, layer: str) -> Extractor:
+    """torch-fidelity's own Inception, the one FID is defined by."""
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)  # torch-fidelity would run what a pickle names
+    except (UnpicklingError, RuntimeError, EOFError) as error:
+        raise WeightsError(f"{path}: not plain weights ({type(error).__name__}); fetch them again") from None
+    network = FeatureExtractorInceptionV3("inception-v3-compat", [layer], feature_extractor_weights_path=str(path))
+    return Extractor(
+        kind="inception",
+        layer=layer,
+        weights_sha256=sha256_of(path),
+        resize="299 px, bilinear as in TensorFlow 1",
+        device=device,
+        extract=_first(network.to(device)),
+    )
+
+
+def _efficientnet(path: Path, device: torch.device) -> Extractor:
+    return Extractor(
+        kind="efficientnet_lite0",
+        layer="pooled",
+        weights_sha256=sha256_of(path),
+        resize=f"{efficientnet.PIXELS} px, bilinear without antialiasing",
+        device=device,
+        extract=efficientnet.load_file(str(path)).to(device).features,
+    )
+
+
+def _first(network: nn.Module) -> Callable[[Bytes], Float[Tensor, "n c"]]:
+    """torch-fidelity's extractors return a tuple, a tensor for each layer asked for."""
+
+    def extract(pictures: Bytes) -> Float[Tensor, "n c"]:
+        features: Tensor = network(pictures)[0]
+        return features
+
+    return extract
+
+
+@torch.no_grad()
+def features(pictures: Pictures, num: int, seen_by: Extractor, *, batch_size: int) -> Float[Tensor, "num c"]:
+    """The feature vectors of pictures 0..num-1, in order, in host memory, on every process. Waits for the others."""
+    mine = range(distributed.rank(), num, distributed.world_size())
+    vectors = [seen_by.extract(pictures(some).to(seen_by.device)).float().cpu() for some in _cut(mine, batch_size)]
+    parts = distributed.gather((list(mine), torch.cat(vectors) if vectors else torch.empty(0)))
+    numbers = [number for part, _ in parts for number in part]
+    assert sorted(numbers) == list(range(num)), "a picture is missing or was taken twice"
+    return torch.cat([held for _, held in parts if len(held)])[torch.tensor(numbers).argsort()]
+
+
+def _cut(numbers: range, length: int) -> Iterator[range]:
+    for start in range(0, len(numbers), length):
+        yield numbers[start : start + length]

@@ -1,0 +1,107 @@
+"""FID and KID by torch-fidelity's own functions, and a Frechet distance that needs no internet, under its own name."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
+
+from cartoon_dist.errors import CartoonError, CheckpointError
+from cartoon_dist.evaluate.features import Kind
+from cartoon_dist.files import write_whole
+
+AXES = 64
+"""How many of the real set's main axes the small feature network's vectors are projected on."""
+_KID_SUBSETS, _KID_SUBSET, _SEED = 100, 1000, 2020  # torch-fidelity's defaults
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One number and how it was come by."""
+
+    metric: str
+    value: float
+    features: str
+    weights_sha256: str
+    num_generated: int
+    num_real: int
+    step: int
+    protocol: Mapping[str, Any]
+
+
+def measure(
+    kind: Kind, generated: Float[Tensor, "n c"], real: Float[Tensor, "m c"]
+) -> dict[str, tuple[float, dict[str, Any]]]:
+    """Each metric of these features: its value, and what its protocol adds. CartoonError for fewer than two of a
+    side."""
+    if min(len(generated), len(real)) < 2:
+        raise CartoonError(
+            f"{len(generated)} generated against {len(real)} real pictures have no distance; give at least two of each"
+        )
+    if kind == "efficientnet_lite0":
+        return {"frechet_efficientnet_lite0": _frechet_on_main_axes(generated, real)}
+    fid = fid_statistics_to_metric(
+        fid_features_to_statistics(generated), fid_features_to_statistics(real), verbose=False
+    )
+    subset = min(_KID_SUBSET, len(generated), len(real))
+    settings = {"kid_subsets": _KID_SUBSETS, "kid_subset_size": subset, "rng_seed": _SEED}
+    kid = kid_features_to_metric(generated, real, verbose=False, **settings)
+    return {
+        "fid": (fid[KEY_METRIC_FID], {}),
+        "kid": (kid[KEY_METRIC_KID_MEAN], {**settings, "deviation": kid[KEY_METRIC_KID_STD]}),
+    }
+
+
+def _frechet_on_main_axes(generated: Float[Tensor, "n c"], real: Float[Tensor, "m c"]) -> tuple[float, dict[str, Any]]:
+    """Frechet distance of features projected on the real set's main axes: with few pictures, all axes would be mostly
+    noise."""
+    centre = real.double().numpy().mean(axis=0)
+    _, spread, axes = np.linalg.svd(real.double().numpy() - centre, full_matrices=False)
+    num_axes = min(AXES, len(real) - 1)
+    projected = [torch.from_numpy((side.double().numpy() - centre) @ axes[:num_axes].T) for side in (generated, real)]
+    # Of one axis numpy's covariance is a bare number.
+    statistics = [
+        {
+            name: np.atleast_2d(held) if name == "sigma" else held
+            for name, held in fid_features_to_statistics(side).items()
+        }
+        for side in projected
+    ]
+    share = float(np.square(spread[:num_axes]).sum() / np.square(spread).sum())
+    value = fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID]
+    return value, {"num_axes": num_axes, "share_of_variance": round(share, 4)}
+
+
+def record(path: Path, scores: Sequence[Score]) -> None:
+    """Add scores to scores.json, whole or not at all; one of the same metric, step and protocol is replaced."""
+    new = [asdict(score) for score in scores]
+    kept = [held for held in read(path) if _identity(held) not in {_identity(score) for score in new}]
+    try:
+        write_whole(path, json.dumps(kept + new, indent=1) + "\n")
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written ({error.strerror}); make room and score again") from None
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The scores of a run so far; CheckpointError when the file is damaged."""
+    if not path.exists():
+        return []
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return [dict(score) for score in held]
+    except (ValueError, TypeError):
+        raise CheckpointError(f"{path}: is no list of scores; move it away and score again") from None
+
+
+def _identity(score: Mapping[str, Any]) -> str:
+    asked = {key: score.get(key) for key in ("metric", "step", "num_generated", "num_real", "weights_sha256")}
+    protocol = score.get("protocol") or {}
+    chosen = {key: protocol.get(key) for key in ("weights", "photos", "cartoons", "generator_sha256")}
+    return json.dumps([asked, chosen], sort_keys=True)

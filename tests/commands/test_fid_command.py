@@ -1,0 +1,138 @@
+"""Scores of a run as a user asks for them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from running import ROOT, script, train
+
+from cartoon_dist.commands import fid
+from cartoon_dist.commands.train import main as train_main
+from cartoon_dist.data.read import Shards
+from cartoon_dist.errors import CheckpointError, ConfigError, ShardError, WeightsError
+from cartoon_dist.evaluate.labels import constant_map
+
+NEEDED = ROOT / "weights/efficientnet-lite0-57934424.pth"
+SMALL = ["score.features=efficientnet_lite0", f"weights_folder={ROOT / 'weights'}"]
+
+
+def words(shards: Path, run: Path, *more: str) -> list[str]:
+    folders = [f"data.photos={shards / 'photos'}", f"data.cartoons={shards / 'cartoons'}", f"run_dir={run}"]
+    cheap = ["loss.content.weight=0", "warmup.loss=pixel", "max_steps=3", "checkpoint.every=2"]
+    return [str(ROOT / "tests/tiny.yaml"), *folders, *cheap, *more]
+
+
+@pytest.fixture(scope="module")
+def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not NEEDED.exists():
+        pytest.skip("weights/ lacks efficientnet_lite0; make weights fetches it")
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert train_main(words(shards, folder)) == 0
+    return folder
+
+
+def scores(run: Path) -> list[dict[str, Any]]:
+    held: list[dict[str, Any]] = json.loads((run / "scores.json").read_text())
+    return held
+
+
+def test_a_run_a_checkpoint_and_raw_weights(run: Path, shards: Path) -> None:
+    for arguments in ([str(run)], [str(run)], [str(run / "step-0000002")], [str(run), "score.weights=raw"]):
+        assert fid.main([*arguments, *SMALL]) == 0
+    held = scores(run)
+    metrics = ["frechet_efficientnet_lite0", "saliency_l1_train", "saliency_l1_test"]
+    # Asked twice, the same score stands there once.
+    assert [(score["metric"], score["step"]) for score in held] == [(m, step) for step in (3, 2, 3) for m in metrics]
+    first = held[0]
+    photos = Shards(folder=shards / "photos", domain="photo", split="test")
+    assert (first["num_generated"], first["num_real"]) == (len(photos), 22)
+    assert first["protocol"]["weights"] == "ema"
+    assert held[6]["protocol"]["weights"] == "raw"
+    assert first["protocol"]["photos"] == {"split": "test", "fingerprint": photos.fingerprint()}
+    assert first["weights_sha256"].startswith("57934424")
+    assert len({score["value"] for score in held[::3]}) == 3
+
+
+def test_the_constant_map_is_the_best_that_does_not_look(run: Path, shards: Path) -> None:
+    train_photos = Shards(folder=shards / "photos", domain="photo", split="train")
+    labels = np.stack([train_photos.read(number).companion for number in range(len(train_photos))]).astype(float)
+    best = np.abs(labels - constant_map(train_photos)).mean()
+    for other in (labels.mean(axis=0), labels[0], np.zeros_like(labels[0])):
+        assert best <= np.abs(labels - other).mean() + 0.5  # the median is stored as a whole number
+    assert fid.main([str(run), *SMALL]) == 0
+    [score] = [s for s in scores(run) if s["metric"] == "saliency_l1_train" and s["step"] == 3][:1]
+    assert score["protocol"]["constant_map"] == pytest.approx(best / 127.5, rel=1e-4)
+
+
+def test_training_ends_with_a_score_and_two_processes_give_the_same(shards: Path, tmp_path: Path, run: Path) -> None:
+    assert fid.main([str(run), *SMALL]) == 0
+    done = train(words(shards, tmp_path / "run", "score_at_end=true", *SMALL), num_processes=2)
+    assert done.returncode == 0, done.stderr
+    assert "frechet_efficientnet_lite0" in done.stderr
+    alone = next(score for score in scores(run) if score["step"] == 3 and score["protocol"]["weights"] == "ema")
+    together = scores(tmp_path / "run")[0]
+    assert together["metric"] == "frechet_efficientnet_lite0"
+    # Biases before an instance norm differ in float32 between one and two processes; the drawings hardly do.
+    assert together["value"] == pytest.approx(alone["value"], rel=0.05)
+    before = (tmp_path / "run/scores.json").read_bytes()
+    again = train(words(shards, tmp_path / "run", "score_at_end=true", *SMALL))
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "run/scores.json").read_bytes() == before
+
+
+def test_missing_weights_are_said_in_one_line_and_no_other_network_is_taken(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="fetch inception"):
+        fid.main([str(run), f"weights_folder={tmp_path}"])
+    with pytest.raises(WeightsError, match="fetch efficientnet_lite0"):
+        fid.main([str(run), "score.features=efficientnet_lite0", f"weights_folder={tmp_path}"])
+
+
+def test_training_asks_for_the_scores_weights_before_it_begins(shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="fetch inception"):
+        train_main(words(shards, tmp_path / "run", "score_at_end=true", f"weights_folder={tmp_path}"))
+    assert not list((tmp_path / "run").glob("step-*"))
+
+
+def test_a_run_without_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+        fid.main([str(tmp_path), *SMALL])
+
+
+def test_settings_of_the_training_are_not_the_scores_to_change(run: Path) -> None:
+    with pytest.raises(ConfigError, match=r"model.*belongs to the training"):
+        fid.main([str(run), "model.channels=8", *SMALL])
+
+
+def test_no_held_out_photos_and_one_cartoon(run: Path, tmp_path: Path) -> None:
+
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/club.jpg").symlink_to(ROOT / "shards/samples/cartoons/club.jpg")
+    made = {
+        "cartoons": [tmp_path / "one", tmp_path / "cartoons"],
+        "photos": [ROOT / "shards/samples/photos", tmp_path / "photos", "test_fraction=0"],
+    }
+    for domain, arguments in made.items():
+        done = script(f"shards/{domain}.py", *arguments, "image_size=32")
+        assert done.returncode == 0, done.stderr
+    with pytest.raises(ShardError, match="no held-out photos"):
+        fid.main([str(run), *SMALL, f"data.photos={tmp_path / 'photos'}"])
+    with pytest.raises(Exception, match="1 real pictures have no distance"):
+        fid.main([str(run), *SMALL, f"data.cartoons={tmp_path / 'cartoons'}"])
+
+
+def test_a_full_disk_leaves_the_scores_that_are_there(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+    import os
+
+    assert fid.main([str(run), *SMALL]) == 0
+    before = (run / "scores.json").read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        fid.main([str(run), *SMALL])
+    assert (run / "scores.json").read_bytes() == before
