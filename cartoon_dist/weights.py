@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.files import sync_folder
+from cartoon_dist.files import sha256_of, sync_folder
 
 FOLDER_VARIABLE = "CARTOON_DIST_WEIGHTS"
 BLOCK_BYTES = 1 << 20
@@ -139,12 +139,6 @@ def state(name: str, folder: Path) -> State:
     if not path.is_file():
         return "missing"
     return "present" if sha256_of(path).startswith(known(name).sha256) else "wrong hash"
-
-
-def sha256_of(path: Path) -> str:
-    """The file's SHA-256, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _mismatch(found: str, entry: Pretrained) -> str:

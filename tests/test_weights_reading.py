@@ -16,6 +16,7 @@ from torchvision.models import vgg16
 
 from cartoon_dist import weights
 from cartoon_dist.errors import WeightsError
+from cartoon_dist.files import sha256_of
 from cartoon_dist.models.vgg import VGG
 from cartoon_dist.weights import Pretrained
 
@@ -86,7 +87,7 @@ def test_a_state_of_torchvision_in_both_formats(zipped: bool, tmp_path: Path, mo
     path = tmp_path / weights.KNOWN["vgg19"].file
     torch.save(state, path, _use_new_zipfile_serialization=zipped)
     entry = weights.KNOWN["vgg19"]
-    digest = weights.sha256_of(path)
+    digest = sha256_of(path)
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
     changed = Pretrained(file=entry.file, sha256=digest, source=entry.source, licence=entry.licence)
     monkeypatch.setitem(weights.KNOWN, "vgg19", changed)

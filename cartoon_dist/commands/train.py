@@ -139,7 +139,7 @@ def _train(settings: TrainSettings, folder: RunFolder) -> str:
 def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState) -> None:
     """Score the checkpoint just written on the processes that trained, unless its scores are there already."""
     model = folder.checkpoint(state.step)
-    scored = {score["step"] for score in scores.read(folder.scores)} if folder.scores.exists() else set()
+    scored = {score["step"] for score in scores.read(folder.scores)}
     if state.step in distributed.gather(scored)[0]:
         return
     found = fid.score_checkpoint(model, settings, engine.device)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cartoon_dist.data.manifest import Manifest, SampleEntry, ShardEntry, read_index, read_manifest
 from cartoon_dist.data.sample import Split
 from cartoon_dist.errors import ShardError
+from cartoon_dist.files import sha256_of
 
 MEMBERS = {"photo": ("photo", "saliency"), "cartoon": ("cartoon", "smoothed")}
 """The picture and its companion, for each domain."""
@@ -81,8 +82,7 @@ class Shards:
     def _fault(self, shard: ShardEntry) -> str | None:
         path = self.folder / shard.name
         try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = sha256_of(path)
         except OSError as error:
             return f"{path}: {error.strerror}"
         return None if found == shard.sha256 else f"{path}: not the bytes its manifest speaks of"

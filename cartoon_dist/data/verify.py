@@ -4,7 +4,6 @@ Damaged tars lose samples without an error in every tar reader, and a flipped bi
 is held against its hash, and where that fails its samples are looked at one by one to name those that are hit.
 """
 
-import hashlib
 import json
 import tarfile
 from collections import Counter
@@ -31,6 +30,7 @@ from cartoon_dist.data.manifest import (
 from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain, missing_members
 from cartoon_dist.data.write import list_samples
 from cartoon_dist.errors import PictureError, ShardError
+from cartoon_dist.files import sha256_of
 from cartoon_dist.pixels.decode import decode
 from cartoon_dist.pixels.header import read_header
 from cartoon_dist.progress import Progress
@@ -111,8 +111,7 @@ def _verify_shard(
 def _verify_tar(path: Path, index: ShardIndex, manifest: Manifest) -> Iterator[Finding]:
     try:
         num_bytes = path.stat().st_size
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
     except OSError as error:
         yield Finding(path.name, None, f"cannot be read ({error.strerror})")
         return

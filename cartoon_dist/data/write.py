@@ -1,6 +1,5 @@
 """Writes one shard: samples into a tar under another name, the tar into its place, then its mark, the index."""
 
-import hashlib
 import json
 import os
 import tarfile
@@ -10,7 +9,7 @@ from pathlib import Path
 from cartoon_dist.data.manifest import SampleEntry, ShardIndex, Skipped, index_path, write_record
 from cartoon_dist.data.prepare import Prepared
 from cartoon_dist.data.sample import RECORD_MEMBER
-from cartoon_dist.files import sync_folder
+from cartoon_dist.files import sha256_of, sync_folder
 
 PART = ".part"
 """The ending of a tar that is being written; one that is left over belongs to a killed job and is overwritten."""
@@ -32,9 +31,7 @@ def write_shard(folder: Path, name: str, settings_sha256: str, prepared: Iterabl
     sync_folder(folder)
     if num_samples:
         samples = tuple(list_samples(path))
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        index = ShardIndex(name, sha256, path.stat().st_size, settings_sha256, samples, tuple(skipped))
+        index = ShardIndex(name, sha256_of(path), path.stat().st_size, settings_sha256, samples, tuple(skipped))
     else:
         path.unlink(missing_ok=True)  # an empty tar stops some readers
         index = ShardIndex(name, "", 0, settings_sha256, (), tuple(skipped))

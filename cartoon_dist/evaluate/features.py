@@ -18,8 +18,9 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from cartoon_dist import distributed
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.evaluate import efficientnet
+from cartoon_dist.files import sha256_of
 from cartoon_dist.tensors import Bytes
-from cartoon_dist.weights import resolve, sha256_of
+from cartoon_dist.weights import resolve
 
 Kind = Literal["inception", "efficientnet_lite0"]
 Pictures = Callable[[Sequence[int]], Bytes]

@@ -5,7 +5,6 @@ run was and the hash of each file. It is written under another name, pushed to t
 pickled.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.files import sync_folder, write_json
+from cartoon_dist.files import sha256_of, sync_folder, write_json
 from cartoon_dist.runs.layout import RunFolder
 
 FORMAT = 1
@@ -71,7 +70,7 @@ def damage(folder: Path) -> str | None:
     try:
         manifest = read_manifest(folder)
         for name, expected in manifest["files"].items():
-            if _sha256(folder / name) != expected:
+            if sha256_of(folder / name) != expected:
                 return f"{name} is not what the manifest says"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
@@ -111,12 +110,7 @@ def _write(path: Path, named: Mapping[str, Tensor]) -> str:
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}, path)
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def _remove(folder: Path) -> None:

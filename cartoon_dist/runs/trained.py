@@ -1,6 +1,5 @@
 """A trained generator from a run folder or from one of its checkpoints."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ from safetensors.torch import load_file
 
 from cartoon_dist.config import TrainSettings, check
 from cartoon_dist.errors import CheckpointError
+from cartoon_dist.files import sha256_of
 from cartoon_dist.models.generator import Generator
 from cartoon_dist.runs import checkpoint, setup
 from cartoon_dist.runs.layout import RunFolder
@@ -69,6 +69,6 @@ def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
         settings=settings,
         weights=weights,
         step=checkpoint.read_manifest(folder)["step"],
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        sha256=sha256_of(file),
         source=folder,
     )
