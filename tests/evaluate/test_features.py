@@ -98,6 +98,7 @@ def test_one_process_equals_the_reference(weights: Path, reference: dict[str, fl
     assert found["kid"] == reference["kernel_inception_distance_mean"]
 
 
+# Each process writes a file of its own: on one stream their lines run into each other.
 SCORE = """
 import json, sys
 from pathlib import Path
@@ -107,7 +108,7 @@ from cartoon_dist import distributed
 from test_features import scored
 distributed.join()
 found = scored(Path(sys.argv[1]), 4)
-Path(sys.argv[2], f"{distributed.rank()}.json").write_text(json.dumps(found))  # both print on one stream, into each other
+Path(sys.argv[2], f"{distributed.rank()}.json").write_text(json.dumps(found))
 distributed.leave()
 """
 
