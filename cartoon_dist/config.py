@@ -223,9 +223,9 @@ def read(kind: type[Settings], files: Sequence[Path], words: Sequence[str], **de
 
 def check(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     """Turn plain values into settings, or raise ConfigError with all that is wrong with them."""
-    settings, wrong = None, []
+    settings, wrong, values = None, [], dict(values)
     try:
-        settings = TypeAdapter(kind).validate_python(dict(values))
+        settings = TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         wrong = [f"{_path(e['loc'])}: {_complaint(e['msg'], e['type'], e['input'])}" for e in error.errors()]
     if kind is TrainSettings:

@@ -1,17 +1,20 @@
-"""A trained generator from a run folder or from one of its checkpoints."""
+"""A trained generator from a run folder, from one of its checkpoints, or from an exported file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
 import yaml
 from safetensors.torch import load_file
+from torch import Tensor
 
 from cartoon_dist.config import TrainSettings, check
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.files import sha256_of
 from cartoon_dist.models.generator import Generator
-from cartoon_dist.runs import checkpoint, setup
+from cartoon_dist.runs import checkpoint, exported, setup
 from cartoon_dist.runs.layout import RunFolder
 
 
@@ -31,9 +34,15 @@ class Trained:
 
 
 def load(model: Path, *, weights: Literal["ema", "raw"]) -> Trained:
-    """The generator of a run's newest whole checkpoint, or of a checkpoint; CheckpointError when there is none."""
+    """The generator of a run's newest whole checkpoint, of a checkpoint, or of a `.safetensors` export, which holds the
+    weights it was made with; CheckpointError when there is none.
+
+    Nothing is unpickled: a file of any other kind is refused unread.
+    """
+    if model.is_file():
+        return _from_export(model)
     if not model.is_dir():
-        raise CheckpointError(f"{model}: there is no such run or checkpoint")
+        raise CheckpointError(f"{model}: there is no such run, checkpoint or export")
     return _from_checkpoint(_checkpoint(model), weights)
 
 
@@ -56,19 +65,40 @@ def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
     except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
         raise CheckpointError(f"{run.config}: cannot be read ({error}); a checkpoint needs its run's config") from None
     file = folder / f"{'ema' if weights == 'ema' else 'generator'}.safetensors"
-    generator = setup.build_networks(settings)["generator"]
-    assert isinstance(generator, Generator)
-    tensors = load_file(file)
-    dtype = next(iter(tensors.values())).dtype
-    try:
-        generator.to(dtype).load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"{file}: does not fit its run's config: {error}") from None
     return Trained(
-        generator=generator.eval().requires_grad_(requires_grad=False),
+        generator=_filled(settings, load_file(file), file),
         settings=settings,
         weights=weights,
         step=checkpoint.read_manifest(folder)["step"],
         sha256=sha256_of(file),
         source=folder,
     )
+
+
+def _from_export(file: Path) -> Trained:
+    if file.suffix != ".safetensors":
+        raise CheckpointError(
+            f"{file}: is no model of ours: give a run, a checkpoint, or what launch/export.py made; files of other "
+            "kinds, pickled ones among them, are never opened"
+        )
+    tensors, facts = exported.from_safetensors(file)
+    return Trained(
+        generator=_filled(facts.settings, tensors, file),
+        settings=facts.settings,
+        weights=facts.weights,
+        step=facts.step,
+        sha256=sha256_of(file),
+        source=file,
+    )
+
+
+def _filled(settings: TrainSettings, tensors: Mapping[str, Tensor], file: Path) -> Generator:
+    """The config's generator with these weights, in their precision."""
+    generator = setup.build_networks(settings)["generator"]
+    assert isinstance(generator, Generator)
+    dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    try:
+        generator.to(dtypes.pop() if len(dtypes) == 1 else torch.float32).load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{file}: does not fit its config: {error}") from None
+    return generator.eval().requires_grad_(requires_grad=False)

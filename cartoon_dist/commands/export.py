@@ -1,0 +1,91 @@
+"""`launch/export.py`: a trained generator as one file to give away, with a card beside it."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from cartoon_dist.commands import entry
+from cartoon_dist.data.read import Shards
+from cartoon_dist.errors import CheckpointError, ConfigError, ShardError
+from cartoon_dist.evaluate import card, scores
+from cartoon_dist.evaluate.export import SUFFIXES, export
+from cartoon_dist.files import write_whole
+from cartoon_dist.pixels.decode import Picture, decode
+from cartoon_dist.runs import trained
+from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.trained import Trained
+from cartoon_dist.tensors import Bytes
+
+_LONGEST = 1024
+"""A photo to compare on is cut to this: the comparison runs both generators on the CPU."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Export as the command line says; the exit status."""
+    arguments = _parser().parse_args(argv)
+    if arguments.out.suffix not in SUFFIXES:
+        raise ConfigError(f"{arguments.out}: name it .safetensors or .onnx; other formats are not written")
+    if not arguments.run.is_dir():
+        raise CheckpointError(f"{arguments.run}: is no run and no checkpoint; an export is made from one of these")
+    held = trained.load(arguments.run, weights=arguments.weights)
+    photo = _from_file(arguments.photo) if arguments.photo else _from_shards(held)
+    comparison = export(held, arguments.out, photo)
+    beside = arguments.out.with_name(f"{arguments.out.name}.md")
+    found = [score for score in scores.read(RunFolder(held.source.parent).scores) if score["step"] == held.step]
+    text = card.card(held, arguments.out, comparison, scores=found, pictures_licence=arguments.pictures_licence)
+    try:
+        write_whole(beside, text)
+    except OSError as error:
+        raise CheckpointError(f"{beside}: cannot be written ({error.strerror}); make room and export again") from None
+    print(
+        f"{arguments.out}: step {held.step}, {held.weights}; differs from the trained generator by "
+        f"{comparison.difference:.2g} at most; its card is {beside.name}"
+    )
+    return entry.DONE
+
+
+def _from_shards(held: Trained) -> Bytes:
+    """A photo of the run, a held-out one where there is any."""
+    folder = Path(held.settings.data.photos)
+    try:
+        for split in ("test", "train"):
+            shards = Shards(folder=folder, domain="photo", split="test" if split == "test" else "train")
+            if len(shards):
+                return _cut(shards.read(0).picture)
+    except ShardError as error:
+        raise ConfigError(f"{error}; or give a photo to compare on: --photo FILE") from None
+    raise ConfigError(f"{folder}: holds no photos; give one to compare on: --photo FILE")
+
+
+def _from_file(path: Path) -> Bytes:
+    try:
+        return _cut(decode(path.read_bytes(), max_megapixels=200))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give a photo") from None
+
+
+def _cut(picture: Picture) -> Bytes:
+    """The upper left of a photo that the networks can draw: sides multiples of 4."""
+    height, width = (min(side, _LONGEST) // 4 * 4 for side in picture.shape[:2])
+    if min(height, width) < 8:
+        raise ConfigError("the photo to compare on is smaller than 8 x 8 pixels; give a larger one with --photo")
+    pixels = torch.from_numpy(picture[:height, :width].copy())
+    return pixels.permute(2, 0, 1)[None].contiguous()  # 1 3 h w
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="launch/export.py",
+        description="Write a trained generator as one file, safetensors or ONNX, when it draws as the trained one.",
+        epilog="example: python launch/export.py runs/hayao hayao.onnx",
+    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder, or one of its checkpoints")
+    parser.add_argument("out", metavar="OUT", type=Path, help="OUT.safetensors or OUT.onnx; its card is OUT.*.md")
+    parser.add_argument("--weights", choices=("ema", "raw"), default="ema", help="the running average, or the raw ones")
+    parser.add_argument("--photo", type=Path, help="what to compare on (default: a photo out of the run's shards)")
+    parser.add_argument(
+        "--pictures-licence", default="", metavar="TEXT", help="for the card: what binds the pictures it learned from"
+    )
+    return parser

@@ -1,0 +1,134 @@
+"""The card beside an exported generator: what it is, what it was trained on, how it scored, what binds its use."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cartoon_dist import nested
+from cartoon_dist.config import TrainSettings
+from cartoon_dist.data.read import Shards
+from cartoon_dist.errors import CartoonError
+from cartoon_dist.evaluate.export import Comparison
+from cartoon_dist.files import sha256_of
+from cartoon_dist.models.blocks import num_parameters
+from cartoon_dist.runs.setup import needs_features
+from cartoon_dist.runs.trained import Trained
+from cartoon_dist.weights import KNOWN
+
+_PLACES = frozenset({"run_dir", "weights_folder", "data.photos", "data.cartoons", "data.num_workers"})
+_NOT_STATED = (
+    "not stated; ask who built the shards. Whether a network may be given away that learned from a film is a question "
+    "of the film's rights, and this card does not answer it"
+)
+
+
+def card(
+    held: Trained, out: Path, comparison: Comparison, *, scores: Sequence[Mapping[str, Any]], pictures_licence: str
+) -> str:
+    """The card of the exported file `out`, as Markdown."""
+    parts = [
+        f"# {out.name}",
+        'Turns photos into cartoons. Exported by cartoon_dist, which implements "Improved Cartoon Image Generation '
+        'Method based on CartoonGan" (Zhang, Li).',
+        _table(("", ""), _what(held, out, comparison)),
+        "## Use",
+        _use(out),
+        "## Trained on",
+        _table(("", "samples to train on", "held out", "made from", "fingerprint"), _data(held.settings)),
+        "## Settings that differ from the defaults",
+        _table(("setting", "value", "default"), _settings(held.settings)),
+        "## Scores",
+        _table(("step", "score", "value", "counts", "features", "whose weights drew"), _scores(scores))
+        if scores
+        else "Not scored. `launch/fid.py` scores a run.",
+        "## Licences",
+        "\n".join(f"* {line}" for line in _licences(held.settings, pictures_licence)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _what(held: Trained, out: Path, comparison: Comparison) -> Iterable[tuple[str, ...]]:
+    settings = held.settings
+    sizes = " and ".join(f"{height}x{width}" for height, width in comparison.sizes)
+    yield "file", f"{out.stat().st_size:,} bytes, sha256 `{sha256_of(out)}`"
+    yield "generator", f"{num_parameters(held.generator):,} parameters, saliency network included"
+    yield "from", f"run `{Path(settings.run_dir).name}`, step {held.step}, {_whose(held.weights)}"
+    yield (
+        "method",
+        f"{settings.method}, trained at {settings.image_size} px, batch {settings.batch_size}, seed {settings.seed}",
+    )
+    yield "images seen", f"{held.step * settings.batch_size:,}"
+    yield (
+        "compared",
+        (
+            f"with the trained generator on a photo at {sizes}: the drawings differ by at most "
+            f"{comparison.difference:.2g}, in [-1, 1]"
+        ),
+    )
+
+
+def _use(out: Path) -> str:
+    lines = ["```", f"python launch/cartoonize.py {out.name} PHOTOS CARTOONS", "```"]
+    contract = (
+        "Input `photo`: float32, n x 3 x h x w, RGB in [-1, 1] (`pixel / 127.5 - 1`), both sides multiples of 4, at "
+        "least 8. Output `generated`: of the same shape and range."
+    )
+    return "\n".join(lines) + (f"\n\n{contract} Any ONNX runtime will do." if out.suffix == ".onnx" else "")
+
+
+def _data(settings: TrainSettings) -> Iterable[tuple[str, ...]]:
+    for domain, folder in (("photo", settings.data.photos), ("cartoon", settings.data.cartoons)):
+        try:
+            shards = Shards(folder=Path(folder), domain=domain, split=None)
+        except CartoonError:
+            yield f"{domain}s", "not known: the shards were not at hand", "", "", ""
+            continue
+        split = [place.entry.split for place in shards.places]
+        sources = {place.entry.source for place in shards.places}
+        yield (
+            f"{domain}s",
+            str(split.count("train")),
+            str(split.count("test")),
+            f"{len(sources)} pictures",
+            f"`{shards.fingerprint()[:16]}`",
+        )
+
+
+def _settings(settings: TrainSettings) -> Iterable[tuple[str, ...]]:
+    given = nested.flatten(nested.plain(settings))
+    usual = nested.flatten(nested.plain(TrainSettings(run_dir="")))
+    for path, value in given.items():
+        if value != usual[path] and path not in _PLACES:
+            yield f"`{path}`", f"{value}", f"{usual[path]}"
+
+
+def _scores(scores: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, ...]]:
+    for score in scores:
+        protocol = score["protocol"]
+        beside = f" (constant map {protocol['constant_map']:.4g})" if "constant_map" in protocol else ""
+        counts = f"{score['num_generated']} against {score['num_real']}"
+        value = f"{score['value']:.4g}{beside}"
+        yield str(score["step"]), f"`{score['metric']}`", value, counts, score["features"], protocol.get("weights", "")
+
+
+def _licences(settings: TrainSettings, pictures_licence: str) -> Iterable[str]:
+    yield f"The pictures it was trained on: {pictures_licence or _NOT_STATED}."
+    yield "The code that trained it: MIT."
+    if needs_features(settings):
+        network = settings.loss.content.network
+        yield f"Pretrained {network}, which judged its content and is not in the file: {KNOWN[network].licence}."
+    if settings.model.saliency != "none":
+        yield (
+            "Its saliency network learned labels made after RBD and minimum barrier distance; their authors keep their "
+            "own code for research, and call the latter patent pending. The labels were made by code written from the "
+            "papers."
+        )
+
+
+def _whose(weights: str) -> str:
+    return "the running average of its weights" if weights == "ema" else "its raw weights"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

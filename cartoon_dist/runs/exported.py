@@ -1,0 +1,74 @@
+"""An exported generator: what is written into the file beside the weights, so that the file alone is enough.
+
+The facts are strings under their names, in safetensors' metadata or in ONNX's metadata_props.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from cartoon_dist import nested
+from cartoon_dist.config import TrainSettings, check
+from cartoon_dist.errors import CheckpointError, ConfigError
+
+FORMAT = "1"
+_MARK = "cartoon_dist"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What an export says about its generator. The settings' folders are bare names: a file that is given away tells
+    nothing about the machine it was trained on."""
+
+    settings: TrainSettings
+    weights: Literal["ema", "raw"]
+    step: int
+
+
+def to_strings(facts: Facts) -> dict[str, str]:
+    """The facts as they are written into a file."""
+    settings = facts.settings
+    data = replace(settings.data, photos=Path(settings.data.photos).name, cartoons=Path(settings.data.cartoons).name)
+    bare = replace(
+        settings,
+        run_dir=Path(settings.run_dir).name,
+        weights_folder=Path(settings.weights_folder).name,
+        data=data if data.photos != data.cartoons else replace(data, photos="photos", cartoons="cartoons"),
+    )
+    config = json.dumps(nested.plain(bare))
+    return {_MARK: FORMAT, "config": config, "weights": facts.weights, "step": str(facts.step)}
+
+
+def from_strings(strings: Mapping[str, str] | None, path: Path) -> Facts:
+    """The facts of a file; CheckpointError when it is none of ours."""
+    if not strings or _MARK not in strings:
+        raise CheckpointError(f"{path}: is no generator of ours; give what launch/export.py made")
+    if strings[_MARK] != FORMAT:
+        raise CheckpointError(f"{path}: is of format {strings[_MARK]}, this release reads format {FORMAT}")
+    try:
+        settings = check(TrainSettings, json.loads(strings["config"]))
+        weights: Literal["ema", "raw"] = "ema" if strings["weights"] == "ema" else "raw"
+        return Facts(settings=settings, weights=weights, step=int(strings["step"]))
+    except (KeyError, ValueError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"{path}: its config cannot be read ({error}); export it again") from None
+
+
+def to_safetensors(tensors: Mapping[str, Tensor], facts: Facts) -> bytes:
+    """The whole content of a `.safetensors` file."""
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, to_strings(facts))
+
+
+def from_safetensors(path: Path) -> tuple[dict[str, Tensor], Facts]:
+    """The tensors and facts of a file; CheckpointError when it is none of ours. Nothing in it is ever executed."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = from_strings(file.metadata(), path)
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (it is no dict)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: is no safetensors file ({error}); give what launch/export.py made") from None

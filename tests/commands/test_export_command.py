@@ -1,0 +1,100 @@
+"""An export as a user asks for it."""
+
+import resource
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from running import ROOT, script
+
+from cartoon_dist.commands import export
+from cartoon_dist.commands.train import main as train_main
+from cartoon_dist.errors import CheckpointError, ConfigError, PictureError
+from cartoon_dist.runs import trained
+from cartoon_dist.tensors import from_bytes
+
+
+@pytest.fixture(scope="module")
+def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    folders = [f"data.photos={shards / 'photos'}", f"data.cartoons={shards / 'cartoons'}", f"run_dir={folder}"]
+    cheap = ["loss.content.weight=0", "warmup.loss=pixel", "max_steps=3", "checkpoint.every=2"]
+    assert train_main([str(ROOT / "tests/tiny.yaml"), *folders, *cheap]) == 0
+    return folder
+
+
+def test_onnx_from_the_command_and_run_by_onnxruntime_alone(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "models/hayao.onnx"
+    done = script("launch/export.py", run, out, "--photo", ROOT / "shards/samples/photos/bridge.jpg")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith(f"{out}: step 3, ema; differs from the trained generator by ")
+    picture = cv2.imread(str(ROOT / "shards/samples/photos/wine.jpg"))[:200, :120, ::-1]
+    photo = np.ascontiguousarray(picture.transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1)
+    [drawn] = onnxruntime.InferenceSession(out).run(None, {"photo": photo})
+    with torch.no_grad():
+        expected = trained.load(run, weights="ema").generator(torch.from_numpy(photo)).generated
+    assert np.abs(drawn - expected.numpy()).max() < 1e-4
+    card = (tmp_path / "models/hayao.onnx.md").read_text()
+    # Of the photo: the networks draw sides that are multiples of 4.
+    assert "on a photo at 512x908" in card
+    assert "step 3" in card
+
+
+@pytest.mark.parametrize("weights", ["ema", "raw"])
+def test_a_checkpoint_as_safetensors(run: Path, tmp_path: Path, weights: str) -> None:
+    out = tmp_path / "hayao.safetensors"
+    for _ in range(2):  # run again, it writes again
+        assert export.main([str(run / "step-0000002"), str(out), "--weights", weights]) == 0
+    held = trained.load(out, weights="ema")
+    before = trained.load(run / "step-0000002", weights="raw" if weights == "raw" else "ema")
+    assert (held.step, held.weights) == (2, weights)
+    photo = from_bytes(torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8))
+    assert torch.equal(held.generator(photo).generated, before.generator(photo).generated)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hayao.safetensors", "hayao.safetensors.md"]
+
+
+def test_what_cannot_be_exported(run: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "a.safetensors")
+    with pytest.raises(ConfigError, match=r"a\.pt: name it"):
+        export.main([str(run), str(tmp_path / "a.pt")])
+    with pytest.raises(CheckpointError, match="is no run and no checkpoint"):
+        export.main([str(tmp_path / "none"), out])
+    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+        export.main([str(tmp_path), out])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        export.main([str(run), out, "--photo", str(tmp_path / "none.jpg")])
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(PictureError):
+        export.main([str(run), out, "--photo", str(tmp_path / "broken.jpg")])
+    cv2.imwrite(str(tmp_path / "small.png"), np.zeros((7, 30, 3), np.uint8))
+    with pytest.raises(ConfigError, match="smaller than 8 x 8"):
+        export.main([str(run), out, "--photo", str(tmp_path / "small.png")])
+    assert not Path(out).exists()
+
+
+def test_shards_that_are_gone(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    copy.mkdir()
+    config = (run / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(config.replace("/photos", "/gone"))
+    (copy / "step-0000003").symlink_to(run / "step-0000003")
+    with pytest.raises(ConfigError, match="--photo FILE"):
+        export.main([str(copy), str(tmp_path / "a.safetensors")])
+
+
+def test_a_full_disk_leaves_the_export_that_is_there(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.safetensors"
+    assert export.main([str(run), str(out)]) == 0
+    before = out.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(CheckpointError, match=r"a\.safetensors: cannot be written"):
+            export.main([str(run), str(out)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert out.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
