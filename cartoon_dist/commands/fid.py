@@ -10,12 +10,13 @@ import torch
 from cartoon_dist import config, distributed, nested
 from cartoon_dist.commands import entry
 from cartoon_dist.config import TrainSettings
-from cartoon_dist.errors import ConfigError
+from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.evaluate.features import extractor
 from cartoon_dist.evaluate.scores import Score, record
 from cartoon_dist.evaluate.scoring import Subject, opened, score
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.trained import Trained
 from cartoon_dist.train.log import say
 from cartoon_dist.weights import default_folder, resolve
 
@@ -38,10 +39,14 @@ def main(argv: Sequence[str]) -> int:
         help="score.features=inception|efficientnet_lite0 score.weights=ema|raw "
         "score.photos=test|train score.batch_size=N weights_folder=FOLDER data.photos=FOLDER data.cartoons=FOLDER",
     )
-    arguments = parser.parse_args(argv)
+    parser.add_argument(
+        "--untrained", action="store_true", help="score the generator that the run began with, to compare with"
+    )
+    arguments = parser.parse_intermixed_args(argv)
     distributed.join()
     try:
-        scores = score_run(arguments.run, arguments.settings)
+        score_one = score_untrained if arguments.untrained else score_run
+        scores = score_one(arguments.run, arguments.settings)
     finally:
         distributed.leave()
     if distributed.is_main():
@@ -57,17 +62,26 @@ def check_ready(settings: TrainSettings) -> None:
 
 def score_run(model: Path, words: Sequence[str]) -> list[Score]:
     """Score a run's newest checkpoint, or a checkpoint, and add the scores to the run's scores.json."""
+    if model.is_file():
+        raise CheckpointError(f"{model}: is a file; a run or a checkpoint is scored, which knows its shards")
     held = trained.load(model, weights="ema")
-    settings = _merged(held.settings, words)
-    device = torch.device(f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu")
-    return score_checkpoint(held.source, settings, device)
+    return score_checkpoint(held.source, _merged(held.settings, words), _device())
+
+
+def score_untrained(run: Path, words: Sequence[str]) -> list[Score]:
+    """Score the generator that a run began with, and add the scores, of step 0, to the run's scores.json."""
+    settings = _merged(trained.untrained(run, weights="ema").settings, words)
+    return _score(trained.untrained(run, weights=settings.score.weights), settings, RunFolder(run), _device())
 
 
 def score_checkpoint(model: Path, settings: TrainSettings, device: torch.device) -> list[Score]:
     """Score a checkpoint on all processes; rank 0 writes the scores down and warns where they are too few to be
     believed."""
+    return _score(trained.load(model, weights=settings.score.weights), settings, _run_folder(model), device)
+
+
+def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch.device) -> list[Score]:
     seen_by = extractor(settings.score.features, Path(settings.weights_folder), device)
-    held = trained.load(model, weights=settings.score.weights)
     subject = Subject(
         generator=held.generator.to(device),
         weights=held.weights,
@@ -83,7 +97,7 @@ def score_checkpoint(model: Path, settings: TrainSettings, device: torch.device)
             f"fewer than {FEW} is biased; compare it only with one of the same counts"
         )
     if distributed.is_main():
-        record(_run_folder(model).scores, scores)
+        record(run.scores, scores)
     return scores
 
 
@@ -103,6 +117,10 @@ def _merged(settings: TrainSettings, words: Sequence[str]) -> TrainSettings:
     values = nested.plain(replace(settings, weights_folder=str(default_folder())))
     nested.merge(values, given)
     return config.check(TrainSettings, values)
+
+
+def _device() -> torch.device:
+    return torch.device(f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu")
 
 
 def _run_folder(model: Path) -> RunFolder:

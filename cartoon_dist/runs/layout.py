@@ -44,6 +44,10 @@ class RunFolder:
     def scores(self) -> Path:
         return self.root / "scores.json"
 
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
     def sample(self, step: int) -> Path:
         """The picture grid drawn after a step."""
         return self.root / "samples" / f"{step_name(step)}.png"

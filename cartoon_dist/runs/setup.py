@@ -32,10 +32,15 @@ def build(settings: TrainSettings, place: Place) -> Method:
         features = empty_features(settings)
         features.load(load_vgg(content.network, Path(settings.weights_folder)))
         place(features)
+    networks = {name: place(network) for name, network in fresh_networks(settings).items()}
+    return bind(settings, networks, features)
+
+
+def fresh_networks(settings: TrainSettings) -> dict[str, nn.Module]:
+    """The networks as training begins with them: the same for the same seed."""
     with torch.random.fork_rng(devices=[]):  # the caller's random state is none of ours
         torch.manual_seed(settings.seed)
-        networks = {name: place(network) for name, network in build_networks(settings).items()}
-    return bind(settings, networks, features)
+        return build_networks(settings)
 
 
 def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:

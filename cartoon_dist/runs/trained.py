@@ -1,5 +1,6 @@
 """A trained generator from a run folder, from one of its checkpoints, or from an exported file."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Literal
 
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from cartoon_dist.config import TrainSettings, check
@@ -46,6 +47,24 @@ def load(model: Path, *, weights: Literal["ema", "raw"]) -> Trained:
     return _from_checkpoint(_checkpoint(model), weights)
 
 
+def untrained(run: Path, *, weights: Literal["ema", "raw"]) -> Trained:
+    """The generator that a run began with, by its config and seed; CheckpointError when the folder is no run.
+
+    Before training the running average is the weights themselves.
+    """
+    settings = _settings(RunFolder(run))
+    generator = setup.fresh_networks(settings)["generator"]
+    tensors = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
+    return Trained(
+        generator=_filled(settings, tensors, run),
+        settings=settings,
+        weights=weights,
+        step=0,
+        sha256=hashlib.sha256(save(tensors)).hexdigest(),
+        source=run,
+    )
+
+
 def _checkpoint(model: Path) -> Path:
     if (model / "manifest.json").exists():
         fault = checkpoint.damage(model)
@@ -59,11 +78,7 @@ def _checkpoint(model: Path) -> Path:
 
 
 def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
-    run = RunFolder(folder.parent)
-    try:
-        settings = check(TrainSettings, yaml.safe_load(run.config.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
-        raise CheckpointError(f"{run.config}: cannot be read ({error}); a checkpoint needs its run's config") from None
+    settings = _settings(RunFolder(folder.parent))
     file = folder / f"{'ema' if weights == 'ema' else 'generator'}.safetensors"
     return Trained(
         generator=_filled(settings, load_file(file), file),
@@ -73,6 +88,13 @@ def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
         sha256=sha256_of(file),
         source=folder,
     )
+
+
+def _settings(run: RunFolder) -> TrainSettings:
+    try:
+        return check(TrainSettings, yaml.safe_load(run.config.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+        raise CheckpointError(f"{run.config}: cannot be read ({error}); a checkpoint needs its run's config") from None
 
 
 def _from_export(file: Path) -> Trained:

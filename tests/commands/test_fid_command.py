@@ -95,6 +95,21 @@ def test_training_asks_for_the_scores_weights_before_it_begins(shards: Path, tmp
     assert not list((tmp_path / "run").glob("step-*"))
 
 
+def test_the_untrained_generator_to_compare_with(run: Path) -> None:
+    assert fid.main([str(run), "--untrained", *SMALL]) == 0
+    [first, *_] = [score for score in scores(run) if score["step"] == 0]
+    assert first["metric"] == "frechet_efficientnet_lite0"
+    assert first["protocol"]["weights"] == "ema"
+    with pytest.raises(CheckpointError, match="no run"):
+        fid.main([str(run / "samples"), "--untrained", *SMALL])
+
+
+def test_an_exported_file_is_not_scored(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").touch()
+    with pytest.raises(CheckpointError, match="a run or a checkpoint is scored"):
+        fid.main([str(tmp_path / "a.safetensors"), *SMALL])
+
+
 def test_a_run_without_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no whole checkpoint"):
         fid.main([str(tmp_path), *SMALL])

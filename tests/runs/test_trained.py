@@ -11,11 +11,13 @@ from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint, setup, trained
 from cartoon_dist.runs.layout import RunFolder
 
+SMALL = ["model.channels=4", "model.num_blocks=1"]
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     """Two checkpoints of an untrained run, whose average differs from the raw weights."""
-    settings = read(TrainSettings, [], ["model.channels=4", "model.num_blocks=1"], run_dir=str(tmp_path))
+    settings = read(TrainSettings, [], SMALL, run_dir=str(tmp_path))
     run = RunFolder(tmp_path)
     run.write_config(settings)
     for step in (1, 2):
@@ -59,3 +61,15 @@ def test_a_checkpoint_without_its_config(run: RunFolder, spoil: str) -> None:
         run.write_config(read(TrainSettings, [], ["model.channels=6"], run_dir="x"))
     with pytest.raises(CheckpointError):
         trained.load(run.root, weights="ema")
+
+
+def test_the_untrained_generator_is_the_one_training_begins_with(run: RunFolder) -> None:
+    plain = read(TrainSettings, [], ["loss.content.weight=0", "warmup.loss=pixel", *SMALL], run_dir="x")
+    begun = setup.build(plain, lambda network: network).networks["generator"].state_dict()
+    found = trained.untrained(run.root, weights="raw")
+    assert (found.step, found.weights) == (0, "raw")
+    assert all(torch.equal(tensor, begun[name]) for name, tensor in found.generator.state_dict().items())
+    assert found.sha256 == trained.untrained(run.root, weights="ema").sha256
+    run.config.unlink()
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        trained.untrained(run.root, weights="ema")
