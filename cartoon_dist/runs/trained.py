@@ -52,6 +52,8 @@ def untrained(run: Path, *, weights: Literal["ema", "raw"]) -> Trained:
 
     Before training the running average is the weights themselves.
     """
+    if not RunFolder(run).config.exists():
+        raise CheckpointError(f"{run}: is no run, it has no config.yaml; give the folder of a run")
     settings = _settings(RunFolder(run))
     generator = setup.fresh_networks(settings)["generator"]
     tensors = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}

@@ -100,7 +100,7 @@ def test_the_untrained_generator_to_compare_with(run: Path) -> None:
     [first, *_] = [score for score in scores(run) if score["step"] == 0]
     assert first["metric"] == "frechet_efficientnet_lite0"
     assert first["protocol"]["weights"] == "ema"
-    with pytest.raises(CheckpointError, match="no run"):
+    with pytest.raises(CheckpointError, match="is no run"):
         fid.main([str(run / "samples"), "--untrained", *SMALL])
 
 
