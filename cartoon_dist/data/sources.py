@@ -61,7 +61,7 @@ def _expand(text: str) -> tuple[list[Path], Path]:
     """The pictures that one input names, as absolute paths, and the folder that they are under."""
     path = _absolute(text)
     if path.is_dir():
-        pictures, root = list(_search(path)), path
+        pictures, root = list(pictures_under(path)), path
     elif path.is_file() and path.suffix.lower() == ".txt":
         return _listed(path)
     elif path.is_file():
@@ -89,7 +89,8 @@ def _listed(path: Path) -> tuple[list[Path], Path]:
     return pictures, Path(os.path.commonpath([root for _, root in expanded]))
 
 
-def _search(folder: Path) -> Iterator[Path]:
+def pictures_under(folder: Path) -> Iterator[Path]:
+    """All files under a folder that are named like pictures; PictureError for a folder that cannot be read."""
     seen = {os.path.realpath(folder)}
     for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
         # A link to a folder above would go round for ever; sorted, so that the same one of two links is followed.

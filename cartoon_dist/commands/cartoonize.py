@@ -1,0 +1,185 @@
+"""`launch/cartoonize.py`: a trained model draws pictures."""
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from cartoon_dist.commands import entry
+from cartoon_dist.commands.shards import count
+from cartoon_dist.errors import ConfigError, PictureError
+from cartoon_dist.evaluate.album import Page, pages
+from cartoon_dist.evaluate.cartoonize import Cartoonist, batches, by_torch
+from cartoon_dist.files import write_whole
+from cartoon_dist.pixels.decode import Picture, decode, encode_png
+from cartoon_dist.progress import Progress
+from cartoon_dist.runs import trained
+
+_NUM_NAMED = 20
+
+
+def main(argv: Sequence[str]) -> int:
+    """Draw as the command line says; the exit status."""
+    arguments = _parser().parse_args(argv)
+    album = pages(arguments.input, arguments.output)
+    cartoonist = _cartoonist(arguments)
+    session = _Session(album, cartoonist, max_megapixels=arguments.max_megapixels)
+    try:
+        session.run()
+    except KeyboardInterrupt:
+        print(f"{arguments.output}: stopped; what is drawn is kept, the same command draws all again", file=sys.stderr)
+        return entry.STOPPED
+    finally:
+        if session.num_drawn:
+            print(_summary(arguments, album, session.num_drawn))
+    if session.failed:
+        raise PictureError(_verdict(session.failed, len(album)))
+    return entry.DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="launch/cartoonize.py",
+        description="Let a trained model draw pictures of any size. Drawings are PNG files of the same size as the "
+        "pictures; those of an earlier run are replaced.",
+        epilog="example: python launch/cartoonize.py runs/demo shards/samples/photos cartoons",
+    )
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        type=Path,
+        help="a run folder, a checkpoint in it, or an exported .safetensors or .onnx",
+    )
+    parser.add_argument("input", metavar="INPUT", type=Path, help="a picture, or a folder that is searched through")
+    parser.add_argument(
+        "output",
+        metavar="OUTPUT",
+        type=Path,
+        help="a folder outside of INPUT; for a picture also the name of a .png file",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("ema", "raw"),
+        help="which weights of a run draw: the running average (default) or the raw ones; an export holds its own",
+    )
+    parser.add_argument(
+        "--megapixels",
+        type=_positive,
+        default=1.0,
+        metavar="N",
+        help="larger pictures are drawn in strips, which takes less memory and more time (default 1)",
+    )
+    parser.add_argument(
+        "--max-megapixels",
+        type=_positive,
+        default=200.0,
+        metavar="N",
+        help="larger pictures are refused by their header, before they are decoded (default 200)",
+    )
+    parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ...: by default CUDA where there is one")
+    return parser
+
+
+def _positive(word: str) -> float:
+    number = float(word)
+    if not (number > 0 and math.isfinite(number)):
+        raise argparse.ArgumentTypeError(f"{word} is not a number above 0")
+    return number
+
+
+def _cartoonist(arguments: argparse.Namespace) -> Cartoonist:
+    if arguments.weights and arguments.model.is_file():
+        print("warning: --weights has no effect on an export, which holds its own", file=sys.stderr)
+    if arguments.model.suffix == ".onnx" and not arguments.model.is_dir():
+        # Takes a second to import, and only this kind of model needs it.
+        from cartoon_dist.evaluate.exported import load_onnx
+
+        if arguments.device:
+            print("warning: --device has no effect on an .onnx, which is drawn with on the CPU", file=sys.stderr)
+        return Cartoonist(whole=load_onnx(arguments.model), strips=None, megapixels=arguments.megapixels)
+    held = trained.load(arguments.model, weights=arguments.weights or "ema")
+    return by_torch(held.generator, _device(arguments.device), megapixels=arguments.megapixels)
+
+
+def _device(name: str | None) -> torch.device:
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, dtype=torch.float64, device=device)  # as statistics are
+    except (RuntimeError, AssertionError, TypeError) as error:  # AssertionError where torch was built without CUDA
+        raise ConfigError(f"--device {name}: cannot be used ({str(error).splitlines()[0]}); try --device cpu") from None
+    return device
+
+
+class _Session:
+    """Goes through an album; `failed` names the pictures that could not be drawn."""
+
+    def __init__(self, album: Sequence[Page], cartoonist: Cartoonist, *, max_megapixels: float) -> None:
+        self._album, self._cartoonist, self._max_megapixels = album, cartoonist, max_megapixels
+        self.num_drawn = 0
+        self.failed: list[str] = []
+        self._progress = Progress(total=len(album), unit="pictures", label="cartoonize")
+
+    def run(self) -> None:
+        """Draw all that can be drawn; PictureError where a drawing cannot be written."""
+        with self._progress:
+            for batch in batches(self._decoded(), pixels=self._cartoonist.pixels):
+                self._draw([page for page, _ in batch], [picture for _, picture in batch])
+
+    def _decoded(self) -> Iterator[tuple[Page, Picture]]:
+        for page in self._album:
+            try:
+                yield page, decode(page.picture.read_bytes(), max_megapixels=self._max_megapixels)
+            except PictureError as error:
+                self._skip(page, str(error))
+            except OSError as error:
+                self._skip(page, f"cannot be read ({error.strerror})")
+            except MemoryError:
+                self._skip(page, "does not fit the memory")
+
+    def _draw(self, some: Sequence[Page], pictures: Sequence[Picture]) -> None:
+        def tell(done: int, of: int) -> None:
+            self._progress.update(self._num_done, f"{some[0].name}: pass {done} of {of}")
+
+        try:
+            drawings = self._cartoonist.draw(pictures, tell=tell)
+        except PictureError as error:
+            for page in some:
+                self._skip(page, str(error))
+            return
+        for page, drawing in zip(some, drawings, strict=True):
+            _write(page.drawing, encode_png(drawing))
+            self.num_drawn += 1
+            self._progress.update(self._num_done)
+
+    @property
+    def _num_done(self) -> int:
+        return self.num_drawn + len(self.failed)
+
+    def _skip(self, page: Page, reason: str) -> None:
+        print(f"skipped {page.name}: {reason}", file=sys.stderr, flush=True)
+        self.failed.append(page.name)
+        self._progress.update(self._num_done)
+
+
+def _write(drawing: Path, content: bytes) -> None:
+    try:
+        write_whole(drawing, content)
+    except OSError as error:
+        raise PictureError(
+            f"{drawing}: cannot be written ({error.strerror}); make room or name another output, then run it again"
+        ) from None
+
+
+def _summary(arguments: argparse.Namespace, album: Sequence[Page], num_drawn: int) -> str:
+    if len(album) == 1:
+        return f"{album[0].drawing}: drawn by {arguments.model}"
+    return f"{arguments.output}: {count(num_drawn, 'drawing')} of {count(len(album), 'picture')} by {arguments.model}"
+
+
+def _verdict(failed: Sequence[str], num_pictures: int) -> str:
+    named = ", ".join(sorted(failed)[:_NUM_NAMED])
+    more = f" and {len(failed) - _NUM_NAMED} more" if len(failed) > _NUM_NAMED else ""
+    return f"{len(failed)} of {count(num_pictures, 'picture')} could not be drawn: {named}{more}; the reasons are above"
