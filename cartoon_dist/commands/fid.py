@@ -9,6 +9,7 @@ import torch
 
 from cartoon_dist import config, distributed, nested
 from cartoon_dist.commands import entry
+from cartoon_dist.commands.report import Refresher
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.evaluate.features import extractor
@@ -98,6 +99,7 @@ def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch
         )
     if distributed.is_main():
         record(run.scores, scores)
+        Refresher(run).refresh()
     return scores
 
 

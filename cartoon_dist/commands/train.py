@@ -9,6 +9,7 @@ from pathlib import Path
 from cartoon_dist import config, distributed
 from cartoon_dist.commands import entry, fid
 from cartoon_dist.commands.describe import describe
+from cartoon_dist.commands.report import Refresher
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.batches import Steps, Stream, batches, stream
 from cartoon_dist.data.read import Shards
@@ -66,11 +67,12 @@ def read_settings(words: Sequence[str]) -> TrainSettings:
 def run(settings: TrainSettings) -> int:
     """Train to the end, or to a request to stop, and leave the reason in the run folder; the exit status."""
     folder = RunFolder(Path(settings.run_dir))
+    report = Refresher(folder)
     with _alone(folder):
         if distributed.is_main():
             folder.exit.unlink(missing_ok=True)  # why the last process left is no longer so
         try:
-            reason = _train(settings, folder)
+            reason = _train(settings, folder, report)
             status = entry.STOPPED if reason else entry.DONE
         except CartoonError as error:
             status, reason = entry.MENDABLE, str(error)
@@ -81,6 +83,7 @@ def run(settings: TrainSettings) -> int:
         finally:
             if distributed.is_main():
                 folder.write_exit(status, reason)
+                report.refresh()
     distributed.leave()
     return status
 
@@ -93,7 +96,7 @@ def _alone(folder: RunFolder) -> AbstractContextManager[None]:
     return alone(folder.root, CheckpointError(f"{folder.root}: another run is going on there; stop it or wait for it"))
 
 
-def _train(settings: TrainSettings, folder: RunFolder) -> str:
+def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
     """Wire the rooms and train; why it stopped early, or an empty string."""
     engine = Engine(precision=settings.precision)
     _check_shares(settings)
@@ -115,7 +118,7 @@ def _train(settings: TrainSettings, folder: RunFolder) -> str:
 
     log = Log(folder, step=state.step)
     reporter = Reporter(schedule=schedule, log=log, meter=meter, step=state.step)
-    draw = _drawer(settings, folder, engine, state, log)
+    draw = _drawer(settings, folder, engine, state, log, report)
     if state.step == 0:
         draw(0)
     try:
@@ -206,10 +209,10 @@ def _batches(
 
 
 def _drawer(
-    settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState, log: Log
+    settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState, log: Log, report: Refresher
 ) -> Callable[[int], None]:
-    """What draws the sample pictures after a step: held-out photos, or photos of the training set where none is held
-    out."""
+    """What draws the sample pictures after a step, and brings the report up to date: of held-out photos, or of the
+    training set's where none is held out."""
     if not distributed.is_main():
         return lambda _step: None
     shards = Shards(folder=Path(settings.data.photos), domain="photo", split="test")
@@ -225,6 +228,7 @@ def _drawer(
         pixels = samples.grid(fixed, generator, settings.weights)
         samples.write(folder.sample(step), pixels)
         log.picture(step, pixels)
+        report.refresh()
 
     return draw
 

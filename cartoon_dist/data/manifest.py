@@ -79,6 +79,10 @@ class Manifest:
     shards: tuple[ShardEntry, ...]
     skipped: tuple[Skipped, ...]
 
+    def fingerprint(self) -> str:
+        """A hash of all the bytes the samples come from: two folders with the same fingerprint train the same."""
+        return hashlib.sha256("\n".join(shard.sha256 for shard in self.shards).encode()).hexdigest()
+
 
 def shard_name(domain: Domain, number: int) -> str:
     """The file name of a shard's tar."""

@@ -62,7 +62,8 @@ def test_what_a_run_leaves(pair: dict[int, Path]) -> None:
     run = pair[2]
     names = {path.name for path in run.iterdir()}
     assert names == {
-        "config.yaml", "metrics.jsonl", "tensorboard", "samples", "step-0000005", "step-0000010", "exit.json"
+        "config.yaml", "metrics.jsonl", "tensorboard", "samples", "step-0000005", "step-0000010", "exit.json",
+        "report.html",
     }  # fmt: skip
     assert json.loads((run / "exit.json").read_text()) == {"status": 0, "reason": ""}
     assert yaml.safe_load((run / "config.yaml").read_text())["precision"] == "fp64"

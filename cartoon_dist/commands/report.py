@@ -1,0 +1,49 @@
+"""`launch/report.py`: a run's report, written again; and how the other commands keep it up to date."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from cartoon_dist.commands import entry
+from cartoon_dist.errors import CheckpointError
+from cartoon_dist.evaluate import report
+from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.train.log import say
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the report of the run that the command line names; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="launch/report.py",
+        description="Write RUN/report.html again: sample pictures, curves, scores and settings in one file to open "
+        "anywhere. Training and scoring write it by themselves.",
+        epilog="example: python launch/report.py runs/demo",
+    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder")
+    arguments = parser.parse_args(argv)
+    run = RunFolder(arguments.run)
+    try:
+        print(report.write(run))
+    except OSError as error:
+        raise CheckpointError(f"{run.report}: cannot be written ({error.strerror}); make room and try again") from None
+    return entry.DONE
+
+
+class Refresher:
+    """Writes a run's report anew as the run goes on. What keeps it from being written is said once and stops
+    nothing."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self.has_warned = False
+
+    def refresh(self) -> None:
+        """Write the report, from rank 0 alone; a run that ended before it began has nothing to show."""
+        if not self.run.config.exists():
+            return
+        try:
+            report.write(self.run)
+        except OSError as error:
+            if not self.has_warned:
+                say(f"warning: {self.run.report}: cannot be written ({error.strerror}); the run goes on without it")
+            self.has_warned = True

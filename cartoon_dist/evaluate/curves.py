@@ -1,0 +1,176 @@
+"""The numbers behind a chart: round ticks, a smoothed line, and long series made short without losing a spike."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+BUCKETS = 240
+"""How many stretches a long series is cut into; each keeps its least and its greatest value."""
+_WINDOW_SHARE = 0.04
+_LOG_RATIO = 200.0
+_SMALLEST, _GREATEST = 1e-100, 1e100
+"""Beyond these a figure is no figure, and axes would run out of digits."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A figure over the run: its value after each of some steps; a value that is not finite is a gap."""
+
+    name: str
+    steps: Values
+    values: Values
+
+    def finite(self) -> Values:
+        """The values that can be drawn."""
+        return self.values[np.isfinite(self.values)]
+
+    def last(self) -> tuple[float, float] | None:
+        """The last step with a value that can be drawn, and that value."""
+        known = np.flatnonzero(np.isfinite(self.values))
+        return (float(self.steps[known[-1]]), float(self.values[known[-1]])) if len(known) else None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """From values to the unit interval, and where its ticks are."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    logarithmic: bool = False
+
+    def place(self, values: Values) -> Values:
+        """Where the values lie, 0 at the low end and 1 at the high end."""
+        scale = np.log10 if self.logarithmic else np.asarray
+        low, high = float(scale(self.low)), float(scale(self.high))
+        return np.asarray((scale(values) - low) / (high - low), np.float64)
+
+    def words(self) -> list[str]:
+        """What stands at the ticks."""
+        if self.logarithmic:
+            return [f"{tick:g}".replace("e-0", "e-").replace("e+0", "e") for tick in self.ticks]
+        return tick_words(self.ticks)
+
+
+def value_axis(values: Values) -> Axis:
+    """An axis that holds all finite values and ends on ticks; logarithmic where positive values span more than a
+    factor of 200. Values that differ by less than a float can tell apart get an axis that begins or ends at 0."""
+    held = values[np.isfinite(values)]
+    if not len(held):
+        return Axis(0.0, 1.0, (0.0, 0.5, 1.0))
+    low, high = float(held.min()), float(held.max())
+    if low > 0 and high / low > _LOG_RATIO:
+        return _log_axis(low, high)
+    if high - low < 1e-9 * max(-low, high):
+        low, high = min(low, 0.0), max(high, 0.0)
+    if 0 <= low < 0.6 * high:
+        low = 0.0
+    if low == high:
+        high = low + 1.0
+    ticks = round_ticks(low, high, about=4)
+    return Axis(ticks[0], ticks[-1], ticks)
+
+
+def step_axis(last: float) -> Axis:
+    """The axis of steps, from 0 to the last one; its ticks lie inside."""
+    high = max(last, 1.0)
+    ticks = tuple(tick for tick in round_ticks(0.0, high, about=5) if tick <= high)
+    return Axis(0.0, high, ticks)
+
+
+def round_ticks(low: float, high: float, *, about: int) -> tuple[float, ...]:
+    """Multiples of 1, 2 or 5 times a power of ten, about so many, from at or below `low` to at or above `high`."""
+    rough = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    width = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    first, last = math.floor(low / width + 1e-9), math.ceil(high / width - 1e-9)
+    # Rounded to the width's own digits, so that 3 * 0.1 is 0.3.
+    digits = max(0, 1 - math.floor(math.log10(width)))
+    return tuple(round(number * width, digits) for number in range(first, last + 1))
+
+
+def _log_axis(low: float, high: float) -> Axis:
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = max(1, math.ceil((last - first) / 5))
+    return Axis(
+        10.0**first, 10.0**last, tuple(10.0**power for power in range(first, last + 1, every)), logarithmic=True
+    )
+
+
+def smooth(values: Values) -> Values:
+    """A centred mean over a twenty-fifth of the series; it narrows towards the ends, and gaps stay gaps."""
+    half = max(1, round(len(values) * _WINDOW_SHARE / 2))
+    known = np.isfinite(values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    here = np.arange(len(values))
+    reach = np.minimum(half, np.minimum(here, len(values) - 1 - here))
+    left, right = here - reach, here + reach + 1
+    means = (sums[right] - sums[left]) / np.maximum(counts[right] - counts[left], 1)
+    return np.where(known, means, np.nan)
+
+
+def thin(steps: Values, values: Values) -> tuple[Values, Values]:
+    """At most two points for each of 240 stretches, the least and the greatest, in their order; gaps stay gaps."""
+    if len(values) <= 2 * BUCKETS:
+        return steps, values
+    edges = np.linspace(0, len(values), BUCKETS + 1).astype(int)
+    kept: list[int] = []
+    for start, end in pairwise(edges):
+        stretch = values[start:end]
+        known = np.flatnonzero(np.isfinite(stretch))
+        if len(known):
+            extremes = {int(known[stretch[known].argmin()]), int(known[stretch[known].argmax()])}
+            kept += [start + place for place in sorted(extremes)]
+        else:
+            kept.append(int(start))
+    kept = sorted({0, *kept, len(values) - 1})
+    return steps[kept], values[kept]
+
+
+def drawable(value: object) -> float:
+    """A figure of a record as a number to draw: what is none, or far beyond any figure, is a gap; next to 0 is 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return math.nan
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.nan
+    if abs(number) < _SMALLEST:
+        return 0.0
+    return number if abs(number) <= _GREATEST else math.nan
+
+
+def runs_of_finite(values: Values) -> list[slice]:
+    """The stretches between gaps, as slices."""
+    known = np.concatenate([[False], np.isfinite(values), [False]])
+    turns = np.flatnonzero(known[1:] != known[:-1])
+    return [slice(int(start), int(end)) for start, end in zip(turns[::2], turns[1::2], strict=True)]
+
+
+def in_words(value: float) -> str:
+    """A value for people: four digits, thousands set apart."""
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else f"{value}"
+    if value and not 1e-4 <= abs(value) < 1e7:
+        digits, power = f"{value:.2e}".split("e")
+        return f"{float(digits):g}e{int(power)}"
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
+
+
+def tick_words(ticks: Sequence[float]) -> list[str]:
+    """Ticks of one axis, all with the same number of digits; thousands as `20k`, the very small as `2e-4`."""
+    largest = max((abs(tick) for tick in ticks), default=0.0)
+    if largest >= 10_000 and all(tick % 1000 == 0 for tick in ticks):
+        return [f"{tick / 1000:,.0f}k" if tick else "0" for tick in ticks]
+    if 0 < largest < 1e-2 or largest >= 1e6:
+        return [f"{tick:.2g}".replace("e-0", "e-").replace("e+0", "e") if tick else "0" for tick in ticks]
+    apart = min((b - a for a, b in pairwise(ticks)), default=1.0)
+    digits = max(0, -math.floor(math.log10(apart) + 1e-9))
+    return [f"{tick:,.{digits}f}" for tick in ticks]
