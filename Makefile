@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: test check weights clean
+.PHONY: demo test check weights clean
 .DEFAULT_GOAL := test
 
 # The mark is touched last, so that a cut-off installation is taken up again.
@@ -22,6 +22,10 @@ check: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_architecture.py
+
+# The embedded pictures from shards to a report, and whether training made them better.
+demo: weights
+	$(BIN)/python launch/demo.py
 
 test: check weights
 	$(BIN)/pytest

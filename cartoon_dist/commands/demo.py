@@ -1,0 +1,195 @@
+"""`launch/demo.py`: the whole path on the embedded pictures, by the commands a user types, and whether it worked.
+
+Shards, training on two processes, a control that only warms up for as many steps, scores of the generator at each
+stage, cartoons of the photos, a report. Run again, it goes on where it stopped.
+"""
+
+import argparse
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cartoon_dist.commands import entry
+from cartoon_dist.commands.train import read_settings
+from cartoon_dist.config import TrainSettings
+from cartoon_dist.errors import ConfigError, TrainingError
+from cartoon_dist.evaluate import report, scores
+from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.train.log import say
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "configs/demo.yaml"
+LAUNCH = [
+    "-m",
+    "accelerate.commands.launch",
+    "--config_file",
+    "configs/accelerate/cpu.yaml",
+    "--main_process_port",
+    "0",
+]
+# Squares of the whole picture and of parts of it, and every fifth scene held out: 24 photos are few.
+CUT = ("crop=tile", "test_fraction=0.2")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the demo puts things."""
+
+    root: Path
+
+    def shards(self, domain: str) -> Path:
+        """The shards of photos or cartoons."""
+        return self.root / "shards" / domain
+
+    @property
+    def run(self) -> RunFolder:
+        return RunFolder(self.root / "run")
+
+    @property
+    def control(self) -> RunFolder:
+        """Within the run, so that the run's report shows its scores beside its own."""
+        return RunFolder(self.run.root / "control")
+
+    @property
+    def cartoons(self) -> Path:
+        return self.root / "cartoons"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A generator that the demo scores: its name for people, the run and the step it is of."""
+
+    name: str
+    run: RunFolder
+    step: int
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the demo as the command line says; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="launch/demo.py",
+        description="The embedded pictures from shards to a report, by the commands a user types. Run again to go on.",
+        epilog="example: python launch/demo.py runs/demo seed=1",
+    )
+    parser.add_argument("out", nargs="?", default="runs/demo", metavar="OUT", help="where all of it goes (runs/demo)")
+    parser.add_argument(
+        "settings", nargs="*", metavar="key=value", help="settings of the training, over configs/demo.yaml"
+    )
+    arguments = parser.parse_intermixed_args(argv)
+    out, words = arguments.out, list(arguments.settings)
+    if "=" in out:
+        out, words = "runs/demo", [out, *words]
+    # The commands are typed in the project's folder; from there a short path is kept short.
+    places = Places(Path(out) if Path.cwd() == ROOT else Path(out).absolute())
+    stages = run(places, words)
+    held = {stage.name: _scores_of(stage) for stage in stages}
+    page = report.write(places.run)
+    print(table(held))
+    judge(held)
+    print(f"{page}: pictures, curves and scores; cartoons of the photos are in {places.cartoons}")
+    return entry.DONE
+
+
+def run(places: Places, words: Sequence[str]) -> list[Stage]:
+    """Every command in its turn; the stages that were scored."""
+    folders = [f"data.{domain}={places.shards(domain)}" for domain in ("photos", "cartoons")]
+    given = [*words, *folders]
+    settings = read_settings([str(CONFIG), *given])
+    if settings.max_steps is None or settings.warmup.steps is None or settings.warmup.steps >= settings.max_steps:
+        raise ConfigError("max_steps: the demo compares a warm-up with what follows it; give more than warmup.steps")
+    for domain in ("photos", "cartoons"):
+        pictures = f"shards/samples/{domain}"
+        _type(f"shards/{domain}.py", pictures, places.shards(domain), f"image_size={settings.image_size}", *CUT)
+    # The end of the warm-up is a checkpoint, and stays.
+    kept = [f"checkpoint.every={settings.warmup.steps}", f"checkpoint.keep={settings.max_steps}"]
+    _train(given, f"run_dir={places.run.root}", *kept, "score_at_end=true")
+    _take_up_warmup(places, settings)
+    longer = [f"warmup.steps={settings.max_steps}", "score_at_end=true"]
+    _train(given, f"run_dir={places.control.root}", *longer)
+    _type("launch/fid.py", places.run.root, "--untrained")
+    _type("launch/fid.py", places.run.checkpoint(settings.warmup.steps))
+    _type("launch/cartoonize.py", places.run.root, "shards/samples/photos", places.cartoons)
+    return [
+        Stage("untrained", places.run, 0),
+        Stage("warmed up", places.run, settings.warmup.steps),
+        Stage("control: only warmed up, as long", places.control, settings.max_steps),
+        Stage("trained", places.run, settings.max_steps),
+    ]
+
+
+def judge(held: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """TrainingError unless the trained generator scores better than the untrained and the warmed-up ones, and S beats
+    the best constant map on the photos it learned from."""
+    distance = {name: _distance(found) for name, found in held.items()}
+    failures = [
+        f"the trained generator's score of {distance['trained']:.4g} is not better than the {name} one's, "
+        f"{distance[name]:.4g}"
+        for name in ("untrained", "warmed up")
+        if not distance["trained"] < distance[name]
+    ]
+    labels = held["trained"]["saliency_l1_train"]
+    if not labels["value"] < labels["protocol"]["constant_map"]:
+        failures.append(
+            f"the saliency network errs by {labels['value']:.4g} on the photos it learned from, the constant map by "
+            f"{labels['protocol']['constant_map']:.4g}"
+        )
+    if failures:
+        raise TrainingError(f"the demo did not work: {'; '.join(failures)}")
+
+
+def table(held: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """A row for each stage: its score, and S's error beside the constant map's on training and on held-out photos."""
+    metric = next(iter(held["trained"]))
+    rows: list[tuple[str, ...]] = [("", metric, "label error, training photos", "label error, held-out photos")]
+    for name, found in held.items():
+        labels = (
+            f"{score['value']:.3f} (constant map {score['protocol']['constant_map']:.3f})"
+            for key in ("saliency_l1_train", "saliency_l1_test")
+            if (score := found.get(key))
+        )
+        rows.append((name, f"{_distance(found):.1f}", *labels))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _distance(found: Mapping[str, Mapping[str, Any]]) -> float:
+    return float(next(iter(found.values()))["value"])
+
+
+def _scores_of(stage: Stage) -> dict[str, Any]:
+    """The stage's scores by their metric, the distance first."""
+    return {score["metric"]: score for score in scores.read(stage.run.scores) if score["step"] == stage.step}
+
+
+def _take_up_warmup(places: Places, settings: TrainSettings) -> None:
+    """Let the control begin where the run's warm-up ended: until then the two are one and the same."""
+    assert settings.warmup.steps is not None
+    begun = places.control.checkpoint(settings.warmup.steps)
+    if places.control.config.exists() or begun.exists():
+        return
+    aside = begun.with_name(f".{begun.name}.copy")
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(places.run.checkpoint(settings.warmup.steps), aside)
+    aside.rename(begun)
+
+
+def _train(given: Sequence[str], *more: str) -> None:
+    _type(*LAUNCH, "launch/train.py", CONFIG.relative_to(ROOT), *given, *more)
+
+
+def _type(*words: str | Path) -> None:
+    """Run a command of this project as a user would, from the project's folder; TrainingError when it fails."""
+    command = [str(word) for word in words]
+    say(f"\n$ {shlex.join(['python', *command])}")
+    status = subprocess.run([sys.executable, *command], cwd=ROOT, check=False).returncode
+    if status:
+        raise TrainingError(
+            f"the demo stopped: {shlex.join(command)} ended with status {status}; its own words stand above"
+        )
