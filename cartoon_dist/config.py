@@ -208,6 +208,14 @@ class ShardSettings:
     saliency: SaliencySettings = Field(default_factory=SaliencySettings)
 
 
+@settings
+class IndexSettings:
+    """How a set built elsewhere is split where its samples do not say."""
+
+    test_fraction: Fraction = 0.1
+    seed: CountOrZero = 0
+
+
 def read(kind: type[Settings], files: Sequence[Path], words: Sequence[str], **defaults: object) -> Settings:
     """Merge defaults, files and `key=value` words, later over earlier, into checked settings of the given kind.
 

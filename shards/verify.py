@@ -1,4 +1,4 @@
-"""Verify shards, or mend them: python shards/verify.py OUT [--mend]."""
+"""Verify shards, mend them, or index a set built elsewhere: python shards/verify.py OUT [--mend | --index]."""
 
 from cartoon_dist.commands.entry import run
 from cartoon_dist.commands.verify import main

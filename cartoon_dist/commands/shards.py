@@ -16,7 +16,8 @@ from cartoon_dist.data.job import Job, plan_job
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.errors import ConfigError
 
-_SETTING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
+SETTING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
+"""A word of the command line that is a setting."""
 _NUM_SKIPPED_SHOWN = 20
 _MAKES = {
     "photo": "shards of photos, each with its saliency label",
@@ -35,8 +36,8 @@ def cartoons(words: Sequence[str]) -> int:
 
 
 def _main(domain: Domain, words: Sequence[str]) -> int:
-    chosen = _parser(domain).parse_args([word for word in words if not _SETTING.match(word)])
-    given = [word for word in words if _SETTING.match(word)]
+    chosen = _parser(domain).parse_args([word for word in words if not SETTING.match(word)])
+    given = [word for word in words if SETTING.match(word)]
     if len(chosen.paths) < 2:
         raise ConfigError(f"give pictures and, last, the folder to write to: shards/{domain}s.py PICTURES... OUT")
     *inputs, folder = chosen.paths

@@ -5,23 +5,31 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cartoon_dist import config
 from cartoon_dist.commands.entry import DONE
-from cartoon_dist.commands.shards import count
+from cartoon_dist.commands.shards import SETTING, count
+from cartoon_dist.config import IndexSettings
+from cartoon_dist.data.foreign import Indexed, index_folder
 from cartoon_dist.data.manifest import Manifest
-from cartoon_dist.data.verify import Finding, mend, verify
-from cartoon_dist.errors import ShardError
+from cartoon_dist.data.mend import mend
+from cartoon_dist.data.verify import Finding, verify
+from cartoon_dist.errors import ConfigError, ShardError
 
 
 def main(words: Sequence[str]) -> int:
-    """Verify a shard folder, after mending it if asked to; all findings go to standard error, then one error."""
-    chosen = _parser().parse_args(words)
+    """Verify a shard folder, after mending or indexing it if asked to; all findings go to standard error, then one
+    error."""
+    chosen = _parser().parse_args([word for word in words if not SETTING.match(word)])
+    given = [word for word in words if SETTING.match(word)]
     folder = Path(chosen.folder)
+    if chosen.index:
+        return _index(folder, config.read(IndexSettings, [], given))
+    if given:
+        raise ConfigError(f"{given[0]}: only --index takes settings; leave it out")
     num_mended = mend(folder, shown=True) if chosen.mend else 0
     manifest, findings = verify(folder, shown=True)
     if findings:
-        for finding in findings:
-            print(finding, file=sys.stderr)
-        raise ShardError(_verdict(folder, findings, mended=chosen.mend))
+        raise ShardError(_told(folder, findings, _way_out(folder, manifest, mended=chosen.mend)))
     print(_summary(folder, manifest) + (f"; {num_mended} rebuilt" if chosen.mend else ""))
     return DONE
 
@@ -29,23 +37,53 @@ def main(words: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="shards/verify.py",
+        usage="%(prog)s OUT [--mend | --index [test_fraction=0.1] [seed=0]]",
         description="Read every byte of a shard folder against its manifest and name what is wrong.",
     )
     parser.add_argument("folder", metavar="OUT", help="a folder made by shards/photos.py or shards/cartoons.py")
-    parser.add_argument("--mend", action="store_true", help="rebuild the shards that are wrong from their pictures")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--mend", action="store_true", help="rebuild the shards that are wrong from their pictures")
+    how.add_argument(
+        "--index", action="store_true", help="make a manifest for a WebDataset set that was built elsewhere"
+    )
     return parser
 
 
-def _verdict(folder: Path, findings: Sequence[Finding], *, mended: bool) -> str:
-    num_shards = len({finding.shard for finding in findings if finding.shard})
-    what = f"{folder}: {count(len(findings), 'finding')} in {count(num_shards, 'shard')}, the first: {findings[0]}"
+def _index(folder: Path, settings: IndexSettings) -> int:
+    indexed = index_folder(folder, settings, shown=True)
+    if indexed.manifest is None:
+        raise ShardError(_told(folder, indexed.findings, "nothing was written; mend the tars where they were built"))
+    print(_indexed(folder, indexed.manifest, indexed))
+    return DONE
+
+
+def _indexed(folder: Path, manifest: Manifest, indexed: Indexed) -> str:
+    num_train, num_test = (sum(getattr(s, f"num_{split}") for s in manifest.shards) for split in ("train", "test"))
+    made = f"{folder}: {_held(manifest)} ({num_train} train, {num_test} test)"
+    return f"{made}, indexed" if indexed.num_written else f"{made}; nothing left to do"
+
+
+def _told(folder: Path, findings: Sequence[Finding], way_out: str) -> str:
+    """Print the findings and return the one line that sums them up."""
+    for finding in findings:
+        print(finding, file=sys.stderr)
+    files = count(len({finding.file for finding in findings}), "file")
+    return f"{folder}: {count(len(findings), 'finding')} in {files}, the first: {findings[0]}; {way_out}"
+
+
+def _way_out(folder: Path, manifest: Manifest, *, mended: bool) -> str:
     if mended:
-        return f"{what}; mending did not help, build the shards into a new folder"
-    return f"{what}; mend it with shards/verify.py {folder} --mend"
+        return "mending did not help, build the shards into a new folder"
+    if manifest.origin == "elsewhere":
+        return "bring its tars again from where they were built"
+    return f"mend it with shards/verify.py {folder} --mend"
 
 
 def _summary(folder: Path, manifest: Manifest) -> str:
-    num_samples = sum(shard.num_samples for shard in manifest.shards)
     num_bytes = sum(shard.bytes for shard in manifest.shards)
-    held = f"{count(num_samples, manifest.domain)} in {count(len(manifest.shards), 'shard')}"
-    return f"{folder}: {held}, {num_bytes} bytes, all as written"
+    return f"{folder}: {_held(manifest)}, {num_bytes} bytes, all as written"
+
+
+def _held(manifest: Manifest) -> str:
+    num_samples = sum(shard.num_samples for shard in manifest.shards)
+    return f"{count(num_samples, manifest.domain)} in {count(len(manifest.shards), 'shard')}"

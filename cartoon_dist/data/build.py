@@ -5,14 +5,14 @@ find pictures -> job.json -> workers: decode, cut, label -> tar -> its index -> 
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.job import Job, finished_shard, first_few, settle
-from cartoon_dist.data.manifest import MANIFEST, Manifest, ShardIndex, Skipped, entry_of, read_manifest, write_record
+from cartoon_dist.data.manifest import MANIFEST, Manifest, ShardIndex, Skipped, entry_of, write_record
 from cartoon_dist.data.prepare import FLAT, Prepared, Task
 from cartoon_dist.data.workers import prepare_all
 from cartoon_dist.data.write import write_shard
@@ -37,13 +37,32 @@ def build(job: Job, folder: Path, settings: ShardSettings, *, shown: bool) -> Bu
     """
     if folder.exists() and not folder.is_dir():
         raise ShardError(f"{folder}: a file; the last path is the folder to write to")
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder, ShardError(f"{folder}: another job is writing there; wait for it or stop it")):
-        settle(job, folder)
-        return _build_missing(job, folder, settings, shown=shown)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with claimed(folder):
+            settle(job, folder)
+            return build_missing(job, folder, settings, shown=shown)
 
 
-def _build_missing(job: Job, folder: Path, settings: ShardSettings, *, shown: bool) -> Built:
+def claimed(folder: Path) -> AbstractContextManager[None]:
+    """Hold a shard folder for writing; ShardError while another process does."""
+    return alone(folder, ShardError(f"{folder}: another job is writing there; wait for it or stop it"))
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the system refuses into a ShardError: nearly always the disk is full, or another user's."""
+    try:
+        yield
+    except OSError as error:
+        raise ShardError(
+            f"{folder}: the job cannot go on there ({error.strerror or error}); mend that, then give the same command "
+            "again: finished shards are kept"
+        ) from None
+
+
+def build_missing(job: Job, folder: Path, settings: ShardSettings, *, shown: bool) -> Built:
+    """Build the shards that are not complete and seal the folder, which the caller has claimed and settled."""
     done = {number: index for number in range(job.num_shards) if (index := finished_shard(job, folder, number))}
     missing = [number for number in range(job.num_shards) if number not in done]
     num_done = sum(len(job.shard(number)) for number in done)
@@ -95,7 +114,19 @@ def _too_many(broken: Sequence[Skipped], job: Job, max_broken: float) -> str:
 
 
 def _seal(job: Job, folder: Path, indices: Sequence[ShardIndex]) -> Manifest:
-    manifest = Manifest(
+    manifest = sealed(job, indices)
+    if not manifest.shards:
+        raise ShardError(
+            f"{job.root}: none of its {len(job.pictures)} pictures gave a sample; see the reasons in {folder}"
+        )
+    write_record(folder / MANIFEST, manifest)
+    return manifest
+
+
+def sealed(job: Job, indices: Iterable[ShardIndex]) -> Manifest:
+    """The manifest of a job, given the indices of all its shards in their order."""
+    indices = tuple(indices)
+    return Manifest(
         domain=job.domain,
         image_size=int(str(job.settings["image_size"])),
         settings=job.settings,
@@ -103,17 +134,3 @@ def _seal(job: Job, folder: Path, indices: Sequence[ShardIndex]) -> Manifest:
         shards=tuple(entry_of(index) for index in indices if index.samples),
         skipped=tuple(skipped for index in indices for skipped in index.skipped),
     )
-    if not manifest.shards:
-        raise ShardError(
-            f"{job.root}: none of its {len(job.pictures)} pictures gave a sample; see the reasons in {folder}"
-        )
-    if not _is_sealed(folder, manifest):
-        write_record(folder / MANIFEST, manifest)
-    return manifest
-
-
-def _is_sealed(folder: Path, manifest: Manifest) -> bool:
-    try:
-        return read_manifest(folder) == manifest
-    except ShardError:
-        return False

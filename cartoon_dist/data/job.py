@@ -5,7 +5,7 @@ pictures and is a function of the pictures and the settings alone.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,10 @@ from cartoon_dist import nested
 from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.manifest import (
     JOB,
+    MANIFEST,
+    Manifest,
+    OtherFormatError,
+    Record,
     ShardIndex,
     index_path,
     read_index,
@@ -28,6 +32,7 @@ from cartoon_dist.errors import ShardError
 
 RUN_ONLY = frozenset({"num_workers", "max_broken"})
 """Settings that say how a job runs and leave the shards' bytes as they are."""
+RESTORE = "give the command that built the folder again, it writes the file anew"
 _NUM_NAMED = 3
 
 
@@ -69,21 +74,26 @@ def plan_job(inputs: Sequence[str], *, domain: Domain, settings: ShardSettings) 
 
 def read_job(folder: Path) -> Job:
     """The job that a shard folder was built by; ShardError when its job.json is missing or damaged."""
-    return read_record(folder / JOB, Job, "build the shards into a new folder")
+    job = read_record(folder / JOB, Job, RESTORE)
+    if job.settings_sha256 != settings_sha256(job.domain, job.settings) or "samples_per_shard" not in job.settings:
+        raise ShardError(f"{folder / JOB}: damaged, its settings are not those of their hash; {RESTORE}")
+    return job
 
 
 def settle(job: Job, folder: Path) -> None:
     """Write the job into its folder, or check that the folder was begun with the same settings and pictures.
 
-    Raises ShardError that names what differs; a folder never holds shards of two jobs.
+    A job.json that is lost or damaged is written anew when the shards are this job's. Raises ShardError that names what
+    differs; a folder never holds shards of two jobs, and no file that a job did not write is replaced.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / JOB).exists():
-        if any(index_path(folder, job.name(number)).exists() for number in range(job.num_shards)):
-            raise ShardError(f"{folder}: holds shards but no {JOB}; build into a new folder")
+    try:
+        begun = read_job(folder)
+    except OtherFormatError:
+        raise
+    except ShardError:
+        _require_own(job, folder)
         write_record(folder / JOB, job)
         return
-    begun = read_job(folder)
     if begun.domain != job.domain:
         raise ShardError(f"{folder}: holds {begun.domain} shards; build {job.domain} shards into another folder")
     changes = nested.differences(begun.settings, job.settings, frozenset())
@@ -96,8 +106,51 @@ def settle(job: Job, folder: Path) -> None:
         raise ShardError(
             f"{folder}: begun with other pictures ({'; '.join(changes)}); restore them or give a new folder"
         )
-    if begun.root != job.root:  # the same pictures, moved
-        write_record(folder / JOB, job)
+    write_record(folder / JOB, job)  # unless nothing changed: the same pictures may have moved
+
+
+def _require_own(job: Job, folder: Path) -> None:
+    """Without a readable job.json: ShardError unless all that lies in the folder is what this job would write.
+
+    Damaged records do not count: they will be written anew.
+    """
+    manifest = _readable(folder / MANIFEST, Manifest)
+    if manifest and manifest.settings_sha256 != job.settings_sha256:
+        raise ShardError(f"{folder}: holds a set made otherwise, without a readable {JOB}; give a new folder")
+    numbers = {job.name(number): number for number in range(job.num_shards)}
+    for path in sorted(folder.glob("*.index.json")):
+        index = _readable(path, ShardIndex)
+        if index and (index.settings_sha256 != job.settings_sha256 or not _is_of(job, index, numbers)):
+            raise ShardError(
+                f"{folder}: has no readable {JOB}, and {index.shard} is not of these pictures and settings; "
+                "give those that it was built of or a new folder"
+            )
+    for name in numbers:
+        if (folder / name).exists() and not index_path(folder, name).exists():
+            raise ShardError(f"{folder}: no job wrote its {name}; give a new folder")
+
+
+def _readable(path: Path, kind: type[Record]) -> Record | None:
+    try:
+        return read_record(path, kind, "")
+    except OtherFormatError:
+        raise
+    except ShardError:
+        return None
+
+
+def _is_of(job: Job, index: ShardIndex, numbers: Mapping[str, int]) -> bool:
+    return index.shard in numbers and holds(job, numbers[index.shard], index)
+
+
+def holds(job: Job, number: int, index: ShardIndex) -> bool:
+    """Whether an index tells of exactly the pictures of a shard, with their scenes and splits."""
+    pictures = [job.pictures[position] for position in job.shard(number)]
+    told = {(sample.source, sample.scene, sample.split) for sample in index.samples}
+    left_out = {skipped.source for skipped in index.skipped}
+    return told == {(p.name, p.scene, p.split) for p in pictures if p.name not in left_out} and left_out <= {
+        p.name for p in pictures
+    }
 
 
 def finished_shard(job: Job, folder: Path, number: int) -> ShardIndex | None:

@@ -3,16 +3,19 @@
     photo-000000.tar  photo-000000.index.json     the index is written after its tar: it marks the shard as complete
     manifest.json                                 written last: settings, all shards, and the pictures left out
 
-All are JSON with the number of the format first, written under another name and put in place in one step.
+All are JSON with the number of the format first, written under another name and put in place in one step. Each carries
+a hash of itself, so that a flipped bit is found in a place that nothing else speaks of, too.
 """
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from cartoon_dist.data.sample import FORMAT, Domain, Split
 from cartoon_dist.errors import ShardError
@@ -20,6 +23,15 @@ from cartoon_dist.files import write_whole
 
 MANIFEST = "manifest.json"
 JOB = "job.json"
+_OWN_HASH, _NO_HASH = "own_sha256", "0" * 64
+_HEAD = re.compile(rb'\{\n "format": \d+,\n "own_sha256": "([0-9a-f]{64})"')
+
+Place = Annotated[int, Field(ge=0)]
+"""An offset or a length in bytes."""
+
+
+class OtherFormatError(ShardError):
+    """A record is whole, but another version of this program wrote it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class SampleEntry:
     source: str
     scene: str
     split: Split
-    members: dict[str, tuple[int, int]]
+    members: dict[str, tuple[Place, Place]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,11 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A whole shard folder: what it holds and the settings that shaped it."""
+    """A whole shard folder: what it holds and the settings that shaped it.
+
+    `origin` says who wrote the tars: a shard job, which can rebuild them, or somebody else (then
+    `shards/verify.py --index` made the manifest).
+    """
 
     domain: Domain
     image_size: int
@@ -78,6 +94,7 @@ class Manifest:
     settings_sha256: str
     shards: tuple[ShardEntry, ...]
     skipped: tuple[Skipped, ...]
+    origin: Literal["job", "elsewhere"] = "job"
 
     def fingerprint(self) -> str:
         """A hash of all the bytes the samples come from: two folders with the same fingerprint train the same."""
@@ -105,6 +122,8 @@ def read_manifest(folder: Path) -> Manifest:
     if not (folder / MANIFEST).exists():
         if (folder / JOB).exists():
             raise ShardError(f"{folder}: its build was not finished; run the command that builds it again")
+        if any(folder.glob("*.tar")):
+            raise ShardError(f"{folder}: tars without a {MANIFEST}; make it with shards/verify.py {folder} --index")
         raise ShardError(f"{folder}: no {MANIFEST}; give a folder built by shards/photos.py or shards/cartoons.py")
     return read_record(folder / MANIFEST, Manifest, _mend(folder))
 
@@ -133,16 +152,20 @@ Record = TypeVar("Record")
 def read_record(path: Path, kind: type[Record], mend: str) -> Record:
     """Read a JSON file of ours into its dataclass; every mistake is a ShardError that ends with `mend`."""
     try:
-        values: Any = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        values: Any = json.loads(data)
     except OSError as error:
         raise ShardError(f"{path}: cannot be read ({error.strerror}); {mend}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ShardError(f"{path}: damaged, not JSON; {mend}") from None
     if not isinstance(values, dict) or "format" not in values:
         raise ShardError(f"{path}: damaged, it names no format; {mend}")
     if values["format"] != FORMAT:
         found = f"of format {values['format']}, this version reads format {FORMAT}"
-        raise ShardError(f"{path}: {found}; build the shards into a new folder")
+        raise OtherFormatError(f"{path}: {found}; build the shards into a new folder")
+    # One without a hash of itself is read: it was written before there were any. Verification asks for it.
+    if _OWN_HASH in values and not _is_as_written(data):
+        raise ShardError(f"{path}: damaged, its bytes are not those that were written; {mend}")
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
@@ -151,11 +174,38 @@ def read_record(path: Path, kind: type[Record], mend: str) -> Record:
         raise ShardError(f"{path}: damaged, {where}: {first['msg']}; {mend}") from None
 
 
-def write_record(path: Path, record: Any) -> None:
-    """Write a dataclass as JSON, durably and in one step."""
-    text = json.dumps({"format": FORMAT, **asdict(record)}, indent=1, ensure_ascii=False)
-    write_whole(path, text + "\n")
+def is_as_written(path: Path) -> bool:
+    """Whether a record's bytes are those that its own hash speaks of; OSError when it cannot be read."""
+    return _is_as_written(path.read_bytes())
+
+
+def _is_as_written(data: bytes) -> bool:
+    head = _HEAD.match(data)
+    if head is None:
+        return False
+    start, end = head.span(1)
+    return hashlib.sha256(data[:start] + _NO_HASH.encode() + data[end:]).hexdigest().encode() == head[1]
+
+
+def record_bytes(values: Mapping[str, Any]) -> bytes:
+    """Values as a JSON file of ours, its own hash included: the SHA-256 of the file with zeros in the hash's place."""
+    text = json.dumps({"format": FORMAT, _OWN_HASH: _NO_HASH, **values}, indent=1, ensure_ascii=False) + "\n"
+    own_hash = hashlib.sha256(text.encode()).hexdigest()
+    return text.replace(_NO_HASH, own_hash, 1).encode()
+
+
+def write_record(path: Path, record: Any) -> bool:
+    """Write a dataclass as JSON, durably and in one step; one that lies there already is left alone (False)."""
+    data = record_bytes(asdict(record))
+    try:
+        if path.read_bytes() == data:
+            return False
+    except OSError:
+        pass
+    write_whole(path, data)
+    return True
 
 
 def _mend(folder: Path) -> str:
-    return f"rebuild it with shards/verify.py {folder} --mend"
+    # Only a job's folder can be rebuilt; another one can be read once more.
+    return f"rebuild it with shards/verify.py {folder} --{'mend' if (folder / JOB).exists() else 'index'}"

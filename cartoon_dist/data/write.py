@@ -2,13 +2,13 @@
 
 import json
 import os
-import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cartoon_dist.data.manifest import SampleEntry, ShardIndex, Skipped, index_path, write_record
 from cartoon_dist.data.prepare import Prepared
 from cartoon_dist.data.sample import RECORD_MEMBER
+from cartoon_dist.data.tars import read_groups
 from cartoon_dist.files import sha256_of, sync_folder
 
 PART = ".part"
@@ -30,7 +30,7 @@ def write_shard(folder: Path, name: str, settings_sha256: str, prepared: Iterabl
         part.unlink(missing_ok=True)
     sync_folder(folder)
     if num_samples:
-        samples = tuple(list_samples(path))
+        samples = tuple(_list_samples(path))
         index = ShardIndex(name, sha256_of(path), path.stat().st_size, settings_sha256, samples, tuple(skipped))
     else:
         path.unlink(missing_ok=True)  # an empty tar stops some readers
@@ -57,23 +57,11 @@ def _fill(part: Path, prepared: Iterable[Prepared], skipped: list[Skipped]) -> i
     return num_samples
 
 
-def list_samples(path: Path) -> Iterator[SampleEntry]:
-    """The samples of a tar as they really lie there, found by reading it from its start."""
-    with tarfile.open(path, "r:") as tar:
-        for key, members in _grouped(tar):
-            where = {name: (member.offset_data, member.size) for name, member in members.items()}
-            record = json.loads(tar.extractfile(members[RECORD_MEMBER]).read())  # type: ignore[union-attr]
-            yield SampleEntry(key, record["source"], record["scene"], record["split"], where)
-
-
-def _grouped(tar: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
-    key, members = "", dict[str, tarfile.TarInfo]()
-    for member in tar:
-        start, _, name = member.name.partition(".")
-        if start != key and members:
-            yield key, members
-            members = {}
-        key = start
-        members[name] = member
-    if members:
-        yield key, members
+def _list_samples(path: Path) -> Iterator[SampleEntry]:
+    """The samples of a tar of ours as they really lie there, found by reading it from its start."""
+    with path.open("rb") as file:
+        for group in read_groups(path):
+            offset, length = group.members[RECORD_MEMBER]
+            file.seek(offset)
+            record = json.loads(file.read(length))
+            yield SampleEntry(group.key, record["source"], record["scene"], record["split"], group.members)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import torch
 from running import ROOT, train
 
 from cartoon_dist.commands.train import main
+from cartoon_dist.data.manifest import entry_of, index_path, read_index, read_manifest, write_record
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError, WeightsError
-from cartoon_dist.files import alone
+from cartoon_dist.files import alone, sha256_of
 
 
 def words(shards: Path, run: Path, *more: str) -> list[str]:
@@ -104,16 +106,13 @@ def test_a_run_made_with_other_settings_is_left_as_it_is(shards: Path, tmp_path:
 
 def test_a_run_on_other_samples_is_refused(shards: Path, copied: Path, tmp_path: Path) -> None:
     assert main(words(shards, tmp_path / "run")) == 0
-    manifest = json.loads((copied / "photos/manifest.json").read_text())
-    tar = copied / "photos/photo-000000.tar"
+    folder = copied / "photos"
+    tar = folder / "photo-000000.tar"
     tar.write_bytes(tar.read_bytes() + bytes(512))  # as if built from other photos, and sealed
-    import hashlib
-
-    found = {"sha256": hashlib.sha256(tar.read_bytes()).hexdigest(), "bytes": tar.stat().st_size}
-    manifest["shards"][0] |= found
-    (copied / "photos/manifest.json").write_text(json.dumps(manifest))
-    index = tar.with_name("photo-000000.index.json")
-    index.write_text(json.dumps(json.loads(index.read_text()) | found))
+    manifest, index = read_manifest(folder), read_index(folder, tar.name)
+    index = replace(index, sha256=sha256_of(tar), bytes=tar.stat().st_size)
+    write_record(index_path(folder, tar.name), index)
+    write_record(folder / "manifest.json", replace(manifest, shards=(entry_of(index), *manifest.shards[1:])))
     with pytest.raises(CheckpointError, match="other photos"):
         main(words(copied, tmp_path / "run", "max_steps=5"))
 

@@ -40,3 +40,37 @@ def test_a_folder_that_is_none_is_one_line() -> None:
     failed = run("verify.py", "nowhere")
     assert (failed.returncode, failed.stdout) == (2, "")
     assert failed.stderr == "error: nowhere: no such folder; build it with shards/photos.py or shards/cartoons.py\n"
+
+
+def test_a_set_from_elsewhere_is_indexed_verified_and_not_mended(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = run("cartoons.py", *CARTOONS, out, "image_size=32", "num_workers=1")
+    assert made.returncode == 0, made.stderr
+    for path in out.glob("*.json"):
+        path.unlink()
+    assert "tars without a manifest.json; make it with" in run("verify.py", out).stderr
+
+    indexed = run("verify.py", out, "--index", "test_fraction=0.5", "seed=1")
+    assert indexed.returncode == 0, indexed.stderr
+    assert indexed.stdout == f"{out}: 2 cartoons in 1 shard (1 train, 1 test), indexed\n"  # as their KEY.json say
+    again = run("verify.py", out, "--index", "test_fraction=0.5", "seed=1")
+    assert again.stdout.endswith("(1 train, 1 test); nothing left to do\n")
+    assert run("verify.py", out).stdout.endswith("all as written\n")
+
+    tar = out / "cartoon-000000.tar"
+    tar.write_bytes(tar.read_bytes()[:-700])
+    failed = run("verify.py", out)
+    assert failed.stderr.splitlines()[-1].endswith("bring its tars again from where they were built")
+    for words, complaint in (
+        (["--mend"], "no job built it here, so there are no pictures to rebuild it from"),
+        (
+            ["--index"],
+            "1 finding in 1 file, the first: cartoon-000000.tar: cannot be read as a tar (it has no proper end",
+        ),
+        (["seed=1"], "seed=1: only --index takes settings"),
+        (["--index", "seed=many"], "seed: Input should be a valid integer"),
+    ):
+        failed = run("verify.py", out, *words)
+        assert (failed.returncode, failed.stdout) == (2, "")
+        assert complaint in failed.stderr.splitlines()[-1]
+        assert failed.stderr.splitlines()[-1].startswith("error: ")

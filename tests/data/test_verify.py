@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from shard_folders import built, contents, linked
 
-from cartoon_dist.data.manifest import index_path, read_index
-from cartoon_dist.data.verify import mend, verify
+from cartoon_dist.data.build import claimed
+from cartoon_dist.data.manifest import index_path, read_index, record_bytes
+from cartoon_dist.data.mend import mend
+from cartoon_dist.data.read import Shards
+from cartoon_dist.data.verify import verify
 from cartoon_dist.errors import ShardError
 
 SHARD = "cartoon-000001.tar"
@@ -35,9 +38,10 @@ def flip(path: Path, at: int) -> None:
 
 
 def rewrite(path: Path, change: Callable[[dict], object]) -> None:
+    """Other content with a right hash of its own: what a mistake in our code would leave, not the disk."""
     values = json.loads(path.read_text())
     change(values)
-    path.write_text(json.dumps(values))
+    path.write_bytes(record_bytes({name: value for name, value in values.items() if name != "own_sha256"}))
 
 
 def member(folder: Path, name: str) -> tuple[str, int]:
@@ -105,7 +109,7 @@ def test_damage_is_found_by_name_and_mended_to_the_same_bytes(folder: Path, whol
     damage(folder)
     _, findings = verify(folder, shown=False)
     assert any(re.search(expected, str(finding)) for finding in findings), findings
-    assert {finding.shard for finding in findings} == {SHARD}
+    assert {finding.file for finding in findings} >= {SHARD}
     assert mend(folder, shown=False) == 1
     assert contents(folder) == contents(whole / "out")
     assert verify(folder, shown=False)[1] == []
@@ -120,14 +124,14 @@ def test_a_whole_folder_has_no_findings(folder: Path) -> None:
 
 def test_a_shard_left_out_of_the_manifest_is_missed(folder: Path, whole: Path) -> None:
     rewrite(folder / "manifest.json", lambda values: values["shards"].pop())
-    assert "1 pictures of the job are in no shard" in str(verify(folder, shown=False)[1][0])
+    assert "manifest.json: is not what the indices of the shards say" in str(verify(folder, shown=False)[1][0])
     mend(folder, shown=False)
     assert contents(folder) == contents(whole / "out")
 
 
 def test_sizes_are_held_against_the_manifest(folder: Path) -> None:
     rewrite(folder / "manifest.json", lambda values: values.update(image_size=32))
-    assert "64 x 64 pixels where the manifest says 32 x 32" in str(verify(folder, shown=False)[1][0])
+    assert "64 x 64 pixels where the set has 32 x 32" in str(verify(folder, shown=False)[1][0])
 
 
 @pytest.mark.parametrize(
@@ -135,7 +139,8 @@ def test_sizes_are_held_against_the_manifest(folder: Path) -> None:
     [
         (lambda folder: shutil.rmtree(folder), "no such folder; build it with"),
         (lambda folder: (folder / "manifest.json").unlink(), "its build was not finished"),
-        (lambda folder: [path.unlink() for path in folder.glob("*.json")], "no manifest.json; give a folder"),
+        (lambda folder: [path.unlink() for path in folder.glob("*.json")], "without a manifest.json.*--index"),
+        (lambda folder: [path.unlink() for path in folder.iterdir()], "no manifest.json; give a folder"),
         (lambda folder: (folder / "manifest.json").write_text("[]"), "damaged.*--mend"),
         (lambda folder: (folder / "manifest.json").write_bytes(b"\xff\0"), "not JSON.*--mend"),
         (lambda folder: rewrite(folder / "manifest.json", lambda v: v.update(format=2)), "of format 2"),
@@ -165,5 +170,22 @@ def test_mending_needs_the_pictures(folder: Path) -> None:
 
 def test_mending_needs_the_job(folder: Path) -> None:
     (folder / "job.json").unlink()
-    with pytest.raises(ShardError, match=r"job.json: cannot be read.*new folder"):
+    assert "job.json: " in str(verify(folder, shown=False)[1][0])
+    with pytest.raises(ShardError, match=r"has lost its job.json; give the command that built the folder again"):
+        mend(folder, shown=False)
+
+
+def test_a_set_of_an_older_version_is_read_and_brought_up_to_date(folder: Path, whole: Path) -> None:
+    for path in folder.glob("*.json"):
+        values = json.loads(path.read_text())
+        del values["own_sha256"]
+        path.write_text(json.dumps(values))
+    assert len(Shards(folder=folder, domain="cartoon", split=None)) == 7
+    assert sum("carries no hash of itself" in str(finding) for finding in verify(folder, shown=False)[1]) == 5
+    assert mend(folder, shown=False) == 3
+    assert contents(folder) == contents(whole / "out")
+
+
+def test_mending_waits_for_no_other_job(folder: Path) -> None:
+    with claimed(folder), pytest.raises(ShardError, match="another job is writing there"):
         mend(folder, shown=False)

@@ -1,0 +1,240 @@
+"""A set in WebDataset format that another program built: read through, judged, and given indices and a manifest.
+
+Nothing is written before every tar was found whole, and the tars themselves are never touched.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cartoon_dist import nested
+from cartoon_dist.config import IndexSettings
+from cartoon_dist.data.build import claimed, writing
+from cartoon_dist.data.job import first_few
+from cartoon_dist.data.manifest import (
+    JOB,
+    MANIFEST,
+    Manifest,
+    SampleEntry,
+    ShardEntry,
+    ShardIndex,
+    entry_of,
+    index_path,
+    read_manifest,
+    settings_sha256,
+    write_record,
+)
+from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain
+from cartoon_dist.data.scenes import pick_test_scenes
+from cartoon_dist.data.soundness import Wanted, read_json_object, sample_problem
+from cartoon_dist.data.tars import Group, read_groups
+from cartoon_dist.data.verify import Finding
+from cartoon_dist.errors import PictureError, ShardError
+from cartoon_dist.files import sha256_of
+from cartoon_dist.pixels.header import read_header
+from cartoon_dist.progress import Progress
+
+PICTURES: dict[str, Domain] = {
+    "photo.png": "photo",
+    "photo.jpg": "photo",
+    "cartoon.png": "cartoon",
+    "cartoon.jpg": "cartoon",
+}
+_SPLITS = (None, "train", "test")
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """A set's manifest, and how many of its records had to be written; or what is wrong with the set."""
+
+    manifest: Manifest | None
+    num_written: int
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True)
+class _Tar:
+    """A tar as it lies there: its samples, with what their KEY.json say."""
+
+    path: Path
+    groups: Sequence[Group]
+    records: Sequence[dict[str, Any]]
+
+
+def index_folder(folder: Path, settings: IndexSettings, *, shown: bool) -> Indexed:
+    """Write the indices and the manifest of a folder of tars, or tell what is wrong with them and write nothing.
+
+    A sample's scene is what its KEY.json says, else its source, else its key; scenes whose split no KEY.json tells are
+    split as a shard job splits them. Raises ShardError when the folder is a job's, holds no such tars, or holds a
+    manifest that tells of other bytes: it may be the tars that are damaged.
+    """
+    before = _manifest_before(folder)
+    with writing(folder), claimed(folder):
+        findings = list[Finding]()
+        tars = [tar for path in _tars(folder) if (tar := _read(path, findings))]
+        findings += _repeated(tars)
+        if findings:
+            return Indexed(None, 0, findings)
+        domain, size = _kind(tars)
+        plain: dict[str, object] = {"image_size": size, **nested.plain(settings)}
+        indices = [
+            ShardIndex(tar.path.name, "", 0, settings_sha256(domain, plain), samples)
+            for tar, samples in zip(tars, _entries(tars, settings), strict=True)
+        ]
+        findings += _judge(folder, indices, Wanted(domain=domain, image_size=size, whole_record=False), shown=shown)
+        if findings:
+            return Indexed(None, 0, findings)
+        indices = [_hashed(folder, index) for index in indices]
+        shards = tuple(entry_of(index) for index in indices)
+        manifest = Manifest(domain, size, plain, settings_sha256(domain, plain), shards, (), "elsewhere")
+        if before is not None and before != manifest:
+            raise ShardError(_changed(folder, before, manifest))
+        num_written = sum(write_record(index_path(folder, index.shard), index) for index in indices)
+        return Indexed(manifest, num_written + write_record(folder / MANIFEST, manifest), ())
+
+
+def _manifest_before(folder: Path) -> Manifest | None:
+    """The manifest of an earlier indexing; None when there is none, or it is damaged."""
+    if not folder.is_dir():
+        raise ShardError(f"{folder}: no such folder; give one that holds the tars")
+    if (folder / JOB).exists():
+        raise ShardError(f"{folder}: a shard job builds it; rebuild its records with shards/verify.py {folder} --mend")
+    try:
+        before = read_manifest(folder)
+    except ShardError:
+        return None
+    if before.origin == "job":
+        raise ShardError(
+            f"{folder}: has a manifest of a shard job; hold it against that with shards/verify.py {folder}"
+        )
+    return before
+
+
+def _tars(folder: Path) -> list[Path]:
+    packed = sorted(path.name for kind in ("*.tar.*", "*.tgz") for path in folder.glob(kind))
+    if packed:
+        raise ShardError(f"{folder}: holds {first_few(packed)}, read by offset and so not packed; unpack with gunzip")
+    tars = sorted(folder.glob("*.tar"))
+    if not tars:
+        raise ShardError(f"{folder}: no .tar files in it; give the folder that holds the set")
+    return tars
+
+
+def _read(path: Path, findings: list[Finding]) -> _Tar | None:
+    try:
+        groups = read_groups(path)
+        if not groups:
+            raise ShardError("holds no samples; remove it")
+    except ShardError as error:
+        findings.append(Finding(path.name, None, str(error)))
+        return None
+    records = []
+    for group in groups:
+        strange = sorted(group.members.keys() - PICTURES.keys() - set(LABEL_MEMBER.values()) - {RECORD_MEMBER})
+        if strange:
+            known = "photo.png|jpg, saliency.png, cartoon.png|jpg, smoothed.png, json"
+            findings.append(Finding(path.name, group.key, f"has a member {strange[0]}; members are called {known}"))
+        try:
+            records.append(_record(path, group))
+        except ValueError as error:
+            findings.append(Finding(path.name, group.key, f"has a damaged {RECORD_MEMBER}: {error}"))
+    return _Tar(path, groups, records)
+
+
+def _record(path: Path, group: Group) -> dict[str, Any]:
+    """What KEY.json says, empty without one; ValueError when it is not of our kind."""
+    span = group.members.get(RECORD_MEMBER)
+    record = read_json_object(_bytes(path, span)) if span else {}
+    for name in ("source", "scene"):
+        if name in record and (not isinstance(record[name], str) or not record[name]):
+            raise ValueError(f"its {name} is {record[name]!r}, where it is a name")
+    if record.get("split") not in _SPLITS:
+        raise ValueError(f"its split is {record['split']!r}, where it is train or test")
+    return record
+
+
+def _repeated(tars: Sequence[_Tar]) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for tar in tars:
+        for group in tar.groups:
+            if group.key in seen and seen[group.key] != tar.path.name:
+                first = seen[group.key]
+                yield Finding(tar.path.name, group.key, f"is in {first} as well; keys are unique in the whole set")
+            elif group.key in seen:
+                yield Finding(tar.path.name, group.key, "comes again later; its members must lie together, once")
+            seen[group.key] = tar.path.name
+
+
+def _kind(tars: Sequence[_Tar]) -> tuple[Domain, int]:
+    """Domain and side of the first picture; all others are held against them."""
+    for tar in tars:
+        for group in tar.groups:
+            for name, span in group.members.items():
+                if name in PICTURES:
+                    try:
+                        header = read_header(_bytes(tar.path, span))
+                    except PictureError:
+                        continue
+                    return PICTURES[name], header.height
+    raise ShardError(
+        f"{tars[0].path}: none of its samples has a picture; members are called KEY.photo.png and the like"
+    )
+
+
+def _entries(tars: Sequence[_Tar], settings: IndexSettings) -> Iterator[tuple[SampleEntry, ...]]:
+    sources = [[str(r.get("source", g.key)) for g, r in zip(t.groups, t.records, strict=True)] for t in tars]
+    scenes = [
+        [str(r.get("scene", s)) for s, r in zip(named, t.records, strict=True)]
+        for named, t in zip(sources, tars, strict=True)
+    ]
+    told: dict[str, Any] = {}
+    for tar, of in zip(tars, scenes, strict=True):
+        for scene, record in zip(of, tar.records, strict=True):
+            split = record.get("split")
+            if split and told.setdefault(scene, split) != split:
+                raise ShardError(f"{tar.path}: scene '{scene}' is in train and in test; a scene belongs to one of them")
+    untold = {scene for of in scenes for scene in of} - told.keys()
+    test = pick_test_scenes(untold, test_fraction=settings.test_fraction, seed=settings.seed)
+    for tar, named, of in zip(tars, sources, scenes, strict=True):
+        yield tuple(
+            SampleEntry(group.key, source, scene, told.get(scene, "test" if scene in test else "train"), group.members)
+            for group, source, scene in zip(tar.groups, named, of, strict=True)
+        )
+
+
+def _judge(folder: Path, indices: Sequence[ShardIndex], wanted: Wanted, *, shown: bool) -> Iterator[Finding]:
+    """Decode every member of every sample."""
+    total = sum(len(index.samples) for index in indices)
+    done = 0
+    with Progress(total=total, unit="samples", label=f"index {folder}", shown=shown) as progress:
+        for index in indices:
+            for sample in index.samples:
+                problem = sample_problem(folder / index.shard, sample, wanted)
+                if problem:
+                    yield Finding(index.shard, sample.key, problem)
+                done += 1
+                progress.update(done)
+
+
+def _hashed(folder: Path, index: ShardIndex) -> ShardIndex:
+    path = folder / index.shard
+    return replace(index, sha256=sha256_of(path), bytes=path.stat().st_size)
+
+
+def _changed(folder: Path, before: Manifest, now: Manifest) -> str:
+    changes = nested.differences(before.settings, now.settings, frozenset())
+    known: dict[str, ShardEntry] = {shard.name: shard for shard in before.shards}
+    changes += [f"{shard.name} is not as it was" for shard in now.shards if known.get(shard.name) != shard]
+    changes += [f"{name} is gone" for name in sorted(known.keys() - {shard.name for shard in now.shards})]
+    return (
+        f"{folder}: was indexed before, and differs ({first_few(changes)}); bring the old tars and settings back, "
+        f"or delete {MANIFEST} to index what is there now"
+    )
+
+
+def _bytes(path: Path, span: tuple[int, int]) -> bytes:
+    offset, length = span
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(length)

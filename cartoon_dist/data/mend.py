@@ -1,0 +1,78 @@
+"""Rebuilds what is wrong with a shard folder, and nothing else, from the pictures it was made of."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cartoon_dist import config
+from cartoon_dist.config import ShardSettings
+from cartoon_dist.data.build import build_missing, claimed, writing
+from cartoon_dist.data.job import RESTORE, Job, first_few, read_job
+from cartoon_dist.data.manifest import JOB, MANIFEST, index_path, read_manifest, write_record
+from cartoon_dist.data.verify import Finding, verify, verify_shard_alone
+from cartoon_dist.errors import ConfigError, ShardError
+
+
+def mend(folder: Path, *, shown: bool) -> int:
+    """Rebuild the shards that are wrong, and the records about them, to the same bytes; tell how many shards.
+
+    Raises ShardError when the folder does not say which pictures they were made of, or those are gone or changed, or
+    another job is writing there.
+    """
+    if not folder.is_dir():
+        read_manifest(folder)  # says what is wrong
+    with writing(folder), claimed(folder):
+        job = _require_job(folder)
+        broken = {finding.file for finding in _findings(folder, job, shown=shown)}
+        numbers = [
+            number
+            for number in range(job.num_shards)
+            if job.name(number) in broken or not index_path(folder, job.name(number)).exists()
+        ]
+        _require_sources(job, numbers)
+        for number in numbers:
+            index_path(folder, job.name(number)).unlink(missing_ok=True)
+        write_record(folder / JOB, job)
+        return build_missing(job, folder, _settings(job, folder), shown=shown).num_new
+
+
+def _require_job(folder: Path) -> Job:
+    if (folder / JOB).exists():
+        return read_job(folder)
+    try:
+        origin = read_manifest(folder).origin if (folder / MANIFEST).exists() else "elsewhere"
+    except ShardError:
+        origin = "elsewhere"
+    if origin == "job":
+        raise ShardError(f"{folder}: has lost its {JOB}; {RESTORE}")
+    raise ShardError(
+        f"{folder}: no job built it here, so there are no pictures to rebuild it from; bring whole tars from where it "
+        f"was built, then make its records with shards/verify.py {folder} --index"
+    )
+
+
+def _findings(folder: Path, job: Job, *, shown: bool) -> Sequence[Finding]:
+    try:
+        return verify(folder, shown=shown)[1]
+    except ShardError:  # no manifest, or none that can be read: the shards are judged by their own indices
+        return [finding for number in range(job.num_shards) for finding in verify_shard_alone(folder, job, number)]
+
+
+def _settings(job: Job, folder: Path) -> ShardSettings:
+    try:
+        # Pictures that were left out then may be left out again, whatever their share.
+        return config.check(ShardSettings, {**job.settings, "max_broken": 1.0})
+    except ConfigError as error:
+        raise ShardError(f"{folder / JOB}: another version wrote it ({error}); build into a new folder") from None
+
+
+def _require_sources(job: Job, numbers: Sequence[int]) -> None:
+    gone = []
+    for picture in (job.pictures[position] for number in numbers for position in job.shard(number)):
+        path = Path(job.root, picture.name)
+        if (path.stat().st_size if path.is_file() else 0) != picture.bytes:
+            gone.append(picture.name)
+    if gone:
+        raise ShardError(
+            f"{job.root}: {len(gone)} pictures of the broken shards are gone or changed: {first_few(gone)}; "
+            "put them back, or build the shards into a new folder"
+        )
