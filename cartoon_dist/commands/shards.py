@@ -5,20 +5,24 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cartoon_dist import config, nested
 from cartoon_dist.commands.entry import DONE, STOPPED
 from cartoon_dist.config import ShardSettings
-from cartoon_dist.data.build import Built, build
+from cartoon_dist.data.build import Built, build, writing
+from cartoon_dist.data.contact import write_contact_sheet
 from cartoon_dist.data.job import Job, plan_job
+from cartoon_dist.data.manifest import MANIFEST
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.errors import ConfigError
 
 SETTING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
 """A word of the command line that is a setting."""
 _NUM_SKIPPED_SHOWN = 20
+_NUM_REASONS_SHOWN = 5
 _MAKES = {
     "photo": "shards of photos, each with its saliency label",
     "cartoon": "shards of cartoons, each with its edge-smoothed copy",
@@ -54,6 +58,7 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
         print(f"{folder}: stopped; finished shards are kept, the same command goes on", file=sys.stderr)
         return STOPPED
     _report(built, folder)
+    print(summary(built, folder))
     return DONE
 
 
@@ -105,12 +110,31 @@ def _before_tiling(settings: Mapping[str, object]) -> str:
 
 
 def _report(built: Built, folder: str) -> None:
-    skipped = built.manifest.skipped
-    for picture in skipped[:_NUM_SKIPPED_SHOWN]:
+    """What a person wants to know of a build, on standard error, and its contact sheet."""
+    manifest = built.manifest
+    for picture in manifest.skipped[:_NUM_SKIPPED_SHOWN]:
         print(f"skipped {picture.source}: {picture.reason}", file=sys.stderr)
+    for line in _figures(built, folder):
+        print(line, file=sys.stderr)
+    with writing(Path(folder)):
+        print(f"contact sheet: {write_contact_sheet(Path(folder))}", file=sys.stderr)
+
+
+def _figures(built: Built, folder: str) -> Iterator[str]:
+    skipped, shards = built.manifest.skipped, built.manifest.shards
+    num_samples = sum(shard.num_samples for shard in shards)
     if len(skipped) > _NUM_SKIPPED_SHOWN:
-        print(f"skipped {len(skipped) - _NUM_SKIPPED_SHOWN} more; {folder}/manifest.json lists all", file=sys.stderr)
-    print(summary(built, folder))
+        yield f"skipped {len(skipped) - _NUM_SKIPPED_SHOWN} more; {folder}/{MANIFEST} lists all"
+    if skipped:
+        reasons = Counter(picture.reason for picture in skipped).most_common(_NUM_REASONS_SHOWN)
+        yield f"skipped: {len(skipped)}, mostly: " + "; ".join(f"{times} x {reason}" for reason, times in reasons)
+    yield f"size: {sum(shard.bytes for shard in shards) / 1e6:.3g} MB, {built.manifest.image_size} pixels square"
+    if built.num_prepared:
+        rate = built.num_prepared / max(built.seconds, 1e-9)
+        yield f"rate: {built.num_prepared} prepared in {built.seconds:.3g} s, {rate:.3g} a second"
+    if built.manifest.domain == "photo":
+        share = 100 * built.num_flat_labels / num_samples
+        yield f"flat labels: {built.num_flat_labels} of {num_samples} ({share:.3g} %): nothing to look at"
 
 
 def summary(built: Built, folder: str) -> str:

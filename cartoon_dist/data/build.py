@@ -4,6 +4,7 @@ find pictures -> job.json -> workers: decode, cut, label -> tar -> its index -> 
 """
 
 import math
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
@@ -23,10 +24,13 @@ from cartoon_dist.progress import Progress
 
 @dataclass(frozen=True)
 class Built:
-    """A finished folder's manifest, and how many of its shards this run had to build."""
+    """A finished folder's manifest, and what this run had to do for it: shards built, pictures prepared, seconds."""
 
     manifest: Manifest
     num_new: int
+    num_prepared: int
+    seconds: float
+    num_flat_labels: int
 
 
 def build(job: Job, folder: Path, settings: ShardSettings, *, shown: bool) -> Built:
@@ -63,6 +67,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 def build_missing(job: Job, folder: Path, settings: ShardSettings, *, shown: bool) -> Built:
     """Build the shards that are not complete and seal the folder, which the caller has claimed and settled."""
+    started = time.monotonic()
     done = {number: index for number in range(job.num_shards) if (index := finished_shard(job, folder, number))}
     missing = [number for number in range(job.num_shards) if number not in done]
     num_done = sum(len(job.shard(number)) for number in done)
@@ -77,7 +82,14 @@ def build_missing(job: Job, folder: Path, settings: ShardSettings, *, shown: boo
         for number in missing:
             pictures = islice(usable, len(job.shard(number)))
             done[number] = write_shard(folder, job.name(number), job.settings_sha256, pictures)
-    return Built(_seal(job, folder, [done[number] for number in sorted(done)]), len(missing))
+    indices = [done[number] for number in sorted(done)]
+    return Built(
+        manifest=_seal(job, folder, indices),
+        num_new=len(missing),
+        num_prepared=len(job.pictures) - num_done,
+        seconds=time.monotonic() - started,
+        num_flat_labels=sum(index.num_flat_labels for index in indices),
+    )
 
 
 def _task(job: Job, position: int) -> Task:

@@ -58,7 +58,10 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """One shard's contents; `sha256` and `bytes` are those of its tar, `shard` is the tar's file name."""
+    """One shard's contents; `sha256` and `bytes` are those of its tar, `shard` is the tar's file name.
+
+    `num_flat_labels` counts the photos in which no method found a thing to look at.
+    """
 
     shard: str
     sha256: str
@@ -66,6 +69,7 @@ class ShardIndex:
     settings_sha256: str
     samples: tuple[SampleEntry, ...]
     skipped: tuple[Skipped, ...] = ()
+    num_flat_labels: int = 0
 
 
 @dataclass(frozen=True)

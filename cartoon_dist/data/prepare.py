@@ -23,6 +23,10 @@ FLAT = "every tile is flat"
 """The reason of a picture that was left out by the settings, not because it is broken."""
 
 
+_FLAT_LEVELS = 12
+"""A label whose values lie no further apart (0..255) says nothing: no method found a thing to look at."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One picture to prepare, and its position among all pictures of the job."""
@@ -38,6 +42,7 @@ class PreparedSample:
 
     key: str
     members: dict[str, bytes]
+    has_flat_label: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,8 @@ def _sample(
         LABEL_MEMBER[domain]: encode_png(label),
         RECORD_MEMBER: _record(task.picture, square),
     }
-    return PreparedSample(sample_key(task.position, task.picture.name, number), members)
+    has_flat_label = domain == "photo" and int(np.ptp(label)) <= _FLAT_LEVELS
+    return PreparedSample(sample_key(task.position, task.picture.name, number), members, has_flat_label)
 
 
 def _stored(square: crop.Crop, data: bytes) -> tuple[str, bytes]:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cartoon_dist.data.manifest import SampleEntry, ShardIndex, Skipped, index_path, write_record
@@ -20,41 +21,54 @@ def write_shard(folder: Path, name: str, settings_sha256: str, prepared: Iterabl
 
     The same samples give the same bytes: members carry no time, owner or machine.
     """
-    path, skipped = folder / name, list[Skipped]()
+    path = folder / name
     part = path.with_name(name + PART)
     try:
-        num_samples = _fill(part, prepared, skipped)
-        if num_samples:
+        filled = _fill(part, prepared)
+        if filled.num_samples:
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     sync_folder(folder)
-    if num_samples:
-        samples = tuple(_list_samples(path))
-        index = ShardIndex(name, sha256_of(path), path.stat().st_size, settings_sha256, samples, tuple(skipped))
+    skipped = tuple(filled.skipped)
+    if filled.num_samples:
+        samples, num_bytes = tuple(_list_samples(path)), path.stat().st_size
+        index = ShardIndex(
+            name, sha256_of(path), num_bytes, settings_sha256, samples, skipped, num_flat_labels=filled.num_flat_labels
+        )
     else:
         path.unlink(missing_ok=True)  # an empty tar stops some readers
-        index = ShardIndex(name, "", 0, settings_sha256, (), tuple(skipped))
+        index = ShardIndex(name, "", 0, settings_sha256, (), skipped)
     write_record(index_path(folder, name), index)
     return index
 
 
-def _fill(part: Path, prepared: Iterable[Prepared], skipped: list[Skipped]) -> int:
-    """Write a tar, down to the disk, and tell how many samples it holds; pictures without any go to `skipped`."""
+@dataclass
+class _Filled:
+    """What went into a tar, and which pictures gave nothing."""
+
+    num_samples: int = 0
+    num_flat_labels: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def _fill(part: Path, prepared: Iterable[Prepared]) -> _Filled:
+    """Write a tar, down to the disk, and tell what went into it."""
     from webdataset import TarWriter  # imports torch: seconds that a run with nothing left to do need not wait
 
-    num_samples = 0
+    filled = _Filled()
     with part.open("wb") as file:
         with TarWriter(file, encoder=False, mtime=0) as tar:
             for picture in prepared:
                 if picture.reason is not None:
-                    skipped.append(Skipped(picture.task.picture.name, picture.reason))
+                    filled.skipped.append(Skipped(picture.task.picture.name, picture.reason))
                 for sample in picture.samples:
                     tar.write({"__key__": sample.key, **sample.members})
-                    num_samples += 1
+                    filled.num_samples += 1
+                    filled.num_flat_labels += sample.has_flat_label
         file.flush()
         os.fsync(file.fileno())
-    return num_samples
+    return filled
 
 
 def _list_samples(path: Path) -> Iterator[SampleEntry]:

@@ -33,6 +33,9 @@ def test_photos_are_built_verified_and_found_finished(tmp_path: Path) -> None:
         f"{out}: 24 photos in 2 shards (22 train, 2 test), 0 skipped",
     )
     assert "24/24 photos (100 %)" in made.stderr
+    assert "\nrate: 24 prepared in " in made.stderr
+    assert "\nflat labels: 0 of 24 (0 %): " in made.stderr
+    assert made.stderr.endswith(f"\ncontact sheet: {out}/contact-sheet.png\n")
     checked = run("verify.py", out)
     assert checked.returncode == 0, checked.stderr
     assert last_line(checked.stdout).startswith(f"{out}: 24 photos in 2 shards, ")
@@ -80,6 +83,7 @@ def test_broken_pictures_are_named_and_settings_without_effect_warned_about(tmp_
     assert "warning: saliency.variant has no effect on cartoons" in made.stderr
     assert "warning: flat_below has no effect with crop=resize" in made.stderr
     assert "skipped broken one.jpg: the JPEG file is cut off" in made.stderr
+    assert "\nskipped: 1, mostly: 1 x the JPEG file is cut off\n" in made.stderr
     assert last_line(made.stdout) == f"{tmp_path}/out: 1 cartoon in 1 shard (1 train, 0 test), 1 skipped"
 
 
