@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from cartoon_dist import nested
+from cartoon_dist.contradictions import contradictions
 from cartoon_dist.errors import ConfigError
 
 Settings = TypeVar("Settings")
@@ -187,6 +188,17 @@ class SaliencySettings:
 
 
 @settings
+class VideoSettings:
+    """Which frames of a video become samples."""
+
+    # At most so many of a scene, evenly spread, and at least so far apart; a shorter scene gives one.
+    max_per_scene: Count = 4
+    min_seconds: Positive = 1.0
+    # A scene begins where a frame differs from the last by so much, in the mean of all pixels and channels (0..255).
+    scene_threshold: Positive = 15.0
+
+
+@settings
 class ShardSettings:
     """All settings of a shard job, for photos and for cartoons."""
 
@@ -205,7 +217,12 @@ class ShardSettings:
     # A larger picture is refused before it is decoded: it would not fit the memory.
     max_megapixels: Positive = 200.0
     num_workers: Count | None = None
+    # Whether a picture that looks nearly like an earlier one is left out; otherwise it is only told of.
+    dedup: bool = False
+    # How many of the 64 bits of their hashes may differ between near-duplicates.
+    duplicate_bits: Annotated[int, Field(ge=0, le=5)] = 3
     saliency: SaliencySettings = Field(default_factory=SaliencySettings)
+    video: VideoSettings = Field(default_factory=VideoSettings)
 
 
 @settings
@@ -243,28 +260,6 @@ def check(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     return settings
 
 
-_VGG_CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-
-
-def contradictions(flat: Mapping[str, Any]) -> list[str]:
-    """Settings that cannot go together, of all settings by their paths, also where a config holds other mistakes."""
-    wrong = []
-    if flat["model.attention"] == "cbam" and flat["model.saliency"] == "none":
-        wrong.append(
-            "model.attention: cbam follows the saliency network's joints, so with model.saliency=none it is none"
-        )
-    network, layer = flat["loss.content.network"], flat["loss.content.layer"]
-    layers = [f"conv{b}_{n + 1}" for b, num in enumerate(_VGG_CONVOLUTIONS.get(network, ()), 1) for n in range(num)]
-    if layers and layer not in layers:
-        wrong.append(f"loss.content.layer: {network} has no {layer}; it has {' '.join(layers)}")
-    milestones = flat["optimizer.milestones"]
-    if isinstance(milestones, list) and milestones != sorted(set(map(_number, milestones))):
-        wrong.append(f"optimizer.milestones: {milestones} must rise")
-    if flat["data.photos"] == flat["data.cartoons"]:
-        wrong.append(f"data.cartoons: is the same folder as data.photos ({flat['data.photos']})")
-    return wrong
-
-
 def without_effect(settings: TrainSettings) -> list[str]:
     """Settings that differ from their defaults and change nothing in this mode."""
     idle = []
@@ -276,10 +271,6 @@ def without_effect(settings: TrainSettings) -> list[str]:
     if settings.warmup.steps is not None and settings.warmup.epochs != WarmupSettings().epochs:
         idle.append("warmup.epochs: has no effect beside warmup.steps")
     return idle
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 def _path(location: tuple[int | str, ...]) -> str:

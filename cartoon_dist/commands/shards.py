@@ -14,7 +14,7 @@ from cartoon_dist.commands.entry import DONE, STOPPED
 from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.build import Built, build, writing
 from cartoon_dist.data.contact import write_contact_sheet
-from cartoon_dist.data.job import Job, plan_job
+from cartoon_dist.data.job import Job, first_few, plan_job
 from cartoon_dist.data.manifest import MANIFEST
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.errors import ConfigError
@@ -46,8 +46,8 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
         raise ConfigError(f"give pictures and, last, the folder to write to: shards/{domain}s.py PICTURES... OUT")
     *inputs, folder = chosen.paths
     settings = config.read(ShardSettings, [], given)
-    _warn_without_effect(domain, settings, given)
-    job = plan_job(inputs, domain=domain, settings=settings)
+    job = plan_job(inputs, domain=domain, settings=settings, folder=Path(folder), shown=True)
+    _warn_without_effect(job, settings, given)
     if chosen.dry_run:
         _print_plan(job, folder, settings)
         return DONE
@@ -74,14 +74,17 @@ def _parser(domain: Domain) -> argparse.ArgumentParser:
         "paths",
         nargs="+",
         metavar="PATH",
-        help="folders (searched through), globs, pictures or .txt files of one path a line; last, the output folder",
+        help="folders (searched through), globs, pictures, videos or .txt files of one path a line; last, the output "
+        "folder",
     )
     parser.add_argument("--dry-run", action="store_true", help="print settings and counts, write nothing")
     return parser
 
 
-def _warn_without_effect(domain: Domain, settings: ShardSettings, given: Sequence[str]) -> None:
-    idle = {"saliency": "on cartoons"} if domain == "cartoon" else {}
+def _warn_without_effect(job: Job, settings: ShardSettings, given: Sequence[str]) -> None:
+    idle = {"saliency": "on cartoons"} if job.domain == "cartoon" else {}
+    if not any(picture.frame for picture in job.pictures):
+        idle["video"] = "without a video"
     if settings.crop == "resize":
         idle |= dict.fromkeys(("scales", "flat_below"), "with crop=resize")
     if settings.test_fraction == 0:
@@ -128,6 +131,9 @@ def _figures(built: Built, folder: str) -> Iterator[str]:
     if skipped:
         reasons = Counter(picture.reason for picture in skipped).most_common(_NUM_REASONS_SHOWN)
         yield f"skipped: {len(skipped)}, mostly: " + "; ".join(f"{times} x {reason}" for reason, times in reasons)
+    if built.near_duplicates:
+        pairs = first_few([f"{picture.name} ~ {picture.of}" for picture in built.near_duplicates])
+        yield f"near-duplicates: {len(built.near_duplicates)} ({pairs}); dedup=true, into a new folder, leaves them out"
     yield f"size: {sum(shard.bytes for shard in shards) / 1e6:.3g} MB, {built.manifest.image_size} pixels square"
     if built.num_prepared:
         rate = built.num_prepared / max(built.seconds, 1e-9)

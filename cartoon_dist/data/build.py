@@ -13,8 +13,9 @@ from pathlib import Path
 
 from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.job import Job, finished_shard, first_few, settle
+from cartoon_dist.data.lookalikes import Lookalikes
 from cartoon_dist.data.manifest import MANIFEST, Manifest, ShardIndex, Skipped, entry_of, write_record
-from cartoon_dist.data.prepare import FLAT, Prepared, Task
+from cartoon_dist.data.prepare import NEAR, Prepared, Task, is_broken
 from cartoon_dist.data.workers import prepare_all
 from cartoon_dist.data.write import write_shard
 from cartoon_dist.errors import ShardError
@@ -23,14 +24,26 @@ from cartoon_dist.progress import Progress
 
 
 @dataclass(frozen=True)
+class NearDuplicate:
+    """A picture that looks nearly like an earlier one."""
+
+    name: str
+    of: str
+
+
+@dataclass(frozen=True)
 class Built:
-    """A finished folder's manifest, and what this run had to do for it: shards built, pictures prepared, seconds."""
+    """A finished folder's manifest, and what this run had to do for it: shards built, pictures prepared, seconds.
+
+    `near_duplicates` are among the samples: those that settings.dedup left out stand among the manifest's skipped.
+    """
 
     manifest: Manifest
     num_new: int
     num_prepared: int
     seconds: float
     num_flat_labels: int
+    near_duplicates: tuple[NearDuplicate, ...]
 
 
 def build(job: Job, folder: Path, settings: ShardSettings, *, shown: bool) -> Built:
@@ -72,6 +85,7 @@ def build_missing(job: Job, folder: Path, settings: ShardSettings, *, shown: boo
     missing = [number for number in range(job.num_shards) if number not in done]
     num_done = sum(len(job.shard(number)) for number in done)
     tasks = (_task(job, position) for number in missing for position in job.shard(number))
+    seen, found = _Seen(settings), list[NearDuplicate]()
     prepared = prepare_all(tasks, domain=job.domain, settings=settings)
     unit = f"{job.domain}s"
     with (
@@ -79,8 +93,11 @@ def build_missing(job: Job, folder: Path, settings: ShardSettings, *, shown: boo
         Progress(total=len(job.pictures), unit=unit, label=str(folder), done=num_done, shown=shown) as progress,
     ):
         usable = _usable(prepared, job, done.values(), settings.max_broken, num_done, progress)
-        for number in missing:
-            pictures = islice(usable, len(job.shard(number)))
+        for number in range(job.num_shards):  # in this order, as which of two lookalikes is left out depends on it
+            if number in done:
+                found += seen.of_index(done[number])
+                continue
+            pictures = seen.of_new(islice(usable, len(job.shard(number))), found)
             done[number] = write_shard(folder, job.name(number), job.settings_sha256, pictures)
     indices = [done[number] for number in sorted(done)]
     return Built(
@@ -89,12 +106,40 @@ def build_missing(job: Job, folder: Path, settings: ShardSettings, *, shown: boo
         num_prepared=len(job.pictures) - num_done,
         seconds=time.monotonic() - started,
         num_flat_labels=sum(index.num_flat_labels for index in indices),
+        near_duplicates=tuple(found),
     )
 
 
 def _task(job: Job, position: int) -> Task:
     picture = job.pictures[position]
-    return Task(position, Path(job.root, picture.name), picture)
+    return Task(position, Path(job.root, picture.file), picture)
+
+
+class _Seen:
+    """The pictures so far, in the order of the job; drops near-duplicates within a film, others as settings.dedup says."""
+
+    def __init__(self, settings: ShardSettings) -> None:
+        self._kept = Lookalikes(num_bits=settings.duplicate_bits)
+        self._drops = settings.dedup
+
+    def of_index(self, index: ShardIndex) -> list[NearDuplicate]:
+        """The near-duplicates among the pictures of a finished shard."""
+        near = ((name, self._kept.take(name, int(looks, 16))) for name, looks in index.looks.items())
+        return [NearDuplicate(name, of) for name, of in near if of is not None]
+
+    def of_new(self, prepared: Iterable[Prepared], found: list[NearDuplicate]) -> Iterator[Prepared]:
+        """Pass pictures on; a near-duplicate loses its samples, or goes to `found`."""
+        for picture in prepared:
+            source = picture.task.picture
+            name = source.name
+            of = self._kept.take(name, picture.looks) if picture.samples else None
+            if of is None:
+                yield picture
+            elif self._drops or (source.frame is not None and of.rpartition("/")[0] == source.file):
+                yield Prepared(picture.task, (), NEAR + of)
+            else:
+                found.append(NearDuplicate(name, of))
+                yield picture
 
 
 def _usable(
@@ -106,9 +151,9 @@ def _usable(
     progress: Progress,
 ) -> Iterator[Prepared]:
     """Pass the pictures on; stop when more than the allowed share of all pictures is broken."""
-    broken = [skipped for index in done for skipped in index.skipped if skipped.reason != FLAT]
+    broken = [skipped for index in done for skipped in index.skipped if is_broken(skipped.reason)]
     for count, picture in enumerate(prepared, start=num_done + 1):
-        if picture.reason not in (None, FLAT):
+        if is_broken(picture.reason):
             broken.append(Skipped(picture.task.picture.name, str(picture.reason)))
             if len(broken) > max_broken * len(job.pictures):
                 raise ShardError(_too_many(broken, job, max_broken))

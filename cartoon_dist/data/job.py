@@ -27,7 +27,7 @@ from cartoon_dist.data.manifest import (
     write_record,
 )
 from cartoon_dist.data.sample import Domain
-from cartoon_dist.data.sources import Source, find_sources
+from cartoon_dist.data.sources import Shot, Source, find_sources
 from cartoon_dist.errors import ShardError
 
 RUN_ONLY = frozenset({"num_workers", "max_broken"})
@@ -65,11 +65,40 @@ class Job:
         return shard_name(self.domain, number)
 
 
-def plan_job(inputs: Sequence[str], *, domain: Domain, settings: ShardSettings) -> Job:
-    """Find the pictures and split them; reads no pixels and writes nothing."""
-    sources = find_sources(inputs, test_fraction=settings.test_fraction, seed=settings.seed)
+def plan_job(
+    inputs: Sequence[str], *, domain: Domain, settings: ShardSettings, folder: Path | None = None, shown: bool = False
+) -> Job:
+    """Find the pictures and split them; writes nothing, and reads no pixels but those of videos.
+
+    A video is looked through once: when the folder already holds a job with the same video and settings, its frames are
+    taken from there.
+    """
     shaping: dict[str, Any] = {k: v for k, v in nested.plain(settings).items() if k not in RUN_ONLY}
+    known = _known_frames(folder, shaping) if folder else {}
+
+    def frames_of(path: Path, name: str) -> Sequence[Shot]:
+        found = known.get((name, path.stat().st_size))
+        if found:
+            return found
+        # Imported here: most jobs read no video.
+        from cartoon_dist.data.film import choose_frames
+
+        return choose_frames(path, settings.video, duplicate_bits=settings.duplicate_bits, shown=shown)
+
+    sources = find_sources(inputs, test_fraction=settings.test_fraction, seed=settings.seed, frames_of=frames_of)
     return Job(domain, shaping, settings_sha256(domain, shaping), sources.root, sources.pictures)
+
+
+def _known_frames(folder: Path, shaping: Mapping[str, object]) -> dict[tuple[str, int], list[Shot]]:
+    """The frames that the folder's job chose, by the names and sizes of the videos; none if by other settings."""
+    begun = _readable(folder / JOB, Job)
+    known: dict[tuple[str, int], list[Shot]] = {}
+    if begun and all(begun.settings.get(name) == shaping[name] for name in ("video", "duplicate_bits")):
+        for picture in begun.pictures:
+            if picture.frame:
+                shot = Shot(picture.name.rpartition("/")[2], picture.frame)
+                known.setdefault((picture.file, picture.bytes), []).append(shot)
+    return known
 
 
 def read_job(folder: Path) -> Job:

@@ -7,6 +7,7 @@ All are JSON with the number of the format first, written under another name and
 a hash of itself, so that a flipped bit is found in a place that nothing else speaks of, too.
 """
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -60,7 +61,8 @@ class Skipped:
 class ShardIndex:
     """One shard's contents; `sha256` and `bytes` are those of its tar, `shard` is the tar's file name.
 
-    `num_flat_labels` counts the photos in which no method found a thing to look at.
+    `num_flat_labels` counts the photos in which no method found a thing to look at. `looks` has the likeness of each
+    picture that gave samples, in 32 hexadecimal digits: by it near-duplicates in later shards are known.
     """
 
     shard: str
@@ -70,6 +72,7 @@ class ShardIndex:
     samples: tuple[SampleEntry, ...]
     skipped: tuple[Skipped, ...] = ()
     num_flat_labels: int = 0
+    looks: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def _settings(job: Job, folder: Path) -> ShardSettings:
 def _require_sources(job: Job, numbers: Sequence[int]) -> None:
     gone = []
     for picture in (job.pictures[position] for number in numbers for position in job.shard(number)):
-        path = Path(job.root, picture.name)
+        path = Path(job.root, picture.file)
         if (path.stat().st_size if path.is_file() else 0) != picture.bytes:
             gone.append(picture.name)
     if gone:

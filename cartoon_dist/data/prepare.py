@@ -18,9 +18,10 @@ from cartoon_dist.pixels import crop
 from cartoon_dist.pixels.decode import Picture, decode, encode_png
 from cartoon_dist.pixels.edges import smooth_edges
 from cartoon_dist.pixels.header import UPRIGHT, read_header
+from cartoon_dist.pixels.likeness import likeness
 
-FLAT = "every tile is flat"
-"""The reason of a picture that was left out by the settings, not because it is broken."""
+FLAT, NEAR = "every tile is flat", "near-duplicate of "
+"""The reasons of pictures that were left out by the settings, not because they are broken."""
 
 
 _FLAT_LEVELS = 12
@@ -29,7 +30,7 @@ _FLAT_LEVELS = 12
 
 @dataclass(frozen=True)
 class Task:
-    """One picture to prepare, and its position among all pictures of the job."""
+    """One picture to prepare, the file that holds it, and its position among all pictures of the job."""
 
     position: int
     path: Path
@@ -52,13 +53,19 @@ class Prepared:
     task: Task
     samples: tuple[PreparedSample, ...]
     reason: str | None = None
+    looks: int = 0
+    """The likeness of the whole picture."""
+
+
+def is_broken(reason: str | None) -> bool:
+    """Whether a reason tells of a picture that cannot be used, and not of one that the settings leave out."""
+    return reason is not None and reason != FLAT and not reason.startswith(NEAR)
 
 
 def prepare(task: Task, domain: Domain, settings: ShardSettings) -> Prepared:
     """Turn a picture file into its samples; a picture that cannot be used comes back with the reason."""
     try:
-        data = task.path.read_bytes()
-        picture = decode(data, max_megapixels=settings.max_megapixels)
+        picture, data = _load(task, settings.max_megapixels)
         crops = _crops(picture, settings)
         samples = [
             _sample(task, domain, settings, square, data, number if settings.crop == "tile" else None)
@@ -70,7 +77,18 @@ def prepare(task: Task, domain: Domain, settings: ShardSettings) -> Prepared:
         return Prepared(task, (), f"cannot be read ({error.strerror})")
     except MemoryError:
         return Prepared(task, (), "does not fit the memory")
-    return Prepared(task, tuple(samples), None if samples else FLAT)
+    return Prepared(task, tuple(samples), None if samples else FLAT, likeness(picture))
+
+
+def _load(task: Task, max_megapixels: float) -> tuple[Picture, bytes | None]:
+    """The task's picture, and its file's bytes if it has a file of its own."""
+    if task.picture.frame is None:
+        data = task.path.read_bytes()
+        return decode(data, max_megapixels=max_megapixels), data
+    # Imported here: most jobs read no video.
+    from cartoon_dist.data.video import read_frame
+
+    return read_frame(task.path, task.picture.frame, max_megapixels=max_megapixels), None
 
 
 def _crops(picture: Picture, settings: ShardSettings) -> list[crop.Crop]:
@@ -81,7 +99,7 @@ def _crops(picture: Picture, settings: ShardSettings) -> list[crop.Crop]:
 
 
 def _sample(
-    task: Task, domain: Domain, settings: ShardSettings, square: crop.Crop, data: bytes, number: int | None
+    task: Task, domain: Domain, settings: ShardSettings, square: crop.Crop, data: bytes | None, number: int | None
 ) -> PreparedSample:
     ending, stored = _stored(square, data)
     if domain == "photo":
@@ -94,14 +112,15 @@ def _sample(
         RECORD_MEMBER: _record(task.picture, square),
     }
     has_flat_label = domain == "photo" and int(np.ptp(label)) <= _FLAT_LEVELS
-    return PreparedSample(sample_key(task.position, task.picture.name, number), members, has_flat_label)
+    return PreparedSample(sample_key(task.position, task.picture.title, number), members, has_flat_label)
 
 
-def _stored(square: crop.Crop, data: bytes) -> tuple[str, bytes]:
+def _stored(square: crop.Crop, data: bytes | None) -> tuple[str, bytes]:
     """A file that already is the square passes through byte for byte: nothing is lost, and it stays small."""
-    header = read_header(data)
-    if square.untouched and header.plain and header.orientation == UPRIGHT:
-        return {"jpeg": "jpg", "png": "png"}[header.kind], data
+    if square.untouched and data is not None:
+        header = read_header(data)
+        if header.plain and header.orientation == UPRIGHT:
+            return {"jpeg": "jpg", "png": "png"}[header.kind], data
     return "png", encode_png(square.pixels)
 
 

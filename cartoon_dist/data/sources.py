@@ -1,26 +1,72 @@
-"""Which pictures a shard job reads: folders, globs, files and list files, as one sorted list without repeats."""
+"""Which pictures a shard job reads: folders, globs, files, lists and videos, as one sorted list without repeats."""
 
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cartoon_dist.data.sample import Split
 from cartoon_dist.data.scenes import pick_test_scenes, read_scenes
 from cartoon_dist.errors import PictureError
 from cartoon_dist.pixels.header import SUFFIXES
 
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m2ts", ".mts", ".vob", ".wmv", ".flv", ".ogv"}
+)
+"""Inputs whose names end so are videos. They are taken when they are named, not when a folder is searched."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a picture lies in a video: its presentation time in the stream's units, and the name of its scene.
+
+    `box` is the part without black bars: left, top, right, bottom in stored pixels.
+    """
+
+    pts: int
+    scene: str
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame that was chosen out of a video, and the time code it is called by."""
+
+    timecode: str
+    frame: Frame
+
+
+FramesOf = Callable[[Path, str], Sequence[Shot]]
+"""Chooses the frames of a video, given its path and its name below the job's root."""
+
 
 @dataclass(frozen=True)
 class Source:
-    """One input picture; `name` is its path below the job's root, with forward slashes."""
+    """One input picture; `name` is its path below the job's root, with forward slashes.
+
+    A frame of a video has the video's path and its time code for a name, and the video's size in `bytes`.
+    """
 
     name: str
     scene: str
     split: Split
     bytes: int
+    frame: Frame | None = None
+
+    @property
+    def file(self) -> str:
+        """The path of the file below the job's root that holds the picture."""
+        return self.name if self.frame is None else self.name.rpartition("/")[0]
+
+    @property
+    def title(self) -> str:
+        """A file name to make a key of: a frame's begins with its time code."""
+        if self.frame is None:
+            return self.name
+        film, _, time = self.name.rpartition("/")
+        return f"{time.replace('.', '-')} {PurePosixPath(film).name}"
 
 
 @dataclass(frozen=True)
@@ -31,9 +77,10 @@ class Sources:
     pictures: tuple[Source, ...]
 
 
-def find_sources(inputs: Sequence[str], *, test_fraction: float, seed: int) -> Sources:
+def find_sources(inputs: Sequence[str], *, test_fraction: float, seed: int, frames_of: FramesOf) -> Sources:
     """Resolve inputs: a folder is searched through, a .txt file lists a path a line, the rest are files or globs.
 
+    A video stands for the frames that are chosen of it; each of its scenes is one, unless a scenes.csv names the video.
     Names are relative to the deepest folder above all inputs, so that shards do not depend on where the pictures lie.
     Raises PictureError for an input without pictures and ShardError for a broken scenes.csv.
     """
@@ -45,16 +92,21 @@ def find_sources(inputs: Sequence[str], *, test_fraction: float, seed: int) -> S
         roots.append(root)
     root = Path(os.path.commonpath(roots))
     scene_of = _scene_lookup(root)
-    named = sorted((_name(path, root), path) for path in found)
-    scenes = {name: scene_of(path) or name for name, path in named}
-    test = pick_test_scenes(scenes.values(), test_fraction=test_fraction, seed=seed)
-    return Sources(
-        root=str(root),
-        pictures=tuple(
-            Source(name, scenes[name], "test" if scenes[name] in test else "train", _bytes(path))
-            for name, path in named
-        ),
-    )
+    sources: list[Source] = []
+    for name, path in sorted((_name(path, root), path) for path in found):
+        scene, num_bytes = scene_of(path), _bytes(path)
+        if _is_video(path):
+            for shot in frames_of(path, name):
+                whose = scene or f"{name}/{shot.frame.scene}"
+                sources.append(Source(f"{name}/{shot.timecode}", whose, "train", num_bytes, shot.frame))
+        else:
+            sources.append(Source(name, scene or name, "train", num_bytes))
+    test = pick_test_scenes({source.scene for source in sources}, test_fraction=test_fraction, seed=seed)
+    return Sources(str(root), tuple(replace(s, split="test") if s.scene in test else s for s in sources))
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _expand(text: str) -> tuple[list[Path], Path]:
@@ -68,12 +120,16 @@ def _expand(text: str) -> tuple[list[Path], Path]:
         return [path], path.parent
     else:
         pictures = sorted(_absolute(match) for match in glob.glob(text, recursive=True))  # noqa: PTH207 (keeps absolute patterns)
-        pictures = [match for match in pictures if match.is_file() and match.suffix.lower() in SUFFIXES]
+        pictures = [
+            match for match in pictures if match.is_file() and match.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES
+        ]
         if not pictures:
             raise PictureError(f"{text}: no such file or folder, and no picture matches it; check the path")
         root = Path(os.path.commonpath([picture.parent for picture in pictures]))
     if not pictures:
-        raise PictureError(f"{text}: no pictures in it; give a folder that holds {_suffixes()} files")
+        films = sum(map(_is_video, path.rglob("*")))
+        instead = f"; name its {films} videos themselves" if films else ""
+        raise PictureError(f"{text}: no pictures in it; give a folder that holds {_suffixes()} files{instead}")
     return pictures, root
 
 

@@ -34,7 +34,14 @@ def write_shard(folder: Path, name: str, settings_sha256: str, prepared: Iterabl
     if filled.num_samples:
         samples, num_bytes = tuple(_list_samples(path)), path.stat().st_size
         index = ShardIndex(
-            name, sha256_of(path), num_bytes, settings_sha256, samples, skipped, num_flat_labels=filled.num_flat_labels
+            name,
+            sha256_of(path),
+            num_bytes,
+            settings_sha256,
+            samples,
+            skipped,
+            num_flat_labels=filled.num_flat_labels,
+            looks=filled.looks,
         )
     else:
         path.unlink(missing_ok=True)  # an empty tar stops some readers
@@ -49,6 +56,7 @@ class _Filled:
 
     num_samples: int = 0
     num_flat_labels: int = 0
+    looks: dict[str, str] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
 
 
@@ -62,6 +70,8 @@ def _fill(part: Path, prepared: Iterable[Prepared]) -> _Filled:
             for picture in prepared:
                 if picture.reason is not None:
                     filled.skipped.append(Skipped(picture.task.picture.name, picture.reason))
+                if picture.samples:
+                    filled.looks[picture.task.picture.name] = f"{picture.looks:032x}"
                 for sample in picture.samples:
                     tar.write({"__key__": sample.key, **sample.members})
                     filled.num_samples += 1

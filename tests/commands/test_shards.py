@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from films import cartoon, moving, write_film, write_sound
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "shards" / "samples"
@@ -128,6 +129,52 @@ def test_a_terminated_build_says_that_it_can_go_on(tmp_path: Path) -> None:
     assert (build.returncode, out) == (75, "")
     assert last_line(err).endswith("out: stopped; finished shards are kept, the same command goes on")
     assert not list((tmp_path / "out").glob("*.part"))
+
+
+def test_a_film_becomes_shards(tmp_path: Path) -> None:
+    frames = [*moving(cartoon("club", 96, 64), 30), *moving(cartoon("uni", 96, 64), 60)]
+    film, out = write_film(tmp_path / "film.mp4", frames), tmp_path / "out"
+    words = [film, out, "image_size=32", "num_workers=2", "video.max_per_scene=1"]
+    told = run("cartoons.py", *words, "--dry-run")
+    assert f"pictures: 2 under {tmp_path}, in 2 scenes" in told.stdout
+    made = run("cartoons.py", *words)
+    assert (made.returncode, last_line(made.stdout)) == (
+        0,
+        f"{out}: 2 cartoons in 1 shard (1 train, 1 test), 0 skipped",
+    )
+    assert f"look through {film}: 90/90 frames (100 %)" in made.stderr
+    again = run("cartoons.py", *words)
+    assert last_line(again.stdout).endswith("nothing left to do")
+    assert "look through" not in again.stderr
+    assert run("verify.py", out).returncode == 0
+
+
+def test_what_is_no_film_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty.mkv").touch()
+    for film, complaint in (
+        (tmp_path / "empty.mkv", "not a video that can be read"),
+        (write_sound(tmp_path / "sound.mp4"), "no video in it, only audio; leave it out"),
+    ):
+        failed = run("cartoons.py", CARTOONS, film, tmp_path / "out")
+        assert (failed.returncode, failed.stdout) == (2, "")
+        assert failed.stderr.startswith(f"error: {film}: ")
+        assert complaint in failed.stderr
+        assert len(failed.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+    seen = run("cartoons.py", SAMPLES / "cartoons/uni.jpg", tmp_path / "out", "video.min_seconds=2", "image_size=32")
+    assert "warning: video.min_seconds has no effect without a video" in seen.stderr
+
+
+def test_near_duplicates_are_named(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "in" / name).symlink_to(SAMPLES / "cartoons" / "uni.jpg")
+    told = run("cartoons.py", tmp_path / "in", tmp_path / "out", "image_size=32", "num_workers=1")
+    assert "\nnear-duplicates: 1 (b.jpg ~ a.jpg); dedup=true, into a new folder, leaves them out\n" in told.stderr
+    told = run("cartoons.py", tmp_path / "in", tmp_path / "one", "image_size=32", "num_workers=1", "dedup=true")
+    assert last_line(told.stdout) == f"{tmp_path}/one: 1 cartoon in 1 shard (1 train, 0 test), 1 skipped"
+    assert "skipped b.jpg: near-duplicate of a.jpg" in told.stderr
+    assert run("verify.py", tmp_path / "one").returncode == 0
 
 
 @pytest.mark.parametrize("script", ["photos.py", "cartoons.py", "verify.py"])

@@ -1,16 +1,21 @@
 """Which pictures an input names: folders, globs, files, lists, odd names."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from cartoon_dist.data.sources import Sources, find_sources
+from cartoon_dist.data.sources import Shot, Sources, find_sources
 from cartoon_dist.errors import PictureError
 
 
 def find(*inputs: Path | str) -> Sources:
-    return find_sources([str(path) for path in inputs], test_fraction=0.0, seed=0)
+    return find_sources([str(path) for path in inputs], test_fraction=0.0, seed=0, frames_of=no_frames)
+
+
+def no_frames(path: Path, _: str) -> Sequence[Shot]:
+    raise AssertionError(path)
 
 
 def names(*inputs: Path | str) -> list[str]:
@@ -79,7 +84,7 @@ def test_a_scene_is_never_split(folder: Path) -> None:
         (folder / f"{number}.png").touch()
     rows = [f"{number}.png,scene {number % 8}" for number in range(40)]
     (folder / "scenes.csv").write_text("\n".join(["file,scene", *rows]), "utf-8")
-    pictures = find_sources([str(folder)], test_fraction=0.5, seed=3).pictures
+    pictures = find_sources([str(folder)], test_fraction=0.5, seed=3, frames_of=no_frames).pictures
     by_scene: dict[str, set[str]] = {}
     for picture in pictures:
         by_scene.setdefault(picture.scene, set()).add(picture.split)

@@ -1,0 +1,29 @@
+"""Settings of training that are each right and cannot go together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_VGG_CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+
+
+def contradictions(flat: Mapping[str, Any]) -> list[str]:
+    """Settings that cannot go together, of all settings by their paths, also where a config holds other mistakes."""
+    wrong = []
+    if flat["model.attention"] == "cbam" and flat["model.saliency"] == "none":
+        wrong.append(
+            "model.attention: cbam follows the saliency network's joints, so with model.saliency=none it is none"
+        )
+    network, layer = flat["loss.content.network"], flat["loss.content.layer"]
+    layers = [f"conv{b}_{n + 1}" for b, num in enumerate(_VGG_CONVOLUTIONS.get(network, ()), 1) for n in range(num)]
+    if layers and layer not in layers:
+        wrong.append(f"loss.content.layer: {network} has no {layer}; it has {' '.join(layers)}")
+    milestones = flat["optimizer.milestones"]
+    if isinstance(milestones, list) and milestones != sorted(set(map(_number, milestones))):
+        wrong.append(f"optimizer.milestones: {milestones} must rise")
+    if flat["data.photos"] == flat["data.cartoons"]:
+        wrong.append(f"data.cartoons: is the same folder as data.photos ({flat['data.photos']})")
+    return wrong
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0

@@ -1,0 +1,133 @@
+"""Which frames of a film become cartoons: found in one pass over the whole film, at reduced size.
+
+Each frame is squeezed into a small square. Where two in a row differ suddenly, a scene begins. Of each scene a few
+frames are taken, evenly spread; flat ones and near-duplicates of earlier ones are dropped. All is a function of the
+film and the settings; the job writes the frames down, so that they are looked for once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cartoon_dist.config import VideoSettings
+from cartoon_dist.data.lookalikes import Lookalikes
+from cartoon_dist.data.sources import Frame, Shot
+from cartoon_dist.data.video import Film, as_grey, as_rgb
+from cartoon_dist.errors import PictureError
+from cartoon_dist.pixels.decode import Picture
+from cartoon_dist.pixels.letterbox import Box, Letterbox
+from cartoon_dist.pixels.likeness import likeness
+from cartoon_dist.progress import Progress
+
+_SIDE = 64
+"""Pixels of the squares in which frames are compared; finer grain is noise and movement."""
+_BLOCK = 4
+"""Differences are taken between means of blocks of so many of these pixels: a cut stays, movement fades."""
+_AROUND, _SUDDEN = 4, 2.0
+"""A cut differs so many times more than any of so many frames before and after it: a pan differs much too, but
+steadily, cartoons move in each second or third frame only, and a flash is no scene."""
+_FLAT = 4.0
+"""A frame whose grey values deviate less (0..255) shows nothing: black, white, a fade."""
+_BARS_EVERY_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class _Glance:
+    """What is kept of a frame: its time, how it looks, whether it is flat, how much it differs from the last."""
+
+    pts: int
+    looks: int
+    flat: bool
+    change: float
+
+
+def choose_frames(path: Path, settings: VideoSettings, *, duplicate_bits: int, shown: bool) -> tuple[Shot, ...]:
+    """The frames of a film to make samples of, in their order.
+
+    Decodes all of the film once. Raises PictureError when it cannot be read, holds no video or no usable frame.
+    """
+    with Film(path, num_threads=0) as film:
+        glances, box = _watch(film, str(path), shown=shown)
+        if not glances:
+            raise PictureError(f"{path}: no frame of it can be decoded; check the file")
+        shots = _pick(glances, film.time_base, box, settings, duplicate_bits)
+    if not shots:
+        raise PictureError(f"{path}: every frame of it is flat; leave it out")
+    return tuple(shots)
+
+
+def _watch(film: Film, label: str, *, shown: bool) -> tuple[list[_Glance], Box]:
+    glances, letterbox = list[_Glance](), Letterbox()
+    before: npt.NDArray[np.float64] | None = None
+    next_look, every = None, int(_BARS_EVERY_SECONDS / film.time_base)
+    width = height = 0
+    with Progress(total=film.num_frames, unit="frames", label=f"look through {label}", shown=shown) as progress:
+        for frame in film.frames():
+            pts = frame.pts or 0
+            small = as_rgb(frame, side=_SIDE)
+            levels = small.reshape(_SIDE // _BLOCK, _BLOCK, _SIDE // _BLOCK, _BLOCK, 3).mean(axis=(1, 3))
+            change = 0.0 if before is None else float(np.abs(levels - before).mean())
+            glances.append(_Glance(pts, likeness(small), _is_flat(small), change))
+            before = levels
+            if next_look is None or pts >= next_look:
+                width, height = frame.width, frame.height
+                letterbox.add(as_grey(frame))
+                next_look = pts + every
+            progress.update(min(len(glances), film.num_frames))
+    return glances, letterbox.box(width=width, height=height)
+
+
+def _pick(
+    glances: Sequence[_Glance], unit: Fraction, box: Box, settings: VideoSettings, duplicate_bits: int
+) -> list[Shot]:
+    kept, shots = Lookalikes(num_bits=duplicate_bits), list[Shot]()
+    starts = scene_starts([glance.change for glance in glances], threshold=settings.scene_threshold)
+    times = [glance.pts - glances[0].pts for glance in glances]
+    times.append(
+        2 * times[-1] - times[-2] if len(times) > 1 else 1
+    )  # the last frame is shown as long as the one before
+    for start, end in zip(starts, [*starts[1:], len(glances)], strict=True):
+        scene = timecode(times[start], unit)
+        seconds = [float((time - times[start]) * unit) for time in times[start : end + 1]]
+        for place in spread(seconds[:-1], seconds[-1], settings.max_per_scene, settings.min_seconds):
+            glance, name = glances[start + place], timecode(times[start + place], unit)
+            if not glance.flat and kept.take(name, glance.looks) is None:
+                shots.append(Shot(name, Frame(glance.pts, f"scene-{scene}", box)))
+    return shots
+
+
+def scene_starts(changes: Sequence[float], *, threshold: float) -> list[int]:
+    """The first frames of the scenes, given how much each frame differs from the last (mean of 0..255 a channel).
+
+    A scene begins where the difference reaches the threshold and stands out from those around it.
+    """
+    padded = np.pad(np.asarray(changes, float), _AROUND)
+    around = np.max([np.roll(padded, shift) for shift in range(-_AROUND, _AROUND + 1) if shift], axis=0)
+    is_cut = (padded >= threshold) & (padded >= _SUDDEN * around)
+    return [0, *(int(place) - _AROUND for place in np.flatnonzero(is_cut) if place > _AROUND)]
+
+
+def spread(seconds: Sequence[float], duration: float, most: int, apart: float) -> list[int]:
+    """Which frames of a scene to take, given when each is shown: in the middle of each of as many equal parts.
+
+    There are as many parts as are at least `apart` seconds long, at least one and not more than `most`.
+    """
+    num_parts = min(most, max(1, int(duration / apart + 1e-9)))
+    wanted = [(part + 0.5) * duration / num_parts for part in range(num_parts)]
+    places = np.searchsorted(np.asarray(seconds), np.asarray(wanted) - 1e-9)
+    return sorted({min(int(place), len(seconds) - 1) for place in places})
+
+
+def timecode(units: int, unit: Fraction) -> str:
+    """A time in the film as `00h01m02.345s`: sorted by name is sorted by time, up to 100 hours."""
+    milliseconds = round(units * unit * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02d}h{minutes % 60:02d}m{rest // 1000:02d}.{rest % 1000:03d}s"
+
+
+def _is_flat(picture: Picture) -> bool:
+    return bool(picture.mean(axis=2).std() < _FLAT)

@@ -1,0 +1,72 @@
+"""Small films for tests: the embedded cartoons shown one after another, with bars, in any format."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+from shard_folders import SAMPLES
+
+Pixels = npt.NDArray[np.uint8]
+RATE = 25
+EXACT = {"crf": "1", "preset": "ultrafast"}
+
+
+def cartoon(name: str, width: int, height: int) -> Pixels:
+    """An embedded cartoon, squeezed."""
+    stored = cv2.imread(str(SAMPLES / "cartoons" / f"{name}.jpg"), cv2.IMREAD_COLOR_RGB)
+    assert stored is not None
+    return np.asarray(cv2.resize(stored, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def boxed(picture: Pixels, *, rows: int = 0, columns: int = 0) -> Pixels:
+    """A picture between black bars of so many rows or columns."""
+    return np.pad(picture, ((rows, rows), (columns, columns), (0, 0)))
+
+
+def moving(picture: Pixels, num_frames: int) -> list[Pixels]:
+    """A slow pan: a pixel each other frame."""
+    return [np.roll(picture, frame // 2, axis=1) for frame in range(num_frames)]
+
+
+def write_film(
+    path: Path,
+    frames: Sequence[Pixels],
+    *,
+    codec: str = "libx264",
+    keyframe_every: int = 12,
+    options: dict[str, str] | None = None,
+    rotation: int = 0,
+    pixel_aspect: tuple[int, int] = (1, 1),
+) -> Path:
+    """Encode frames, RGB, at 25 a second."""
+    height, width = frames[0].shape[:2]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.gop_size = keyframe_every
+        stream.options = (EXACT if codec == "libx264" else {}) if options is None else options
+        if pixel_aspect != (1, 1):
+            from fractions import Fraction
+
+            stream.codec_context.sample_aspect_ratio = Fraction(*pixel_aspect)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def write_sound(path: Path) -> Path:
+    """A file with sound alone."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100)
+        for number in range(20):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.rate, frame.pts = 44100, number * 1024
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
