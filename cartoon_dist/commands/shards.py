@@ -46,13 +46,13 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
         raise ConfigError(f"give pictures and, last, the folder to write to: shards/{domain}s.py PICTURES... OUT")
     *inputs, folder = chosen.paths
     settings = config.read(ShardSettings, [], given)
-    job = plan_job(inputs, domain=domain, settings=settings, folder=Path(folder), shown=True)
-    _warn_without_effect(job, settings, given)
-    if chosen.dry_run:
-        _print_plan(job, folder, settings)
-        return DONE
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop by a scheduler is a stop by Ctrl-C
     try:
+        job = plan_job(inputs, domain=domain, settings=settings, folder=Path(folder), shown=True)
+        _warn_without_effect(job, settings, given)
+        if chosen.dry_run:
+            _print_plan(job, folder, settings)
+            return DONE
         built = build(job, Path(folder), settings, shown=True)
     except KeyboardInterrupt:
         print(f"{folder}: stopped; finished shards are kept, the same command goes on", file=sys.stderr)

@@ -75,7 +75,8 @@ def _way_out(folder: Path, manifest: Manifest, *, mended: bool) -> str:
     if mended:
         return "mending did not help, build the shards into a new folder"
     if manifest.origin == "elsewhere":
-        return "bring its tars again from where they were built"
+        again = f"make its records again with shards/verify.py {folder} --index"
+        return f"{again}; where that refuses, bring its tars again from where they were built"
     return f"mend it with shards/verify.py {folder} --mend"
 
 

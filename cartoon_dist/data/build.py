@@ -116,7 +116,7 @@ def _task(job: Job, position: int) -> Task:
 
 
 class _Seen:
-    """The pictures so far, in the order of the job; drops near-duplicates within a film, others as settings.dedup says."""
+    """The pictures so far, in their order; near-duplicates within a film are dropped, others as settings.dedup says."""
 
     def __init__(self, settings: ShardSettings) -> None:
         self._kept = Lookalikes(num_bits=settings.duplicate_bits)

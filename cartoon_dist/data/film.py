@@ -45,12 +45,15 @@ class _Glance:
     change: float
 
 
-def choose_frames(path: Path, settings: VideoSettings, *, duplicate_bits: int, shown: bool) -> tuple[Shot, ...]:
+def choose_frames(
+    path: Path, settings: VideoSettings, *, duplicate_bits: int, num_threads: int, shown: bool
+) -> tuple[Shot, ...]:
     """The frames of a film to make samples of, in their order.
 
-    Decodes all of the film once. Raises PictureError when it cannot be read, holds no video or no usable frame.
+    Decodes all of the film once, on so many threads (0: one a core). Raises PictureError when it cannot be read, holds
+    no video or no usable frame.
     """
-    with Film(path, num_threads=0) as film:
+    with Film(path, num_threads=num_threads) as film:
         glances, box = _watch(film, str(path), shown=shown)
         if not glances:
             raise PictureError(f"{path}: no frame of it can be decoded; check the file")

@@ -83,7 +83,8 @@ def plan_job(
         # Imported here: most jobs read no video.
         from cartoon_dist.data.film import choose_frames
 
-        return choose_frames(path, settings.video, duplicate_bits=settings.duplicate_bits, shown=shown)
+        bits, num_threads = settings.duplicate_bits, settings.num_workers or 0
+        return choose_frames(path, settings.video, duplicate_bits=bits, num_threads=num_threads, shown=shown)
 
     sources = find_sources(inputs, test_fraction=settings.test_fraction, seed=settings.seed, frames_of=frames_of)
     return Job(domain, shaping, settings_sha256(domain, shaping), sources.root, sources.pictures)

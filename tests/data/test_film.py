@@ -14,7 +14,7 @@ from cartoon_dist.errors import PictureError
 
 
 def chosen(path: Path, **settings: float) -> tuple[Shot, ...]:
-    return choose_frames(path, VideoSettings(**settings), duplicate_bits=3, shown=False)  # type: ignore[arg-type]
+    return choose_frames(path, VideoSettings(**settings), duplicate_bits=3, num_threads=1, shown=False)  # type: ignore[arg-type]
 
 
 def test_cuts_are_found_and_each_scene_gives_frames_from_its_middle(tmp_path: Path) -> None:
