@@ -220,7 +220,7 @@ class ShardSettings:
     # Whether a picture that looks nearly like an earlier one is left out; otherwise it is only told of.
     dedup: bool = False
     # How many of the 64 bits of their hashes may differ between near-duplicates.
-    duplicate_bits: Annotated[int, Field(ge=0, le=5)] = 3
+    duplicate_bits: Annotated[int, Field(ge=0, le=10)] = 3
     saliency: SaliencySettings = Field(default_factory=SaliencySettings)
     video: VideoSettings = Field(default_factory=VideoSettings)
 

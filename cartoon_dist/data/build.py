@@ -116,7 +116,7 @@ def _task(job: Job, position: int) -> Task:
 
 
 class _Seen:
-    """The pictures so far, in their order; near-duplicates within a film are dropped, others as settings.dedup says."""
+    """The pictures so far, in the order of the job: whether it drops near-duplicates or tells of them."""
 
     def __init__(self, settings: ShardSettings) -> None:
         self._kept = Lookalikes(num_bits=settings.duplicate_bits)
@@ -130,12 +130,11 @@ class _Seen:
     def of_new(self, prepared: Iterable[Prepared], found: list[NearDuplicate]) -> Iterator[Prepared]:
         """Pass pictures on; a near-duplicate loses its samples, or goes to `found`."""
         for picture in prepared:
-            source = picture.task.picture
-            name = source.name
+            name = picture.task.picture.name
             of = self._kept.take(name, picture.looks) if picture.samples else None
             if of is None:
                 yield picture
-            elif self._drops or (source.frame is not None and of.rpartition("/")[0] == source.file):
+            elif self._drops:
                 yield Prepared(picture.task, (), NEAR + of)
             else:
                 found.append(NearDuplicate(name, of))

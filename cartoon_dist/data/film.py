@@ -99,7 +99,7 @@ def _pick(
         for place in spread(seconds[:-1], seconds[-1], settings.max_per_scene, settings.min_seconds):
             glance, name = glances[start + place], timecode(times[start + place], unit)
             if not glance.flat and kept.take(name, glance.looks) is None:
-                shots.append(Shot(name, Frame(glance.pts, f"scene-{scene}", box)))
+                shots.append(Shot(name, Frame(glance.pts, f"scene-{scene}", box, f"{glance.looks:032x}")))
     return shots
 
 

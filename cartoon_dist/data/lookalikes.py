@@ -17,25 +17,27 @@ class Lookalikes:
         edges = [NUM_BITS + NUM_BITS * band // (num_bits + 1) for band in range(num_bits + 2)]
         self._bands = [(low, (1 << high - low) - 1) for low, high in pairwise(edges)]
         self._kept: list[tuple[str, int]] = []
+        self._differences: list[int] = []
         self._sharing: list[dict[int, list[int]]] = [{} for _ in self._bands]
 
     def first_near(self, likeness: int) -> str | None:
         """The first kept picture that is near to this one, or None."""
-        found = min(
-            (
-                place
-                for band, sharing in zip(self._bands, self._sharing, strict=True)
-                for place in sharing.get(_part(likeness, band), ())
-                if are_near(self._kept[place][1], likeness, num_bits=self._num_bits)
-            ),
-            default=None,
-        )
-        return None if found is None else self._kept[found][0]
+        differences, num_bits, kept = likeness >> NUM_BITS, self._num_bits, self._differences
+        found = [
+            place
+            for band, sharing in zip(self._bands, self._sharing, strict=True)
+            for place in sharing.get(_part(likeness, band), ())
+            # First the cheap half of the comparison: this line is where the time goes.
+            if (kept[place] ^ differences).bit_count() <= num_bits
+        ]
+        near = [place for place in found if are_near(self._kept[place][1], likeness, num_bits=num_bits)]
+        return self._kept[min(near)][0] if near else None
 
     def keep(self, name: str, likeness: int) -> None:
         """Remember a picture."""
         place = len(self._kept)
         self._kept.append((name, likeness))
+        self._differences.append(likeness >> NUM_BITS)
         for band, sharing in zip(self._bands, self._sharing, strict=True):
             sharing.setdefault(_part(likeness, band), []).append(place)
 

@@ -54,7 +54,7 @@ class Prepared:
     samples: tuple[PreparedSample, ...]
     reason: str | None = None
     looks: int = 0
-    """The likeness of the whole picture."""
+    """The likeness of the whole picture; a frame's is that by which it was chosen."""
 
 
 def is_broken(reason: str | None) -> bool:
@@ -77,7 +77,12 @@ def prepare(task: Task, domain: Domain, settings: ShardSettings) -> Prepared:
         return Prepared(task, (), f"cannot be read ({error.strerror})")
     except MemoryError:
         return Prepared(task, (), "does not fit the memory")
-    return Prepared(task, tuple(samples), None if samples else FLAT, likeness(picture))
+    return Prepared(task, tuple(samples), None if samples else FLAT, _looks(task, picture))
+
+
+def _looks(task: Task, picture: Picture) -> int:
+    frame = task.picture.frame
+    return likeness(picture) if frame is None else int(frame.looks, 16)
 
 
 def _load(task: Task, max_megapixels: float) -> tuple[Picture, bytes | None]:

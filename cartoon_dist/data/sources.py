@@ -22,12 +22,14 @@ VIDEO_SUFFIXES = frozenset(
 class Frame:
     """Where a picture lies in a video: its presentation time in the stream's units, and the name of its scene.
 
-    `box` is the part without black bars: left, top, right, bottom in stored pixels.
+    `box` is the part without black bars: left, top, right, bottom in stored pixels. `looks` is the likeness by which
+    near-duplicates were dropped, in hexadecimal digits.
     """
 
     pts: int
     scene: str
     box: tuple[int, int, int, int]
+    looks: str
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from cartoon_dist.pixels.decode import Picture
 
 NUM_BITS = 64
 """Of each of the two hashes; a likeness is a number of twice as many, the difference hash first."""
-_WAVES_PER_BIT = 3
-"""The wave hash may differ in so many more bits: they flip in pairs, around the median."""
+_WAVES_PER_BIT, _MOST_WAVES = 3, 12
+"""The wave hash may differ in so many times more bits (they flip in pairs, around the median), but in no more than
+these: between unrelated pictures half of the bits differ, give or take eight."""
 _SAMPLED = 256
 _SIDE, _FREQUENCIES = 32, np.arange(1, 9)
 _PLACES = 2 * np.arange(_SIDE) + 1
@@ -36,9 +37,8 @@ def likeness(picture: Picture) -> int:
 def are_near(one: int, other: int, *, num_bits: int) -> bool:
     """Whether two likenesses are of nearly the same picture: so many bits apart in the difference hash, or fewer."""
     apart = one ^ other
-    return (apart >> NUM_BITS).bit_count() <= num_bits and (
-        apart & (1 << NUM_BITS) - 1
-    ).bit_count() <= _WAVES_PER_BIT * num_bits
+    num_waves = min(_WAVES_PER_BIT * num_bits, _MOST_WAVES)
+    return (apart >> NUM_BITS).bit_count() <= num_bits and (apart & (1 << NUM_BITS) - 1).bit_count() <= num_waves
 
 
 def _differences(grey: npt.NDArray[np.generic]) -> int:

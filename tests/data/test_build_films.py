@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import tarfile
+from itertools import combinations
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from films import boxed, cartoon, moving, write_film
-from shard_folders import SMALL, built, contents, linked
+from shard_folders import SAMPLES, SMALL, built, contents, linked
 
 from cartoon_dist.data import film as film_room
 from cartoon_dist.data.build import Built, NearDuplicate, build
@@ -18,6 +19,7 @@ from cartoon_dist.data.manifest import index_path, read_index, read_manifest
 from cartoon_dist.data.mend import mend
 from cartoon_dist.data.verify import verify
 from cartoon_dist.errors import PictureError, ShardError
+from cartoon_dist.pixels.likeness import are_near
 
 SETTINGS = dataclasses.replace(SMALL, samples_per_shard=2)
 DEDUP = dataclasses.replace(SETTINGS, dedup=True)
@@ -117,6 +119,19 @@ def test_a_folder_of_films_says_how_to_name_them(place: Path, tmp_path: Path) ->
     with pytest.raises(PictureError, match=r"no pictures in it; .*; name its 1 videos themselves"):
         plan_job([str(folder)], domain="cartoon", settings=SETTINGS)
     assert len(plan_job([str(folder / "*.mp4")], domain="cartoon", settings=SETTINGS).pictures) == 6
+
+
+def test_no_two_frames_of_a_film_are_told_of_as_near(tmp_path: Path) -> None:
+    frames = [*moving(cartoon("club", 160, 90), 200), *moving(cartoon("uni", 160, 90), 200)]
+    film = write_film(tmp_path / "film.mp4", frames)
+    (tmp_path / "club.jpg").symlink_to(SAMPLES / "cartoons" / "club.jpg")
+    job = plan_job([str(film), str(tmp_path / "club.jpg")], domain="cartoon", settings=SETTINGS)
+    near = build(job, tmp_path / "out", SETTINGS, shown=False).near_duplicates
+    assert {pair.of for pair in near} <= {"club.jpg"}  # the film's own were dropped when it was looked through
+    looks = [picture.frame.looks for picture in job.pictures if picture.frame]
+    assert 3 <= len(looks) <= 8
+    pairs = combinations([int(digits, 16) for digits in looks], 2)
+    assert not any(are_near(one, other, num_bits=SETTINGS.duplicate_bits) for one, other in pairs)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ FORMATS = {
 
 
 def frame(pts: int, box: tuple[int, int, int, int] = WHOLE) -> Frame:
-    return Frame(pts, "scene", box)
+    return Frame(pts, "scene", box, "0")
 
 
 def read(path: Path, wanted: Frame, max_megapixels: float = 1.0) -> np.ndarray:
