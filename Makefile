@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test check weights clean
+.PHONY: demo test check weights bench clean
 .DEFAULT_GOAL := test
 
 # The mark is touched last, so that a cut-off installation is taken up again.
@@ -29,6 +29,10 @@ demo: weights
 
 test: check weights
 	$(BIN)/pytest
+
+# How fast the parts are, each against something known; adds to bench.jsonl.
+bench: .venv/installed
+	$(BIN)/python -m bench
 
 clean:
 	rm -rf .venv

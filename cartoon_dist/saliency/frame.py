@@ -26,6 +26,8 @@ def inside(photo: Picture) -> tuple[slice, slice]:
     """
     rows = _between_bars(photo)
     columns = _between_bars(photo[rows].swapaxes(0, 1))
+    if rows == slice(0, photo.shape[0]) and columns == slice(0, photo.shape[1]):
+        return rows, columns  # as in most photos
     framed_rows = _starts_suddenly(photo[:, columns], rows)
     framed_columns = _starts_suddenly(photo[rows].swapaxes(0, 1), columns)
     height, width = photo.shape[:2]
@@ -35,10 +37,13 @@ def inside(photo: Picture) -> tuple[slice, slice]:
 def _between_bars(lines: Picture) -> slice:
     """Without the bars at both ends, and without the lines in which bar and picture are mixed."""
     longest = int(_WIDEST * len(lines))
-    first, last = _bar(lines[: longest + 1]), _bar(lines[::-1][: longest + 1])
+    first = _bar(lines[: longest + 1])
+    if first == 0:
+        return slice(0, len(lines))
+    last = _bar(lines[::-1][: longest + 1])
     alike = _distance(lines[:1], _colour(lines[-1])).mean() < _NEAR
     start, stop = first + _MIXED, len(lines) - last - _MIXED
-    found = 0 < first <= longest and 0 < last <= longest and alike and start < stop
+    found = first <= longest and 0 < last <= longest and alike and start < stop
     return slice(start, stop) if found else slice(0, len(lines))
 
 

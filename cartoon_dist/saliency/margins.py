@@ -2,35 +2,42 @@
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from cartoon_dist.saliency.picture import stretch
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
+Map = npt.NDArray[np.float32]
+Colours = npt.NDArray[np.float32]
 
 _SHARE = 0.1
 """Each strip's width, as a share of the side it is cut from."""
 
 
-def unlike_margins_public(colours: Floats) -> Floats:
-    """Mahalanobis distance of each pixel to four border strips: Lab (h, w, 3) -> (h, w) in [0, 1].
+def unlike_margins_public(colours: Colours) -> Map:
+    """Mahalanobis distance of each pixel to four border strips: Lab (h, w, 3) -> float32 (h, w) in [0, 1].
 
     The covariance gets 1 Lab unit^2 on its diagonal, about a photo's noise: a strip of one colour has no inverse.
     """
     return _unlike_margins(colours, ridge=1.0, norm=2)
 
 
-def unlike_margins_author(colours: Floats) -> Floats:
-    """Whitened L1 distance of each pixel to four border strips: RGB in 0..255 (h, w, 3) -> (h, w) in [0, 1]."""
+def unlike_margins_author(colours: Colours) -> Map:
+    """Whitened L1 distance of each pixel to four border strips: RGB in 0..255 (h, w, 3) -> float32 (h, w) in [0, 1]."""
     return _unlike_margins(colours, ridge=50.0, norm=1)
 
 
-def _unlike_margins(colours: Floats, *, ridge: float, norm: int) -> Floats:
-    # The largest of the four is left out: the salient thing itself may touch one side.
-    maps = np.stack([stretch(_distance(colours, strip, ridge=ridge, norm=norm)) for strip in strips(colours)])
-    return stretch(maps.sum(axis=0) - maps.max(axis=0))
+def _unlike_margins(colours: Colours, *, ridge: float, norm: int) -> Map:
+    maps = np.empty((4, *colours.shape[:2]), np.float32)
+    planes = np.ascontiguousarray(np.moveaxis(colours, -1, 0), np.float32)
+    for strip, distance in zip(strips(colours), maps, strict=True):
+        mean, whitening = _spread(strip, ridge)
+        _distance(planes.reshape(3, -1), mean, whitening, norm, distance.reshape(-1))
+    lows = np.array([values.min() for values in maps])
+    return stretch(_without_the_largest(maps, lows, np.array([values.max() for values in maps]) - lows))
 
 
-def strips(colours: Floats) -> list[Floats]:
+def strips(colours: Colours) -> list[Colours]:
     """The colours (n, 3) along the top, bottom, left and right side."""
     rows = max(1, int(_SHARE * colours.shape[0]))
     columns = max(1, int(_SHARE * colours.shape[1]))
@@ -38,10 +45,69 @@ def strips(colours: Floats) -> list[Floats]:
     return [part.reshape(-1, colours.shape[2]) for part in parts]
 
 
-def _distance(colours: Floats, strip: Floats, *, ridge: float, norm: int) -> Floats:
-    """Distance of each pixel to the strip's mean in units of the strip's own variation; norm 2 is Mahalanobis."""
-    centred = strip - strip.mean(axis=0)
-    covariance = centred.T @ centred / max(len(strip) - 1, 1) + ridge * np.eye(strip.shape[1])
+def _spread(strip: Colours, ridge: float) -> tuple[Colours, Colours]:
+    """A strip's mean colour (3,), and the matrix (3, 3) that makes its variation alike in all directions."""
+    count = len(strip)
+    total, products = _moments(np.asarray(strip, np.float32, order="C"))
+    mean = total / count
+    covariance = (products - count * np.outer(mean, mean)) / max(count - 1, 1) + ridge * np.eye(3)
     variances, axes = np.linalg.eigh(covariance)
-    whitening = axes / np.sqrt(variances) @ axes.T
-    return np.linalg.norm((colours - strip.mean(axis=0)) @ whitening, ord=norm, axis=-1)
+    return mean.astype(np.float32), np.ascontiguousarray(axes / np.sqrt(variances) @ axes.T, np.float32)
+
+
+@njit(cache=True)
+def _moments(colours: Colours) -> tuple[Floats, Floats]:
+    """Sum of colours (n, 3) and of their products (3, 3), in float64."""
+    total, products = np.zeros(3), np.zeros((3, 3))
+    for index in range(len(colours)):
+        for i in range(3):
+            value = np.float64(colours[index, i])
+            total[i] += value
+            for j in range(i + 1):
+                products[i, j] += value * colours[index, j]
+    for i in range(3):
+        for j in range(i):
+            products[j, i] = products[i, j]
+    return total, products
+
+
+@njit(cache=True)
+def _distance(planes: Colours, mean: Colours, whitening: Colours, norm: int, distance: Map) -> None:
+    """Distance of each pixel to a strip's mean in units of the strip's own variation; norm 2 is Mahalanobis.
+
+    Planes (3, n), whitening symmetric (3, 3), distance (n,).
+    """
+    mean_0, mean_1, mean_2 = mean[0], mean[1], mean[2]
+    to_00, to_11, to_22 = whitening[0, 0], whitening[1, 1], whitening[2, 2]
+    to_01, to_02, to_12 = whitening[0, 1], whitening[0, 2], whitening[1, 2]
+    for index in range(len(distance)):
+        off_0, off_1, off_2 = planes[0, index] - mean_0, planes[1, index] - mean_1, planes[2, index] - mean_2
+        along_0 = to_00 * off_0 + to_01 * off_1 + to_02 * off_2
+        along_1 = to_01 * off_0 + to_11 * off_1 + to_12 * off_2
+        along_2 = to_02 * off_0 + to_12 * off_1 + to_22 * off_2
+        if norm == 1:
+            distance[index] = abs(along_0) + abs(along_1) + abs(along_2)
+        else:
+            distance[index] = np.sqrt(along_0 * along_0 + along_1 * along_1 + along_2 * along_2)
+
+
+@njit(cache=True)
+def _without_the_largest(maps: Map, lows: Floats, spreads: Floats) -> Map:
+    """Sum of the four maps (4, h, w), each stretched to [0, 1], less the largest of them: (h, w).
+
+    The salient thing itself may touch one side.
+    """
+    scales = np.zeros(4, np.float32)
+    for number in range(4):
+        if spreads[number] > 0:
+            scales[number] = np.float32(1) / spreads[number]
+    _, height, width = maps.shape
+    found = np.empty((height, width), np.float32)
+    for y in range(height):
+        for x in range(width):
+            top = (maps[0, y, x] - lows[0]) * scales[0]
+            bottom = (maps[1, y, x] - lows[1]) * scales[1]
+            left = (maps[2, y, x] - lows[2]) * scales[2]
+            right = (maps[3, y, x] - lows[3]) * scales[3]
+            found[y, x] = top + bottom + left + right - max(top, bottom, left, right)
+    return found

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from skimage.color import rgb2lab
-from skimage.morphology import reconstruction
 
 from cartoon_dist.pixels.decode import Picture
+from cartoon_dist.pixels.lab import rgb_to_lab
 from cartoon_dist.saliency.margins import unlike_margins_author, unlike_margins_public
 from cartoon_dist.saliency.picture import SaliencyMap, Variant, fit, is_flat, resize, stretch
+from cartoon_dist.saliency.reconstruction import by_dilation, by_erosion
 
-Floats = npt.NDArray[np.float64]
+Map = npt.NDArray[np.float32]
 
 _LONGEST_PIXELS = 300
 """author: the size at which the authors' constants hold."""
@@ -35,67 +35,74 @@ def mbd(photo: Picture, *, variant: Variant) -> SaliencyMap:
     return stretch(saliency).astype(np.float32)
 
 
-def barrier_distance(brightness: Floats, *, passes: tuple[int, ...]) -> Floats:
+def barrier_distance(brightness: Map, *, passes: tuple[int, ...]) -> Map:
     """Least max - min of brightness (h, w) along a path to the border, near enough (the paper's FastMBD): (h, w).
 
     Each pass, RASTER or INVERSE, goes once over the picture and offers each inner pixel the paths of the two
-    neighbours it has just left behind; three passes find nearly all.
+    neighbours it has just left behind; three passes find nearly all. float32 throughout.
     """
-    distance = np.zeros(brightness.shape)
+    level = np.asarray(brightness, np.float32, order="C")
+    distance = np.zeros(level.shape, np.float32)
     distance[1:-1, 1:-1] = np.inf
-    highest, lowest = brightness.copy(), brightness.copy()
+    highest, lowest = level.copy(), level.copy()
     for step in passes:
-        _sweep(brightness, distance, highest, lowest, step)
+        _sweep(level, distance, highest, lowest, step)
     return distance
 
 
 @njit(cache=True)
-def _sweep(brightness: Floats, distance: Floats, highest: Floats, lowest: Floats, step: int) -> None:
+def _sweep(brightness: Map, distance: Map, highest: Map, lowest: Map, step: int) -> None:
     """One pass over the inner pixels in steps of `step`; highest and lowest are those of each pixel's path so far."""
     height, width = brightness.shape
     first_row, past_row = (1, height - 1) if step > 0 else (height - 2, 0)
     first_column, past_column = (1, width - 1) if step > 0 else (width - 2, 0)
     for y in range(first_row, past_row, step):
+        beside_high, beside_low = highest[y, first_column - step], lowest[y, first_column - step]
         for x in range(first_column, past_column, step):
-            for from_y, from_x in ((y - step, x), (y, x - step)):
-                high = max(highest[from_y, from_x], brightness[y, x])
-                low = min(lowest[from_y, from_x], brightness[y, x])
-                if high - low < distance[y, x]:
-                    distance[y, x] = high - low
-                    highest[y, x] = high
-                    lowest[y, x] = low
+            level, least = brightness[y, x], distance[y, x]
+            best_high, best_low = highest[y, x], lowest[y, x]
+            above_high, above_low = max(highest[y - step, x], level), min(lowest[y - step, x], level)
+            if above_high - above_low < least:
+                least, best_high, best_low = above_high - above_low, above_high, above_low
+            beside_high, beside_low = max(beside_high, level), min(beside_low, level)
+            if beside_high - beside_low < least:
+                least, best_high, best_low = beside_high - beside_low, beside_high, beside_low
+            distance[y, x], highest[y, x], lowest[y, x] = least, best_high, best_low
+            beside_high, beside_low = best_high, best_low
 
 
-def _public(photo: Picture) -> Floats:
+def _public(photo: Picture) -> Map:
     """As the widely used Python code: mean of RGB, Mahalanobis margins, round centre map, sigmoid about 0.5."""
-    barrier = barrier_distance(photo.mean(axis=2), passes=(INVERSE, RASTER, INVERSE))
-    both = stretch(barrier) + unlike_margins_public(rgb2lab(photo))
+    red, green, blue = cv2.split(photo.astype(np.float32))
+    barrier = barrier_distance((red + green + blue) / np.float32(3), passes=(INVERSE, RASTER, INVERSE))
+    both = stretch(barrier) + unlike_margins_public(rgb_to_lab(photo))
     height, width = photo.shape[:2]
     centred = stretch(both * _centre_map(height, width, half_height=height / 2, half_width=width / 2))
     return _sigmoid(centred, middle=0.5)
 
 
-def _author(photo: Picture) -> Floats:
+def _author(photo: Picture) -> Map:
     """As the method's authors: at 300 pixels, in Lab, evened out by morphology, sigmoid about this map's own middle."""
     small = fit(photo, longest_pixels=_LONGEST_PIXELS)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
-    channels = [cv2.medianBlur(channel, _MEDIAN_PIXELS).astype(np.float64) for channel in cv2.split(lab)]
+    channels = [cv2.medianBlur(channel, _MEDIAN_PIXELS).astype(np.float32) for channel in cv2.split(lab)]
     barrier = sum(barrier_distance(channel, passes=(RASTER, INVERSE, RASTER)) for channel in channels)
-    both = stretch(np.asarray(barrier)) + unlike_margins_author(small.astype(np.float64))
+    both = stretch(np.asarray(barrier)) + unlike_margins_author(small.astype(np.float32))
     height, width = small.shape[:2]
     evened = _even_out(stretch(both * _centre_map(height, width, half_height=1, half_width=1)))
     contrasted = _sigmoid(evened, middle=_middle(evened))
-    return resize(contrasted, height=photo.shape[0], width=photo.shape[1]).astype(np.float64)
+    return resize(contrasted, height=photo.shape[0], width=photo.shape[1]).astype(np.float32)
 
 
-def _centre_map(height: int, width: int, *, half_height: float, half_width: float) -> Floats:
+def _centre_map(height: int, width: int, *, half_height: float, half_width: float) -> Map:
     """1 in the centre, falling with distance to 0 at the corners; the halves say how distance counts each axis."""
-    y = ((np.arange(height) + 0.5) * 2 / height - 1) * half_height
-    x = ((np.arange(width) + 0.5) * 2 / width - 1) * half_width
-    return 1 - np.hypot(y[:, None], x[None]) / np.hypot(half_height, half_width)
+    y = (((np.arange(height) + 0.5) * 2 / height - 1) * half_height).astype(np.float32)
+    x = (((np.arange(width) + 0.5) * 2 / width - 1) * half_width).astype(np.float32)
+    corner = np.float32(np.hypot(half_height, half_width))
+    return np.float32(1) - np.sqrt(np.square(y)[:, None] + np.square(x)[None]) / corner
 
 
-def _even_out(saliency: Floats) -> Floats:
+def _even_out(saliency: Map) -> Map:
     """Remove bright, then dark specks narrower than a square that grows with how much is salient.
 
     Opening, then closing, each by reconstruction: what stays keeps its exact outline.
@@ -103,15 +110,15 @@ def _even_out(saliency: Floats) -> Floats:
     side = max(3, int(_SMOOTHING * np.sqrt(saliency.mean())))
     square = np.ones((side, side), np.uint8)
     # OpenCV's even squares lie off the centre, but still over it: the seeds stay below, or above, the map.
-    opened = reconstruction(cv2.erode(saliency, square), saliency, method="dilation")
-    return reconstruction(cv2.dilate(opened, square), opened, method="erosion")
+    opened = by_dilation(cv2.erode(saliency, square), saliency)
+    return by_erosion(cv2.dilate(opened, square), opened)
 
 
-def _middle(saliency: Floats) -> float:
+def _middle(saliency: Map) -> float:
     """Half way between the mean of the pixels over half the maximum and the mean of the others."""
     bright = saliency >= saliency.max() / 2
     return float(saliency[bright].mean() + (saliency[~bright].mean() if not bright.all() else 0)) / 2
 
 
-def _sigmoid(saliency: Floats, *, middle: float) -> Floats:
-    return 1 / (1 + np.exp(-_SLOPE * (saliency - middle)))
+def _sigmoid(saliency: Map, *, middle: float) -> Map:
+    return np.float32(1) / (np.float32(1) + np.exp(np.float32(-_SLOPE) * (saliency - np.float32(middle))))

@@ -1,6 +1,6 @@
 """What the saliency methods have in common: the pictures they take, the maps they give, and how both are scaled."""
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from cartoon_dist.pixels.decode import Picture
 Variant = Literal["public", "author"]
 """`public`: the code that the paper's labels came from, mended. `author`: what the methods' own authors run."""
 
-Floats = npt.NDArray[np.float64]
+Floating = TypeVar("Floating", np.float32, np.float64)
 SaliencyMap = npt.NDArray[np.float32]
 """(h, w) in [0, 1], 1 = salient."""
 
@@ -31,6 +31,8 @@ def as_rgb(photo: npt.NDArray[np.generic]) -> Picture:
         raise PictureError(
             f"a label needs a uint8 picture of 1 to 4 channels, not {photo.dtype} {photo.shape}; decode it to 8-bit RGB"
         )
+    if photo.ndim == 3 and photo.shape[2] == 3:
+        return np.ascontiguousarray(photo, np.uint8)
     pixels = np.atleast_3d(photo).astype(np.float64)
     if pixels.shape[2] in (2, 4):
         opacity = pixels[..., -1:] / 255
@@ -55,7 +57,7 @@ def fit(photo: Picture, *, longest_pixels: int) -> Picture:
     return scaled.astype(np.uint8)
 
 
-def stretch(values: Floats) -> Floats:
+def stretch(values: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
     """Map the smallest value to 0 and the largest to 1; values that are all alike become zeros."""
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if high - low > _NOTHING else np.zeros_like(values)
@@ -63,4 +65,5 @@ def stretch(values: Floats) -> Floats:
 
 def is_flat(photo: Picture) -> bool:
     """Whether all pixels have the same colour: such a photo has nothing salient."""
-    return bool((photo == photo[0, 0]).all())
+    # The first row tells nearly all photos apart from such a one.
+    return bool((photo[0] == photo[0, 0]).all() and (photo == photo[0, 0]).all())

@@ -10,11 +10,12 @@ from skimage.color import rgb2lab
 from skimage.filters import threshold_otsu
 
 from cartoon_dist.pixels.decode import Picture
+from cartoon_dist.pixels.lab import rgb_to_lab
 from cartoon_dist.pixels.superpixels import Mask, Superpixels, split
 from cartoon_dist.saliency.geodesic import affinity, boundary_connectivity, distances, geodesics, solve
 from cartoon_dist.saliency.picture import SaliencyMap, Variant, is_flat, stretch
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 
 _LEAST = 0.1
 """mu of Eq 10: the smoothness between neighbours however different, so that noise in texture is evened out."""
@@ -44,11 +45,11 @@ def rank_public(photo: Picture, superpixels: Superpixels) -> Floats:
     paper's: sigma 10 for colour, 1 for boundary connectivity, 0.25 of the diagonal for position.
     """
     adjacent, border = superpixels.neighbours(), superpixels.on_border(band_pixels=1)
-    geodesic = geodesics(distances(superpixels.means(rgb2lab(photo))), adjacent | _among(border))
+    geodesic = geodesics(distances(superpixels.means(rgb_to_lab(photo))), adjacent | _among(border))
     alike = affinity(geodesic, sigma=10)
     background = 1 - affinity(boundary_connectivity(alike, border), sigma=1)  # Eq 8
     near = affinity(distances(superpixels.centres()) / np.hypot(*photo.shape[:2]), sigma=0.25)
-    contrast = stretch((geodesic * near) @ background)  # Eq 7
+    contrast = stretch((geodesic * near) @ background.astype(np.float32)).astype(np.float64)  # Eq 7
     return solve(smoothness=(alike + _LEAST) * adjacent, background=background, foreground=contrast)
 
 
@@ -69,7 +70,7 @@ def rank_author(photo: Picture, superpixels: Superpixels) -> Floats:
     background = 1 - affinity(connectivity, sigma=1)
 
     near = affinity(distances(superpixels.centres() / photo.shape[:2]), sigma=0.4)
-    contrast = _drop_faint(stretch((colour * near) @ background))
+    contrast = _drop_faint(stretch((colour * near) @ background.astype(np.float32)).astype(np.float64))
 
     smoothness = _cut(colour, sigma=neighbour_sigma) * (within_two | _among(border)) + _LEAST * adjacent
     weight = np.where(connectivity > _CERTAIN, 1000.0, background)

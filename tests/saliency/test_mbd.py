@@ -57,7 +57,8 @@ def true_barrier(brightness: Floats) -> Floats:
 @pytest.mark.parametrize("shape", [(31, 45), (3, 3), (40, 4)])
 def test_scan_agrees_with_plain_python(shape: tuple[int, int], passes: tuple[int, ...]) -> None:
     brightness = np.random.default_rng(1).random(shape)
-    np.testing.assert_allclose(barrier_distance(brightness, passes=passes), slow_scan(brightness, passes), atol=1e-12)
+    found = barrier_distance(brightness.astype(np.float32), passes=passes)
+    np.testing.assert_allclose(found, slow_scan(brightness, passes), atol=1e-6)
 
 
 def test_three_passes_come_near_the_true_barrier_from_above() -> None:
@@ -123,7 +124,7 @@ def test_margin_distance_is_mahalanobis() -> None:
         away = np.sqrt(np.einsum("yxi,ij,yxj->yx", offset, inverse, offset))
         maps.append((away - away.min()) / (away.max() - away.min()))
     total = np.sum(maps, axis=0) - np.max(maps, axis=0)
-    np.testing.assert_allclose(unlike_margins_public(photo), (total - total.min()) / np.ptp(total), atol=1e-9)
+    np.testing.assert_allclose(unlike_margins_public(photo), (total - total.min()) / np.ptp(total), atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", ["public", "author"])

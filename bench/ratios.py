@@ -1,0 +1,91 @@
+"""Ratios of times: of ours to theirs, in turn, so that what else the machine does slows both alike."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+FILE = Path(__file__).parents[1] / "bench.jsonl"
+"""A JSON object a line and measurement; added to, never written anew."""
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What came of a measurement: the median ratio, the lowest and the highest, over `runs` pairs of times.
+
+    `better` says which side of the goal is the good one, `against` what the time is divided by.
+    """
+
+    name: str
+    ratio: float
+    low: float
+    high: float
+    goal: float
+    better: Literal["lower", "higher"]
+    runs: int
+    against: str
+
+    @property
+    def reached(self) -> bool:
+        """Whether the median is at the goal or on its good side."""
+        return self.ratio <= self.goal if self.better == "lower" else self.ratio >= self.goal
+
+
+def summarise(
+    pairs: Sequence[tuple[float, float]], *, name: str, goal: float, better: Literal["lower", "higher"], against: str
+) -> Measured:
+    """Median, lowest and highest of ours / theirs over pairs of times in seconds."""
+    ratios = [ours / theirs for ours, theirs in pairs]
+    return Measured(
+        name=name,
+        ratio=median(ratios),
+        low=min(ratios),
+        high=max(ratios),
+        goal=goal,
+        better=better,
+        runs=len(ratios),
+        against=against,
+    )
+
+
+def time_in_turn(ours: Work, theirs: Work) -> tuple[float, float]:
+    """Seconds of one call of each, one right after the other."""
+    return seconds(ours), seconds(theirs)
+
+
+def seconds(work: Work) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def record(measured: Measured, file: Path = FILE) -> None:
+    """Add a measurement to the file as one line of JSON."""
+    line = json.dumps({**vars(measured), **{key: round(getattr(measured, key), 4) for key in ("ratio", "low", "high")}})
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(line + "\n")
+
+
+def table(results: Iterable[Measured]) -> str:
+    """The measurements as a Markdown table; a goal that was missed is said to be."""
+    rows = ["| name | ratio | low | high | goal | | runs | against |", "|---|---|---|---|---|---|---|---|"]
+    for one in results:
+        sign, verdict = "<=" if one.better == "lower" else ">=", "reached" if one.reached else "MISSED"
+        rows.append(
+            f"| {one.name} | {one.ratio:.3f} | {one.low:.3f} | {one.high:.3f} | {sign} {one.goal:g} | {verdict} "
+            f"| {one.runs} | {one.against} |"
+        )
+    return "\n".join(rows)
+
+
+def show(text: str) -> None:
+    """Print at once, also into a file or a pipe."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,86 @@
+"""Morphological reconstruction: opening and closing that leave the outline of what they keep untouched.
+
+Vincent, "Morphological Grayscale Reconstruction in Image Analysis: Applications and Efficient Algorithms", IEEE
+Transactions on Image Processing 1993: its hybrid algorithm, two scans and then a queue.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Map = npt.NDArray[np.float32]
+
+
+def by_dilation(seed: Map, mask: Map) -> Map:
+    """Let the seed (h, w) spread to all eight neighbours, nowhere over the mask (h, w), until nothing changes.
+
+    The seed must lie nowhere above the mask. float32 (h, w).
+    """
+    found = seed.astype(np.float32, order="C")
+    _spread(found, np.asarray(mask, np.float32, order="C"))
+    return found
+
+
+def by_erosion(seed: Map, mask: Map) -> Map:
+    """Let the seed (h, w), nowhere below the mask (h, w), sink until nothing changes, nowhere under the mask."""
+    return -by_dilation(-seed, -mask)
+
+
+@njit(cache=True)
+def _spread(found: Map, mask: Map) -> None:
+    """Spread `found` under the mask in place."""
+    height, width = found.shape
+    _scan(found, mask, 1)
+    _scan(found, mask, -1)
+    # A ring: each pixel waits in it at most once, so it cannot overflow.
+    queue = np.empty(height * width, np.int32)
+    waiting = np.zeros((height, width), np.bool_)
+    first, size = 0, 0
+    for y in range(height - 1, -1, -1):
+        for x in range(width - 1, -1, -1):
+            if _can_raise_one(found, mask, y, x):
+                queue[size] = y * width + x
+                waiting[y, x] = True
+                size += 1
+    while size > 0:
+        y, x = queue[first] // width, queue[first] % width
+        first, size = (first + 1) % len(queue), size - 1
+        waiting[y, x] = False
+        for to_y in range(max(0, y - 1), min(height, y + 2)):
+            for to_x in range(max(0, x - 1), min(width, x + 2)):
+                raised = min(found[y, x], mask[to_y, to_x])
+                if raised > found[to_y, to_x]:
+                    found[to_y, to_x] = raised
+                    if not waiting[to_y, to_x]:
+                        queue[(first + size) % len(queue)] = to_y * width + to_x
+                        waiting[to_y, to_x] = True
+                        size += 1
+
+
+@njit(cache=True)
+def _scan(found: Map, mask: Map, step: int) -> None:
+    """One pass that raises each pixel to the highest of the four neighbours just left behind, not over the mask."""
+    height, width = found.shape
+    first_row, past_row = (0, height) if step > 0 else (height - 1, -1)
+    first_column, past_column = (0, width) if step > 0 else (width - 1, -1)
+    for y in range(first_row, past_row, step):
+        before = y - step
+        if 0 <= before < height:
+            for x in range(width):
+                highest = max(found[before, max(0, x - 1)], found[before, x], found[before, min(width - 1, x + 1)])
+                found[y, x] = max(found[y, x], min(highest, mask[y, x]))
+        carried = found[y, first_column]
+        for x in range(first_column, past_column, step):
+            carried = max(found[y, x], min(carried, mask[y, x]))
+            found[y, x] = carried
+
+
+@njit(cache=True)
+def _can_raise_one(found: Map, mask: Map, y: int, x: int) -> bool:
+    """Whether a neighbour lies under both this pixel and its own mask."""
+    height, width = found.shape
+    for to_y in range(max(0, y - 1), min(height, y + 2)):
+        for to_x in range(max(0, x - 1), min(width, x + 2)):
+            if found[to_y, to_x] < min(found[y, x], mask[to_y, to_x]):
+                return True
+    return False

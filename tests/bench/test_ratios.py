@@ -1,0 +1,60 @@
+"""The arithmetic of the ratios, the file they are added to, and the table they are shown in."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.ratios import Measured, record, summarise, table, time_in_turn
+
+PAIRS = [(1.0, 4.0), (3.0, 4.0), (2.0, 4.0)]
+
+
+def measured(*, goal: float, better: str = "lower") -> Measured:
+    return summarise(PAIRS, name="made", goal=goal, better=better, against="a made one")
+
+
+def test_median_and_extremes_are_those_of_the_pairs() -> None:
+    found = measured(goal=0.6)
+    assert (found.ratio, found.low, found.high, found.runs) == (0.5, 0.25, 0.75, 3)
+
+
+def test_each_pair_is_divided_by_its_own_other_half() -> None:
+    found = summarise([(1.0, 2.0), (10.0, 20.0)], name="made", goal=1, better="lower", against="a made one")
+    assert found.low == found.high == 0.5
+
+
+@pytest.mark.parametrize(
+    ("better", "goal", "reached"),
+    [("lower", 0.5, True), ("lower", 0.4, False), ("higher", 0.5, True), ("higher", 0.6, False)],
+)
+def test_a_goal_has_a_good_side(better: str, goal: float, *, reached: bool) -> None:
+    assert measured(goal=goal, better=better).reached is reached
+    assert ("MISSED" in table([measured(goal=goal, better=better)])) is not reached
+
+
+def test_records_are_added_a_line_each(tmp_path: Path) -> None:
+    file = tmp_path / "bench.jsonl"
+    record(measured(goal=0.6), file)
+    record(measured(goal=0.4), file)
+    first, second = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
+    assert list(first) == ["name", "ratio", "low", "high", "goal", "better", "runs", "against"]
+    assert first == {
+        "name": "made",
+        "ratio": 0.5,
+        "low": 0.25,
+        "high": 0.75,
+        "goal": 0.6,
+        "better": "lower",
+        "runs": 3,
+        "against": "a made one",
+    }
+    assert second["goal"] == 0.4
+
+
+def test_ours_and_theirs_are_called_once_each_in_this_order() -> None:
+    called: list[str] = []
+    ours, theirs = time_in_turn(lambda: called.append("ours"), lambda: called.append("theirs"))
+    assert called == ["ours", "theirs"]
+    assert ours > 0
+    assert theirs > 0
