@@ -67,9 +67,13 @@ def _watch(film: Film, label: str, *, shown: bool) -> tuple[list[_Glance], Box]:
     glances, letterbox = list[_Glance](), Letterbox()
     before: npt.NDArray[np.float64] | None = None
     next_look, every = None, int(_BARS_EVERY_SECONDS / film.time_base)
-    width = height = 0
+    width = height = 0  # of the first frame; some recordings change in the middle, and one box is not for both
     with Progress(total=film.num_frames, unit="frames", label=f"look through {label}", shown=shown) as progress:
         for frame in film.frames():
+            if not glances:
+                width, height = frame.width, frame.height
+            elif (frame.width, frame.height) != (width, height):
+                continue
             pts = frame.pts or 0
             small = as_rgb(frame, side=_SIDE)
             levels = small.reshape(_SIDE // _BLOCK, _BLOCK, _SIDE // _BLOCK, _BLOCK, 3).mean(axis=(1, 3))
@@ -77,7 +81,6 @@ def _watch(film: Film, label: str, *, shown: bool) -> tuple[list[_Glance], Box]:
             glances.append(_Glance(pts, likeness(small), _is_flat(small), change))
             before = levels
             if next_look is None or pts >= next_look:
-                width, height = frame.width, frame.height
                 letterbox.add(as_grey(frame))
                 next_look = pts + every
             progress.update(min(len(glances), film.num_frames))
@@ -90,9 +93,8 @@ def _pick(
     kept, shots = Lookalikes(num_bits=duplicate_bits), list[Shot]()
     starts = scene_starts([glance.change for glance in glances], threshold=settings.scene_threshold)
     times = [glance.pts - glances[0].pts for glance in glances]
-    times.append(
-        2 * times[-1] - times[-2] if len(times) > 1 else 1
-    )  # the last frame is shown as long as the one before
+    # The last frame is shown as long as the one before.
+    times.append(2 * times[-1] - times[-2] if len(times) > 1 else 1)
     for start, end in zip(starts, [*starts[1:], len(glances)], strict=True):
         scene = timecode(times[start], unit)
         seconds = [float((time - times[start]) * unit) for time in times[start : end + 1]]

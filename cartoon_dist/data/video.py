@@ -45,12 +45,13 @@ class Film:
     def _open(self) -> None:
         path = self._path
         try:
-            self._container: InputContainer = av.open(str(path))
+            self._container: InputContainer = av.open(str(path), metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             raise PictureError(f"{path}: not a video that can be read ({error.strerror}); check the file") from None
-        streams = [stream for stream in self._container.streams.video if not _is_cover(stream)]
+        # A stream of an unknown kind has no decoder.
+        streams = [s for s in self._container.streams.video if s.codec_context and not _is_cover(s)]
         if not streams:
-            raise PictureError(f"{path}: no video in it, only {_kinds(self._container)}; leave it out")
+            raise PictureError(f"{path}: no video in it to decode (it holds {_kinds(self._container)}); leave it out")
         self._stream: VideoStream = streams[0]
         self._stream.codec_context.thread_count = self._num_threads
         self._stream.thread_type = "AUTO"

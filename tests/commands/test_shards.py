@@ -151,7 +151,7 @@ def test_what_is_no_film_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.mkv").touch()
     for film, complaint in (
         (tmp_path / "empty.mkv", "not a video that can be read"),
-        (write_sound(tmp_path / "sound.mp4"), "no video in it, only audio; leave it out"),
+        (write_sound(tmp_path / "sound.mp4"), "no video in it to decode (it holds audio); leave it out"),
     ):
         failed = run("cartoons.py", CARTOONS, film, tmp_path / "out")
         assert (failed.returncode, failed.stdout) == (2, "")
