@@ -37,10 +37,8 @@ def slic(lab: Lab, *, num_segments: int, compactness: float) -> Labels:
     """
     height, width = lab.shape[:2]
     rows, columns = _grid(height, width, num_segments)
-    y = ((np.arange(rows) + 0.5) * height / rows).astype(np.intp)
-    x = ((np.arange(columns) + 0.5) * width / columns).astype(np.intp)
-    places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
-    centres = np.concatenate([lab[np.ix_(y, x)], places], axis=-1).reshape(-1, 5).astype(np.float32)
+    centres = np.zeros((rows * columns, 5), np.float32)
+    _recentre(np.ascontiguousarray(np.moveaxis(lab, -1, 0)), _cells(height, width, rows, columns), centres)
     coarse = min(height // rows, width // columns) >= _LEAST_SIDE
     if coarse:
         centres[:, 3:] /= 2
@@ -52,8 +50,7 @@ def slic(lab: Lab, *, num_segments: int, compactness: float) -> Labels:
 def _settle(lab: Lab, centres: Centres, grid: tuple[int, int], compactness: float, rounds: int) -> Labels:
     """Assign pixels and move the centres, in place, so many times; the last assignment is returned."""
     (height, width), (rows, columns) = lab.shape[:2], grid
-    cells = np.ix_(np.arange(height) * rows // height, np.arange(width) * columns // width)
-    labels = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)[cells]
+    labels = _cells(height, width, rows, columns)
     weight = np.float32(compactness**2 * rows * columns / (height * width))
     reach = np.array([np.ceil(_REACH * height / rows), np.ceil(_REACH * width / columns)], np.int32)
     planes = np.ascontiguousarray(np.moveaxis(lab, -1, 0))
@@ -61,6 +58,12 @@ def _settle(lab: Lab, centres: Centres, grid: tuple[int, int], compactness: floa
         _assign(planes, centres, reach, weight, labels)
         _recentre(planes, labels, centres)
     return labels
+
+
+def _cells(height: int, width: int, rows: int, columns: int) -> Labels:
+    """The cell of the grid that each pixel lies in, row by row: int32 (h, w)."""
+    down, across = np.arange(height) * rows // height, np.arange(width) * columns // width
+    return (down[:, None] * columns + across[None]).astype(np.int32)
 
 
 def _grid(height: int, width: int, num_segments: int) -> tuple[int, int]:

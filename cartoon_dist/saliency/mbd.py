@@ -74,7 +74,8 @@ def _sweep(brightness: Map, distance: Map, highest: Map, lowest: Map, step: int)
 def _public(photo: Picture) -> Map:
     """As the widely used Python code: mean of RGB, Mahalanobis margins, round centre map, sigmoid about 0.5."""
     red, green, blue = cv2.split(photo.astype(np.float32))
-    barrier = barrier_distance((red + green + blue) / np.float32(3), passes=(INVERSE, RASTER, INVERSE))
+    # The sum in place of the mean: whole numbers, so that which of two paths is as good does not hang on round-off.
+    barrier = barrier_distance(red + green + blue, passes=(INVERSE, RASTER, INVERSE))
     both = stretch(barrier) + unlike_margins_public(rgb_to_lab(photo))
     height, width = photo.shape[:2]
     centred = stretch(both * _centre_map(height, width, half_height=height / 2, half_width=width / 2))

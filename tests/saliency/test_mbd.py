@@ -2,35 +2,18 @@
 
 import heapq
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 from known_objects import scenes
+from slow_mbd import SLOW, slow_reconstruction, slow_scan
 
 from cartoon_dist.saliency.margins import strips, unlike_margins_author, unlike_margins_public
 from cartoon_dist.saliency.mbd import INVERSE, RASTER, barrier_distance, mbd
+from cartoon_dist.saliency.reconstruction import by_dilation, by_erosion
 
 Floats = npt.NDArray[np.float64]
-
-
-def slow_scan(brightness: Floats, passes: tuple[int, ...]) -> Floats:
-    """Carries each pixel's whole path instead of its extremes."""
-    height, width = brightness.shape
-    paths: dict[tuple[int, int], list[float]] = {}
-    for y in range(height):
-        for x in range(width):
-            if y in (0, height - 1) or x in (0, width - 1):
-                paths[y, x] = [brightness[y, x]]
-    for step in passes:
-        for y in range(1, height - 1)[::step]:
-            for x in range(1, width - 1)[::step]:
-                for before in ((y - step, x), (y, x - step)):
-                    if before in paths:
-                        offered = [*paths[before], brightness[y, x]]
-                        known = paths.get((y, x))
-                        if known is None or max(offered) - min(offered) < max(known) - min(known):
-                            paths[y, x] = offered
-    return np.array([[max(paths[y, x]) - min(paths[y, x]) for x in range(width)] for y in range(height)])
 
 
 def true_barrier(brightness: Floats) -> Floats:
@@ -66,6 +49,36 @@ def test_three_passes_come_near_the_true_barrier_from_above() -> None:
     ours, exact = barrier_distance(photo, passes=(INVERSE, RASTER, INVERSE)), true_barrier(photo)
     assert (ours >= exact).all()
     assert (ours - exact).mean() < 0.03 * exact.max()
+
+
+@pytest.mark.parametrize("variant", ["public", "author"])
+@pytest.mark.parametrize("seed", [3, 4])
+def test_the_whole_agrees_with_the_slow_one(variant: str, seed: int) -> None:
+    photo = cv2.resize(next(scenes(count=1, seed=seed)).photo, (300, 120), interpolation=cv2.INTER_AREA)
+    ours, theirs = mbd(photo, variant=variant), SLOW[variant](photo)
+    assert np.abs(ours - theirs).max() < 0.02
+    assert ours.std() > 0.03
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (40, 53)])
+@pytest.mark.parametrize("seed", range(3))
+def test_reconstruction_agrees_with_spreading_a_pixel_at_a_time(shape: tuple[int, int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    mask = random.integers(0, 9, shape).astype(np.float32)
+    lower, higher = mask - random.integers(0, 4, shape), mask + random.integers(0, 4, shape)
+    np.testing.assert_array_equal(by_dilation(lower, mask), slow_reconstruction(lower, mask))
+    np.testing.assert_array_equal(by_erosion(higher, mask), -slow_reconstruction(-higher, -mask))
+
+
+def test_reconstruction_follows_a_spiral() -> None:
+    spiral = np.zeros((41, 41), np.float32)
+    for turn in range(0, 20, 4):
+        spiral[turn, turn : 41 - turn] = spiral[turn : 41 - turn, 40 - turn] = spiral[40 - turn, turn : 41 - turn] = 1
+        spiral[turn + 2 : 41 - turn, turn] = 1
+        spiral[turn + 2, turn : turn + 5] = 1
+    seed = np.zeros_like(spiral)
+    seed[0, 0] = 1
+    np.testing.assert_array_equal(by_dilation(seed, spiral), slow_reconstruction(seed, spiral))
 
 
 def test_a_ring_is_a_barrier_for_what_it_encloses() -> None:
