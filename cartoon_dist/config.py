@@ -185,6 +185,8 @@ class SaliencySettings:
     """How labels are made: `public` is the code the paper's labels came from, mended; `author` the methods' own."""
 
     variant: Literal["public", "author"] = "public"
+    # A folder of maps that somebody else made, taken instead: for deep/a.jpg it holds deep/a.png.
+    external: Annotated[str, Field(min_length=1)] | None = None
 
 
 @settings

@@ -87,12 +87,15 @@ def _warn_without_effect(job: Job, settings: ShardSettings, given: Sequence[str]
         idle["video"] = "without a video"
     if settings.crop == "resize":
         idle |= dict.fromkeys(("scales", "flat_below"), "with crop=resize")
+    if settings.saliency.external is not None:
+        idle.setdefault("saliency.variant", "with saliency.external")
     if settings.test_fraction == 0:
         idle["seed"] = "with test_fraction=0"
     for word in given:
         key = word.partition("=")[0]
-        if key.split(".")[0] in idle:
-            print(f"warning: {key} has no effect {idle[key.split('.')[0]]}", file=sys.stderr)
+        why = idle.get(key.split(".")[0]) or idle.get(key)
+        if why:
+            print(f"warning: {key} has no effect {why}", file=sys.stderr)
 
 
 def _print_plan(job: Job, folder: str, settings: ShardSettings) -> None:
@@ -102,6 +105,9 @@ def _print_plan(job: Job, folder: str, settings: ShardSettings) -> None:
     num_scenes = len({picture.scene for picture in job.pictures})
     counts = count(len(job.pictures), job.domain)
     print(f"pictures: {len(job.pictures)} under {job.root}, in {num_scenes} scenes")
+    if any(picture.map_bytes is not None for picture in job.pictures):
+        num_maps = sum(bool(picture.map_bytes) for picture in job.pictures)
+        print(f"maps: {num_maps} of {len(job.pictures)} pictures have one")
     print(
         f"{folder}: would hold {counts} in {count(job.num_shards, 'shard')} "
         f"({len(job.pictures) - num_test} train, {num_test} test){_before_tiling(job.settings)}; nothing written"

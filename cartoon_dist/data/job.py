@@ -12,6 +12,7 @@ from typing import Any
 
 from cartoon_dist import nested
 from cartoon_dist.config import ShardSettings
+from cartoon_dist.data.external import with_maps
 from cartoon_dist.data.manifest import (
     JOB,
     MANIFEST,
@@ -87,7 +88,12 @@ def plan_job(
         return choose_frames(path, settings.video, duplicate_bits=bits, num_threads=num_threads, shown=shown)
 
     sources = find_sources(inputs, test_fraction=settings.test_fraction, seed=settings.seed, frames_of=frames_of)
-    return Job(domain, shaping, settings_sha256(domain, shaping), sources.root, sources.pictures)
+    pictures = sources.pictures
+    if domain == "photo" and settings.saliency.external is not None:
+        folder_of_maps = Path(settings.saliency.external).absolute()  # mending may be asked for from elsewhere
+        shaping["saliency"] = {**shaping["saliency"], "external": str(folder_of_maps)}
+        pictures = with_maps(pictures, folder_of_maps)
+    return Job(domain, shaping, settings_sha256(domain, shaping), sources.root, pictures)
 
 
 def _known_frames(folder: Path, shaping: Mapping[str, object]) -> dict[tuple[str, int], list[Shot]]:
@@ -206,6 +212,7 @@ def _changed_pictures(begun: Job, job: Job) -> list[str]:
         "added": sorted(after.keys() - same),
         "removed": sorted(before.keys() - same),
         "of another size": sorted(name for name in same if before[name].bytes != after[name].bytes),
+        "with another map": sorted(name for name in same if before[name].map_bytes != after[name].map_bytes),
         "of another scene": sorted(name for name in same if before[name].scene != after[name].scene),
     }
     return [f"{len(names)} {kind}: {first_few(names)}" for kind, names in kinds.items() if names]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cartoon_dist import config
+from cartoon_dist import config, nested
 from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.build import build_missing, claimed, writing
+from cartoon_dist.data.external import map_bytes
 from cartoon_dist.data.job import RESTORE, Job, first_few, read_job
 from cartoon_dist.data.manifest import JOB, MANIFEST, index_path, read_manifest, write_record
 from cartoon_dist.data.verify import Finding, verify, verify_shard_alone
@@ -69,10 +70,15 @@ def _require_sources(job: Job, numbers: Sequence[int]) -> None:
     gone = []
     for picture in (job.pictures[position] for number in numbers for position in job.shard(number)):
         path = Path(job.root, picture.file)
-        if (path.stat().st_size if path.is_file() else 0) != picture.bytes:
+        same_map = picture.map_bytes is None or picture.map_bytes == map_bytes(picture, _folder_of_maps(job))
+        if (path.stat().st_size if path.is_file() else 0) != picture.bytes or not same_map:
             gone.append(picture.name)
     if gone:
         raise ShardError(
-            f"{job.root}: {len(gone)} pictures of the broken shards are gone or changed: {first_few(gone)}; "
-            "put them back, or build the shards into a new folder"
+            f"{job.root}: {len(gone)} pictures of the broken shards, or their maps, are gone or changed: "
+            f"{first_few(gone)}; put them back, or build the shards into a new folder"
         )
+
+
+def _folder_of_maps(job: Job) -> Path:
+    return Path(str(nested.flatten(job.settings)["saliency.external"]))

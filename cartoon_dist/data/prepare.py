@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cartoon_dist.config import ShardSettings
+from cartoon_dist.data.external import cut_map, read_map
 from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain, sample_key
 from cartoon_dist.data.sources import Source
 from cartoon_dist.errors import PictureError
@@ -67,8 +68,9 @@ def prepare(task: Task, domain: Domain, settings: ShardSettings) -> Prepared:
     try:
         picture, data = _load(task, settings.max_megapixels)
         crops = _crops(picture, settings)
+        given = _given_map(task, domain, settings, picture)
         samples = [
-            _sample(task, domain, settings, square, data, number if settings.crop == "tile" else None)
+            _sample(task, domain, settings, square, data, number if settings.crop == "tile" else None, given)
             for number, square in enumerate(crops)
         ]
     except PictureError as error:
@@ -103,11 +105,29 @@ def _crops(picture: Picture, settings: ShardSettings) -> list[crop.Crop]:
     return crop.tile(picture, size=size, scales=settings.scales, flat_below=settings.flat_below)
 
 
+def _given_map(task: Task, domain: Domain, settings: ShardSettings, picture: Picture) -> Picture | None:
+    """The whole picture's label when somebody else made it."""
+    folder = settings.saliency.external
+    if domain == "cartoon" or folder is None:
+        return None
+    # A map of the square that is cut out could belong to any tile.
+    size, original = settings.image_size if settings.crop == "resize" else 0, (picture.shape[1], picture.shape[0])
+    return read_map(task.picture, Path(folder), original=original, size=size, max_megapixels=settings.max_megapixels)
+
+
 def _sample(
-    task: Task, domain: Domain, settings: ShardSettings, square: crop.Crop, data: bytes | None, number: int | None
+    task: Task,
+    domain: Domain,
+    settings: ShardSettings,
+    square: crop.Crop,
+    data: bytes | None,
+    number: int | None,
+    given: Picture | None,
 ) -> PreparedSample:
     ending, stored = _stored(square, data)
-    if domain == "photo":
+    if given is not None:
+        label = cut_map(given, square)
+    elif domain == "photo":
         label = _saliency(square.pixels, settings)
     else:
         label = smooth_edges(square.pixels)

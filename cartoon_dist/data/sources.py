@@ -48,7 +48,8 @@ FramesOf = Callable[[Path, str], Sequence[Shot]]
 class Source:
     """One input picture; `name` is its path below the job's root, with forward slashes.
 
-    A frame of a video has the video's path and its time code for a name, and the video's size in `bytes`.
+    A frame of a video has the video's path and its time code for a name, and the video's size in `bytes`. `map_bytes`
+    is the size of a label that somebody else made, 0 where it is missing, None where labels are made here.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Source:
     split: Split
     bytes: int
     frame: Frame | None = None
+    map_bytes: int | None = None
 
     @property
     def file(self) -> str:

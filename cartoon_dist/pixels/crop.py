@@ -40,6 +40,13 @@ def resize(picture: Picture, *, size: int) -> Crop:
     return _cut(picture, scaled, left=left, top=top, size=size)
 
 
+def follow(whole: Picture, square: Crop) -> Picture:
+    """Scale a picture of the same whole, such as its map, uint8 (h, w), as the square's was and cut the same square."""
+    size = square.pixels.shape[0]
+    scaled = _fit(whole, square.scaled)
+    return np.ascontiguousarray(scaled[square.top : square.top + size, square.left : square.left + size])
+
+
 def tile(picture: Picture, *, size: int, scales: Sequence[float], flat_below: float) -> list[Crop]:
     """Cut the picture, scaled to each short side of scale * size pixels, into a centred grid of squares.
 
@@ -68,9 +75,15 @@ def _scale(picture: Picture, *, short: int) -> Picture:
     ratio = short / min(height, width)
     if ratio == 1:
         return picture
-    size = (max(short, round(width * ratio)), max(short, round(height * ratio)))
+    return _fit(picture, (max(short, round(width * ratio)), max(short, round(height * ratio))))
+
+
+def _fit(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Scale to a width and height in pixels."""
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
     # Area averages what falls together; when enlarging it would only repeat pixels.
-    how = cv2.INTER_AREA if ratio < 1 else cv2.INTER_CUBIC
+    how = cv2.INTER_AREA if size[0] * size[1] < picture.shape[0] * picture.shape[1] else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
 
 

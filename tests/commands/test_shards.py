@@ -88,6 +88,19 @@ def test_broken_pictures_are_named_and_settings_without_effect_warned_about(tmp_
     assert last_line(made.stdout) == f"{tmp_path}/out: 1 cartoon in 1 shard (1 train, 0 test), 1 skipped"
 
 
+def test_labels_of_others_are_named_by_a_dry_run_and_leave_the_variant_without_effect(tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    words = [f"saliency.external={tmp_path}/maps", "saliency.variant=author", "--dry-run"]
+    told = run("photos.py", SAMPLES / "photos", tmp_path / "out", *words)
+    assert told.returncode == 0
+    assert f'saliency.external: "{tmp_path}/maps"' in told.stdout
+    assert "maps: 0 of 24 pictures have one" in told.stdout
+    assert told.stderr == "warning: saliency.variant has no effect with saliency.external\n"
+    failed = run("photos.py", SAMPLES / "photos", tmp_path / "out", f"saliency.external={tmp_path}/no")
+    assert failed.returncode == 2
+    assert failed.stderr.startswith(f"error: {tmp_path}/no: no such folder; saliency.external names")
+
+
 @contextlib.contextmanager
 def begun(inputs: Path, out: Path) -> Iterator[subprocess.Popen[str]]:
     """A build with two workers, given once its first shard is marked complete and many are still to come."""
