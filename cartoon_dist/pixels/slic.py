@@ -33,7 +33,7 @@ def slic(lab: Lab, *, num_segments: int, compactness: float) -> Labels:
     """Number of the superpixel of each pixel of a Lab picture (h, w, 3): int32 (h, w); numbers may be left out.
 
     There are about `num_segments`, never more than pixels. D^2 = colour distance^2 + (compactness * distance / S)^2
-    (Eq 3), where S is the side of a square of the usual size. A superpixel may have several pieces; see `join_pieces`.
+    (Eq 3), where S is the side of a square of the usual size. A superpixel may have several pieces; see `pieces`.
     """
     height, width = lab.shape[:2]
     rows, columns = _grid(height, width, num_segments)
@@ -141,40 +141,3 @@ def _recentre(planes: Planes, labels: Labels, centres: Centres) -> None:
         if totals[number, 5] > 0:
             for part in range(5):
                 centres[number, part] = totals[number, part] / totals[number, 5]
-
-
-@njit(cache=True)
-def join_pieces(labels: Labels, least_pixels: float) -> Labels:
-    """Make each superpixel one piece: int32 (h, w) numbers from 0, each a 4-connected piece of one in `labels`.
-
-    Pieces of fewer than `least_pixels` are added to the one left of or above their topmost pixel (the paper's
-    last step); only the piece in the top left corner, which has none there, is kept however small.
-    """
-    height, width = labels.shape
-    joined = np.full((height, width), np.int32(-1), np.int32)
-    piece = np.empty((height * width, 2), np.int32)
-    number = np.int32(0)
-    for first_y in range(height):
-        for first_x in range(width):
-            if joined[first_y, first_x] >= 0:
-                continue
-            joined[first_y, first_x] = number
-            piece[0, 0], piece[0, 1] = first_y, first_x
-            seen, size = 0, 1
-            while seen < size:
-                y, x = piece[seen, 0], piece[seen, 1]
-                seen += 1
-                for step_y, step_x in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-                    to_y, to_x = y + step_y, x + step_x
-                    inside = 0 <= to_y < height and 0 <= to_x < width
-                    if inside and joined[to_y, to_x] < 0 and labels[to_y, to_x] == labels[y, x]:
-                        joined[to_y, to_x] = number
-                        piece[size, 0], piece[size, 1] = to_y, to_x
-                        size += 1
-            if size >= least_pixels or (first_y == 0 and first_x == 0):
-                number += np.int32(1)
-                continue
-            onto = joined[first_y, first_x - 1] if first_x > 0 else joined[first_y - 1, first_x]
-            for index in range(size):
-                joined[piece[index, 0], piece[index, 1]] = onto
-    return joined

@@ -9,7 +9,8 @@ from numba import njit
 
 from cartoon_dist.pixels.decode import Picture
 from cartoon_dist.pixels.lab import rgb_to_lab
-from cartoon_dist.pixels.slic import join_pieces, slic
+from cartoon_dist.pixels.pieces import join_pieces
+from cartoon_dist.pixels.slic import slic
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -60,7 +61,7 @@ def split(photo: Picture, *, num_segments: int, compactness: float, blur_pixels:
     """Cut a photo, uint8 RGB (h, w, 3), into about `num_segments` superpixels; the same photo gives the same ones.
 
     `compactness` weighs position against Lab colour, `blur_pixels` is the sigma of the blur before; with `connected`
-    each superpixel is one piece, and pieces under a quarter of the usual size join a neighbour.
+    each superpixel is one piece, and pieces under a quarter of the usual size join the neighbour most like them.
     """
     lab, num_pixels = rgb_to_lab(photo), photo.shape[0] * photo.shape[1]
     if blur_pixels > 0:
@@ -68,7 +69,7 @@ def split(photo: Picture, *, num_segments: int, compactness: float, blur_pixels:
     num_segments = min(num_segments, num_pixels)
     labels = slic(lab, num_segments=num_segments, compactness=compactness)
     if connected:
-        labels = join_pieces(labels, _LEAST_SHARE * num_pixels / num_segments)
+        labels = join_pieces(labels, lab, _LEAST_SHARE * num_pixels / num_segments)
     # Superpixels that have lost all their pixels are left out: they have no mean.
     used = np.bincount(labels.ravel()) > 0
     compact = np.cumsum(used, dtype=np.int32) - np.int32(1)

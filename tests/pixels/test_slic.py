@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from running import ROOT
 from skimage.color import rgb2lab
+from skimage.measure import label as pieces
 from skimage.segmentation import slic as skimage_slic
 
 from cartoon_dist.pixels.decode import decode
 from cartoon_dist.pixels.lab import rgb_to_lab
-from cartoon_dist.pixels.slic import join_pieces, slic
+from cartoon_dist.pixels.pieces import join_pieces
+from cartoon_dist.pixels.slic import slic
 from cartoon_dist.pixels.superpixels import split
 
 PHOTOS = sorted((ROOT / "shards/samples/photos").glob("*.jpg"))[::4]
@@ -72,12 +74,30 @@ def test_a_flat_picture_is_cut_into_about_as_many_cells_as_asked(shape: tuple[in
     assert 0.8 * asked <= len(np.unique(labels)) <= 1.2 * asked
 
 
-def test_pieces_are_joined_by_size() -> None:
+def test_small_pieces_join_the_neighbour_of_the_nearest_colour() -> None:
     labels = np.zeros((6, 8), np.int32)
     labels[:, 4:] = 1
     labels[2, 5] = 0  # cut off from the other zeros, and too small
+    labels[0, 0] = 3  # too small, in the corner, where there is nothing before it
     labels[3:, 6:] = 2  # large enough
-    joined = join_pieces(labels, 4.0)
-    assert joined[2, 5] == joined[2, 4] == joined[0, 7]
+    labels[5, 3:5] = 4  # too small, and between two
+    lab = np.zeros((6, 8, 3), np.float32)
+    lab[:, 4:, 0], lab[5, 3:5, 0] = 50, 40
+    joined = join_pieces(labels, lab, 4.0)
+    assert joined[2, 5] == joined[2, 4] == joined[0, 7] == joined[5, 3]
+    assert joined[0, 0] == joined[1, 1] != joined[0, 7]
     assert len(np.unique(joined)) == 3
-    assert len(np.unique(join_pieces(labels, 1.0))) == 4
+    assert len(np.unique(join_pieces(labels, lab, 1.0))) == 6
+
+
+@pytest.mark.parametrize("least", [1, 5, 40, 10_000])
+def test_pieces_are_whole_and_none_is_small(least: int) -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, (25, 31)).astype(np.int32)
+    joined = join_pieces(labels, random.random((25, 31, 3), np.float32), float(least))
+    _, sizes = np.unique(joined, return_counts=True)
+    assert sizes.min() >= min(least, labels.size)
+    assert all(pieces(joined == number, connectivity=1).max() == 1 for number in np.unique(joined))
+    parted = pieces(labels, connectivity=1, background=-1)
+    for there in np.unique(joined):
+        assert np.isin(parted, parted[joined == there]).sum() == (joined == there).sum()
