@@ -74,9 +74,10 @@ def _require_sources(job: Job, numbers: Sequence[int]) -> None:
         if (path.stat().st_size if path.is_file() else 0) != picture.bytes or not same_map:
             gone.append(picture.name)
     if gone:
+        maps = ", or their maps," if any(picture.map_bytes is not None for picture in job.pictures) else ""
         raise ShardError(
-            f"{job.root}: {len(gone)} pictures of the broken shards, or their maps, are gone or changed: "
-            f"{first_few(gone)}; put them back, or build the shards into a new folder"
+            f"{job.root}: {len(gone)} pictures of the broken shards{maps} are gone or changed: {first_few(gone)}; "
+            "put them back, or build the shards into a new folder"
         )
 
 
