@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from skimage.segmentation import slic
 
-from bench.ratios import Measured, record, seconds, show, summarise, table, time_in_turn
+from bench.ratios import Measured, publish, seconds, show, summarise, time_in_turn
 from cartoon_dist.pixels.crop import resize
 from cartoon_dist.pixels.decode import Picture, decode
 from cartoon_dist.pixels.lab import rgb_to_lab
@@ -64,7 +64,4 @@ def _stages(photo: Picture) -> dict[str, Callable[[Picture], object]]:
 
 
 if __name__ == "__main__":
-    found = list(main())
-    for one in found:
-        record(one)
-    show(table(found))
+    publish(main())

@@ -89,3 +89,11 @@ def show(text: str) -> None:
     """Print at once, also into a file or a pipe."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def publish(results: Iterable[Measured]) -> None:
+    """Add each measurement to the file once all are made, and print their table."""
+    found = list(results)
+    for one in found:
+        record(one)
+    show(table(found))

@@ -34,6 +34,19 @@ def train(words: Sequence[str | Path], *, num_processes: int = 1) -> subprocess.
     return _run(train_command(words, num_processes=num_processes), ROOT)
 
 
+def with_little_room(name: str, *words: str | Path, kibibytes: int) -> subprocess.CompletedProcess[str]:
+    """Run a script where no file may grow beyond so much: it stops a write in its middle, as a full disk does."""
+    command = [sys.executable, str(ROOT / name), *map(str, words)]
+    return subprocess.run(
+        ["bash", "-c", f'ulimit -f {kibibytes}; exec "$@"', "bash", *command],
+        env=environment() | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+
+
 def environment() -> dict[str, str]:
     """This process's environment, with one thread a process: two processes on two cores."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

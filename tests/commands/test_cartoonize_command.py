@@ -1,8 +1,6 @@
 """Drawing a folder of pictures as a user does it, with all that may lie in one."""
 
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -11,7 +9,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
-from running import ROOT, environment, script
+from running import ROOT, script, with_little_room
 
 from cartoon_dist.commands import entry
 from cartoon_dist.commands.cartoonize import main
@@ -174,16 +172,7 @@ def test_a_full_disk_stops_and_leaves_the_old_drawing_whole(run: Path, tmp_path:
     old = put(target / "b.png", noise(8, 8, 3)).read_bytes()
     put(source / "b.png", noise(120, 120, 3))
     put(source / "c.png", noise(12, 12, 3))
-    words = [sys.executable, ROOT / "launch/cartoonize.py", run, source, target]
-    # No file may grow beyond 4 KiB, which stops a write in its middle as a full disk does.
-    done = subprocess.run(
-        ["bash", "-c", 'ulimit -f 4; exec "$@"', "bash", *map(str, words)],
-        env=environment() | {"PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = with_little_room("launch/cartoonize.py", run, source, target, kibibytes=4)
     assert done.returncode == entry.MENDABLE, done.stderr
     [error] = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert f"{target / 'b.png'}: cannot be written (File too large)" in error

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from running import ROOT, environment, script, wait_for
+from running import ROOT, environment, script, wait_for, with_little_room
 
 PHOTOS = ROOT / "shards/samples/photos"
 SETTINGS = ["image_size=64", "num_workers=1", "samples_per_shard=3"]
@@ -86,16 +86,7 @@ def test_a_full_disk_leaves_whole_shards_and_one_line(tmp_path: Path) -> None:
         if number >= 6:
             picture = np.random.default_rng(number).integers(0, 256, picture.shape, np.uint8)
         cv2.imwrite(str(inputs / f"{number}.png"), picture)
-    words = [sys.executable, ROOT / "shards/cartoons.py", inputs, out, *SETTINGS]
-    # No file may grow beyond 32 KiB, which stops a write in its middle as a full disk does.
-    failed = subprocess.run(
-        ["bash", "-c", 'ulimit -f 32; exec "$@"', "bash", *map(str, words)],
-        env=environment() | {"PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    failed = with_little_room("shards/cartoons.py", inputs, out, *SETTINGS, kibibytes=32)
     assert (failed.returncode, failed.stdout) == (2, ""), failed.stderr
     assert "Traceback" not in failed.stderr
     [error] = [line for line in failed.stderr.splitlines() if line.startswith("error:")]
