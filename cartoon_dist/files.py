@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,28 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file under a temporary name, push it to the disk, then rename it: a reader sees the old file or the new
     one."""
+    with _written(path, content) as temporary:
+        temporary.replace(path)
+
+
+def write_first(path: Path, content: str | bytes) -> bool:
+    """Write a file whole unless one is there already, and tell whether it was written: of several writers one wins.
+
+    On a file system without hard links the last one wins.
+    """
+    with _written(path, content) as temporary:
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            return False
+        except OSError:
+            temporary.replace(path)
+    return True
+
+
+@contextmanager
+def _written(path: Path, content: str | bytes) -> Iterator[Path]:
+    """The content in a file beside `path`, down on the disk, to be put in its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -25,7 +48,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -56,6 +79,32 @@ def alone(folder: Path, refusal: Exception) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        os.close(descriptor)
+        raise refusal from None
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def alone_in(path: Path, span: range | None, refusal: Exception) -> Iterator[None]:
+    """Hold a span of numbers, or all of them for None, against whoever wants one of them; raise the refusal if late.
+
+    The file carries the locks, one byte a number, and stays empty. The lock goes with its process. A file system
+    without locks protects nothing here, and what is written is put in place whole in any case.
+    """
+    first, length = (0, 0) if span is None else (span.start, len(span))  # to the system no length is all that follows
+    if span is not None and not span:
+        yield
+        return
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        # A lock of the open file and not of the process: a process has it against itself, too.
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, first, length, 0))
+    except (BlockingIOError, PermissionError):
         os.close(descriptor)
         raise refusal from None
     except OSError:

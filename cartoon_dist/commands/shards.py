@@ -17,6 +17,8 @@ from cartoon_dist.data.contact import write_contact_sheet
 from cartoon_dist.data.job import Job, first_few, plan_job
 from cartoon_dist.data.manifest import MANIFEST
 from cartoon_dist.data.sample import Domain
+from cartoon_dist.data.seal import Sealed
+from cartoon_dist.data.slices import read_slice
 from cartoon_dist.errors import ConfigError
 
 SETTING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
@@ -49,15 +51,16 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop by a scheduler is a stop by Ctrl-C
     try:
         job = plan_job(inputs, domain=domain, settings=settings, folder=Path(folder), shown=True)
+        numbers = read_slice(chosen.slice).shards(job.num_shards) if chosen.slice else None
         _warn_without_effect(job, settings, given)
         if chosen.dry_run:
             _print_plan(job, folder, settings)
             return DONE
-        built = build(job, Path(folder), settings, shown=True)
+        built = build(job, Path(folder), settings, shown=True, numbers=numbers)
     except KeyboardInterrupt:
         print(f"{folder}: stopped; finished shards are kept, the same command goes on", file=sys.stderr)
         return STOPPED
-    _report(built, folder)
+    report(built, folder)
     print(summary(built, folder))
     return DONE
 
@@ -66,7 +69,7 @@ def _parser(domain: Domain) -> argparse.ArgumentParser:
     settings = ", ".join(f"{k}={v}" for k, v in nested.flatten(nested.plain(ShardSettings())).items())
     parser = argparse.ArgumentParser(
         prog=f"shards/{domain}s.py",
-        usage=f"%(prog)s {domain.upper()}S... OUT [key=value ...] [--dry-run]",
+        usage=f"%(prog)s {domain.upper()}S... OUT [key=value ...] [--slice K/N] [--dry-run]",
         description=f"Make {_MAKES[domain]}. Run it again to go on where it stopped.",
         epilog=f"settings and their defaults: {settings}. A path that looks like key=value is given as ./key=value.",
     )
@@ -76,6 +79,11 @@ def _parser(domain: Domain) -> argparse.ArgumentParser:
         metavar="PATH",
         help="folders (searched through), globs, pictures, videos or .txt files of one path a line; last, the output "
         "folder",
+    )
+    parser.add_argument(
+        "--slice",
+        metavar="K/N",
+        help="build the K-th of N parts of the shards, as one of N machines that write to the same folder",
     )
     parser.add_argument("--dry-run", action="store_true", help="print settings and counts, write nothing")
     return parser
@@ -118,43 +126,48 @@ def _before_tiling(settings: Mapping[str, object]) -> str:
     return ", before tiling" if settings["crop"] == "tile" else ""
 
 
-def _report(built: Built, folder: str) -> None:
+def report(built: Built, folder: str) -> None:
     """What a person wants to know of a build, on standard error, and its contact sheet."""
-    manifest = built.manifest
-    for picture in manifest.skipped[:_NUM_SKIPPED_SHOWN]:
+    if built.num_prepared:
+        rate = built.num_prepared / max(built.seconds, 1e-9)
+        print(f"rate: {built.num_prepared} prepared in {built.seconds:.3g} s, {rate:.3g} a second", file=sys.stderr)
+    if built.sealed is None:
+        return
+    for picture in built.sealed.manifest.skipped[:_NUM_SKIPPED_SHOWN]:
         print(f"skipped {picture.source}: {picture.reason}", file=sys.stderr)
-    for line in _figures(built, folder):
+    for line in _figures(built.sealed, folder):
         print(line, file=sys.stderr)
     with writing(Path(folder)):
         print(f"contact sheet: {write_contact_sheet(Path(folder))}", file=sys.stderr)
 
 
-def _figures(built: Built, folder: str) -> Iterator[str]:
-    skipped, shards = built.manifest.skipped, built.manifest.shards
+def _figures(sealed: Sealed, folder: str) -> Iterator[str]:
+    skipped, shards = sealed.manifest.skipped, sealed.manifest.shards
     num_samples = sum(shard.num_samples for shard in shards)
     if len(skipped) > _NUM_SKIPPED_SHOWN:
         yield f"skipped {len(skipped) - _NUM_SKIPPED_SHOWN} more; {folder}/{MANIFEST} lists all"
     if skipped:
         reasons = Counter(picture.reason for picture in skipped).most_common(_NUM_REASONS_SHOWN)
         yield f"skipped: {len(skipped)}, mostly: " + "; ".join(f"{times} x {reason}" for reason, times in reasons)
-    if built.near_duplicates:
-        pairs = first_few([f"{picture.name} ~ {picture.of}" for picture in built.near_duplicates])
-        yield f"near-duplicates: {len(built.near_duplicates)} ({pairs}); dedup=true, into a new folder, leaves them out"
-    yield f"size: {sum(shard.bytes for shard in shards) / 1e6:.3g} MB, {built.manifest.image_size} pixels square"
-    if built.num_prepared:
-        rate = built.num_prepared / max(built.seconds, 1e-9)
-        yield f"rate: {built.num_prepared} prepared in {built.seconds:.3g} s, {rate:.3g} a second"
-    if built.manifest.domain == "photo":
-        share = 100 * built.num_flat_labels / num_samples
-        yield f"flat labels: {built.num_flat_labels} of {num_samples} ({share:.3g} %): nothing to look at"
+    if sealed.near_duplicates:
+        near = sealed.near_duplicates
+        pairs = first_few([f"{picture.name} ~ {picture.of}" for picture in near])
+        yield f"near-duplicates: {len(near)} ({pairs}); dedup=true, into a new folder, leaves them out"
+    yield f"size: {sum(shard.bytes for shard in shards) / 1e6:.3g} MB, {sealed.manifest.image_size} pixels square"
+    if sealed.manifest.domain == "photo":
+        share = 100 * sealed.num_flat_labels / num_samples
+        yield f"flat labels: {sealed.num_flat_labels} of {num_samples} ({share:.3g} %): nothing to look at"
 
 
 def summary(built: Built, folder: str) -> str:
     """One line that names what was made: `OUT: 24 photos in 1 shard (22 train, 2 test), 0 skipped`."""
-    shards = built.manifest.shards
-    num_train, num_test = sum(s.num_train for s in shards), sum(s.num_test for s in shards)
-    made = f"{count(num_train + num_test, built.manifest.domain)} in {count(len(shards), 'shard')}"
-    line = f"{folder}: {made} ({num_train} train, {num_test} test), {len(built.manifest.skipped)} skipped"
+    if built.sealed is None:
+        left = f"{count(built.num_open, 'shard')} of other slices still to be built"
+        return f"{folder}: {count(built.num_new, 'shard')} built, {left}"
+    manifest = built.sealed.manifest
+    num_train, num_test = sum(s.num_train for s in manifest.shards), sum(s.num_test for s in manifest.shards)
+    made = f"{count(num_train + num_test, manifest.domain)} in {count(len(manifest.shards), 'shard')}"
+    line = f"{folder}: {made} ({num_train} train, {num_test} test), {len(manifest.skipped)} skipped"
     return line if built.num_new else f"{line}; nothing left to do"
 
 

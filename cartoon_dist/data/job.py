@@ -6,7 +6,7 @@ pictures and is a function of the pictures and the settings alone.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,16 @@ from cartoon_dist.data.manifest import (
     index_path,
     read_index,
     read_record,
+    record_bytes,
     settings_sha256,
     shard_name,
     write_record,
 )
+from cartoon_dist.data.prepare import Task
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.data.sources import Shot, Source, find_sources
 from cartoon_dist.errors import ShardError
+from cartoon_dist.files import write_first
 
 RUN_ONLY = frozenset({"num_workers", "max_broken"})
 """Settings that say how a job runs and leave the shards' bytes as they are."""
@@ -64,6 +67,12 @@ class Job:
     def name(self, number: int) -> str:
         """The file name of a shard's tar."""
         return shard_name(self.domain, number)
+
+
+def task_of(job: Job, position: int) -> Task:
+    """What a worker is told of a picture."""
+    picture = job.pictures[position]
+    return Task(position, Path(job.root, picture.file), picture)
 
 
 def plan_job(
@@ -128,7 +137,10 @@ def settle(job: Job, folder: Path) -> None:
         raise
     except ShardError:
         _require_own(job, folder)
-        write_record(folder / JOB, job)
+        if (folder / JOB).exists():
+            write_record(folder / JOB, job)
+        elif not write_first(folder / JOB, record_bytes(asdict(job))):  # another process has just begun the folder
+            settle(job, folder)
         return
     if begun.domain != job.domain:
         raise ShardError(f"{folder}: holds {begun.domain} shards; build {job.domain} shards into another folder")

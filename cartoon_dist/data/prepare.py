@@ -82,6 +82,16 @@ def prepare(task: Task, domain: Domain, settings: ShardSettings) -> Prepared:
     return Prepared(task, tuple(samples), None if samples else FLAT, _looks(task, picture))
 
 
+def look(task: Task, domain: Domain, settings: ShardSettings) -> int | None:
+    """The likeness of a picture that `prepare` will make samples of, for a fraction of the time; None for others."""
+    try:
+        picture, _ = _load(task, settings.max_megapixels)
+        _given_map(task, domain, settings, picture)
+        return _looks(task, picture) if _crops(picture, settings) else None
+    except (PictureError, OSError, MemoryError):
+        return None
+
+
 def _looks(task: Task, picture: Picture) -> int:
     frame = task.picture.frame
     return likeness(picture) if frame is None else int(frame.looks, 16)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cartoon_dist.data.build import sealed
 from cartoon_dist.data.job import Job, first_few, holds, read_job
 from cartoon_dist.data.manifest import (
     JOB,
@@ -25,6 +24,7 @@ from cartoon_dist.data.manifest import (
     read_manifest,
     settings_sha256,
 )
+from cartoon_dist.data.seal import sealed
 from cartoon_dist.data.soundness import Wanted, sample_problem
 from cartoon_dist.data.tars import read_groups
 from cartoon_dist.errors import ShardError

@@ -4,18 +4,18 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
 from multiprocessing import connection, get_context, parent_process
+from typing import TypeVar
 
 import cv2
 
-from cartoon_dist.config import ShardSettings
-from cartoon_dist.data.prepare import Prepared, Task, prepare
-from cartoon_dist.data.sample import Domain
+from cartoon_dist.data.prepare import Task
 from cartoon_dist.errors import ShardError
+
+Result = TypeVar("Result")
 
 # Each worker is one thread: several would fight over the cores, and sums in another order would be other bytes.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -23,13 +23,14 @@ _TASKS_AHEAD = 4
 """Tasks in flight a worker: enough to keep it busy while the parent writes, few enough to bound the memory."""
 
 
-def prepare_all(tasks: Iterable[Task], *, domain: Domain, settings: ShardSettings) -> Generator[Prepared, None, None]:
-    """Prepare the tasks on settings.num_workers processes (all cores when None); one worker works in this process.
+def work_through(
+    tasks: Iterable[Task], work: Callable[[Task], Result], *, num_workers: int | None
+) -> Generator[Result, None, None]:
+    """Do the work on each task, in so many processes (as many as cores when None); one worker works in this process.
 
     Raises ShardError when a worker dies, which is nearly always a lack of memory.
     """
-    work = partial(prepare, domain=domain, settings=settings)
-    num_workers = settings.num_workers or len(os.sched_getaffinity(0))
+    num_workers = num_workers or len(os.sched_getaffinity(0))
     if num_workers == 1:
         cv2.setNumThreads(1)
         yield from map(work, tasks)
@@ -38,7 +39,7 @@ def prepare_all(tasks: Iterable[Task], *, domain: Domain, settings: ShardSetting
     os.environ.update(_ONE_THREAD)  # numerical libraries read these when they are imported: before any of our code runs
     pool = ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"), initializer=start_worker)
     try:
-        flying: deque[Future[Prepared]] = deque()
+        flying: deque[Future[Result]] = deque()
         for task in tasks:
             flying.append(pool.submit(work, task))
             if len(flying) >= num_workers * _TASKS_AHEAD:

@@ -37,7 +37,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("undisturbed")
     done = script("shards/photos.py", PHOTOS, out, *SETTINGS)
     assert done.returncode == 0, done.stderr
-    assert len(held(out)) == 2 * NUM_SHARDS + 3
+    assert len(held(out)) == 2 * NUM_SHARDS + 4  # job, manifest, contact sheet, lock
     return held(out)
 
 
@@ -93,7 +93,7 @@ def test_a_full_disk_leaves_whole_shards_and_one_line(tmp_path: Path) -> None:
     assert f"{out}: the job cannot go on there (File too large)" in error
     names = {path.name for path in out.iterdir()}
     shards = {f"cartoon-00000{number}{kind}" for number in range(2) for kind in (".tar", ".index.json")}
-    assert names == shards | {"job.json"}
+    assert names == shards | {"job.json", ".lock"}
     before = finished(out)
     made = script("shards/cartoons.py", inputs, out, *SETTINGS)
     assert made.returncode == 0, made.stderr

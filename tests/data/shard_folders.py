@@ -3,10 +3,13 @@
 import hashlib
 from pathlib import Path
 
+import cv2
+
 from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.build import Built, build
 from cartoon_dist.data.job import plan_job
 from cartoon_dist.data.sample import Domain
+from cartoon_dist.data.slices import Slice
 
 SAMPLES = Path(__file__).parents[2] / "shards" / "samples"
 SMALL = ShardSettings(image_size=64, samples_per_shard=3, num_workers=1)
@@ -20,9 +23,25 @@ def linked(folder: Path, num_pictures: int, kind: str = "cartoons") -> Path:
     return folder
 
 
-def built(inputs: Path, out: Path, settings: ShardSettings = SMALL, domain: Domain = "cartoon") -> Built:
-    """Run the job as the command does."""
-    return build(plan_job([str(inputs)], domain=domain, settings=settings), out, settings, shown=False)
+def with_copies(folder: Path) -> Path:
+    """Five pictures, three of them copies of `club.jpg`: smaller, stored again, both."""
+    linked(folder, 2)
+    picture = cv2.imread(str(folder / "club.jpg"))
+    assert picture is not None
+    small = cv2.resize(picture, (300, 300 * picture.shape[0] // picture.shape[1]), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(folder / "a copy.png"), small)
+    cv2.imwrite(str(folder / "the same.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    cv2.imwrite(str(folder / "zz.jpg"), small, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    return folder
+
+
+def built(
+    inputs: Path, out: Path, settings: ShardSettings = SMALL, domain: Domain = "cartoon", slice_: Slice | None = None
+) -> Built:
+    """Run the job, or a slice of it, as the command does."""
+    job = plan_job([str(inputs)], domain=domain, settings=settings)
+    numbers = slice_.shards(job.num_shards) if slice_ else None
+    return build(job, out, settings, shown=False, numbers=numbers)
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ import webdataset
 from shard_folders import SAMPLES, SMALL, built, contents, linked
 
 from cartoon_dist.data.manifest import read_index, read_manifest
-from cartoon_dist.data.workers import prepare_all
+from cartoon_dist.data.workers import work_through
 from cartoon_dist.errors import ShardError
 from cartoon_dist.pixels.crop import resize
 from cartoon_dist.pixels.decode import decode
@@ -102,7 +102,7 @@ def test_the_same_job_again_builds_nothing(tmp_path: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     again = built(inputs, tmp_path / "out", dataclasses.replace(SMALL, num_workers=2, max_broken=0.5))
     assert (first.num_new, again.num_new) == (2, 0)
-    assert again.manifest == first.manifest
+    assert again.sealed.manifest == first.sealed.manifest
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
 
 
@@ -143,14 +143,14 @@ def test_broken_pictures_are_skipped_and_listed(tmp_path: Path) -> None:
     (inputs / "broken.jpg").write_bytes((SAMPLES / "cartoons" / "uni.jpg").read_bytes()[:5000])
     (inputs / "empty.png").touch()
     (inputs / "gone.png").symlink_to(tmp_path / "nowhere")
-    manifest = built(inputs, tmp_path / "out", LENIENT).manifest
+    manifest = built(inputs, tmp_path / "out", LENIENT).sealed.manifest
     assert [(picture.source, picture.reason) for picture in manifest.skipped] == [
         ("broken.jpg", "the JPEG file is cut off"),
         ("empty.png", "the file is empty"),
         ("gone.png", "cannot be read (No such file or directory)"),
     ]
     assert sum(shard.num_samples for shard in manifest.shards) == 4
-    assert built(inputs, tmp_path / "out", LENIENT).manifest == manifest
+    assert built(inputs, tmp_path / "out", LENIENT).sealed.manifest == manifest
 
 
 def test_too_many_broken_pictures_stop_the_job_and_keep_its_shards(tmp_path: Path) -> None:
@@ -167,7 +167,9 @@ def test_a_shard_without_samples_leaves_no_tar(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         (inputs / name).touch()
     settings = dataclasses.replace(LENIENT, samples_per_shard=2)
-    assert [shard.name for shard in built(inputs, tmp_path / "out", settings).manifest.shards] == ["cartoon-000001.tar"]
+    assert [shard.name for shard in built(inputs, tmp_path / "out", settings).sealed.manifest.shards] == [
+        "cartoon-000001.tar"
+    ]
     assert built(inputs, tmp_path / "out", settings).num_new == 0
     (inputs / "club.jpg").unlink()
     with pytest.raises(ShardError, match="none of its 2 pictures gave a sample"):
@@ -209,10 +211,15 @@ def test_odd_names_work(tmp_path: Path, name: str) -> None:
 
 def test_two_jobs_never_write_the_same_folder(tmp_path: Path) -> None:
     inputs = linked(tmp_path / "in", 2)
-    (tmp_path / "out").mkdir()
-    code = (
-        f"import fcntl, os; fcntl.flock(os.open({str(tmp_path / 'out')!r}, 0), 2); print('locked', flush=True); input()"
-    )
+    code = f"""
+from pathlib import Path
+from cartoon_dist.data.build import claimed
+folder = Path({str(tmp_path / "out")!r})
+folder.mkdir()
+with claimed(folder, range(1)):
+    print("locked", flush=True)
+    input()
+"""
     other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with other:
         assert other.stdout is not None
@@ -224,4 +231,4 @@ def test_two_jobs_never_write_the_same_folder(tmp_path: Path) -> None:
 
 
 def test_results_come_in_order_and_the_pool_ends_with_its_reader() -> None:
-    assert list(prepare_all([], domain="cartoon", settings=dataclasses.replace(SMALL, num_workers=2))) == []
+    assert list(work_through([], str, num_workers=2)) == []

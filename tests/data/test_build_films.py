@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 import pytest
 from films import boxed, cartoon, moving, write_film
-from shard_folders import SAMPLES, SMALL, built, contents, linked
+from shard_folders import SAMPLES, SMALL, built, contents, linked, with_copies
 
 from cartoon_dist.data import film as film_room
-from cartoon_dist.data.build import Built, NearDuplicate, build
+from cartoon_dist.data.build import Built, build
 from cartoon_dist.data.job import plan_job
 from cartoon_dist.data.manifest import index_path, read_index, read_manifest
 from cartoon_dist.data.mend import mend
+from cartoon_dist.data.seal import NearDuplicate
 from cartoon_dist.data.verify import verify
 from cartoon_dist.errors import PictureError, ShardError
 from cartoon_dist.pixels.likeness import are_near
@@ -126,7 +127,7 @@ def test_no_two_frames_of_a_film_are_told_of_as_near(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", frames)
     (tmp_path / "club.jpg").symlink_to(SAMPLES / "cartoons" / "club.jpg")
     job = plan_job([str(film), str(tmp_path / "club.jpg")], domain="cartoon", settings=SETTINGS)
-    near = build(job, tmp_path / "out", SETTINGS, shown=False).near_duplicates
+    near = build(job, tmp_path / "out", SETTINGS, shown=False).sealed.near_duplicates
     assert {pair.of for pair in near} <= {"club.jpg"}  # the film's own were dropped when it was looked through
     looks = [picture.frame.looks for picture in job.pictures if picture.frame]
     assert 3 <= len(looks) <= 8
@@ -136,33 +137,26 @@ def test_no_two_frames_of_a_film_are_told_of_as_near(tmp_path: Path) -> None:
 
 @pytest.fixture
 def copies(tmp_path: Path) -> Path:
-    """Five pictures, three of them copies of `club.jpg`: smaller, stored again, both."""
-    folder = linked(tmp_path / "copies", 2)
-    picture = cv2.imread(str(folder / "club.jpg"))
-    assert picture is not None
-    small = cv2.resize(picture, (300, 300 * picture.shape[0] // picture.shape[1]), interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(folder / "a copy.png"), small)
-    cv2.imwrite(str(folder / "the same.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 60])
-    cv2.imwrite(str(folder / "zz.jpg"), small, [cv2.IMWRITE_JPEG_QUALITY, 60])
-    return folder
+    return with_copies(tmp_path / "copies")
 
 
 def test_near_duplicates_are_told_of(copies: Path, tmp_path: Path) -> None:
     first = built(copies, tmp_path / "out", SETTINGS)
     of = "a copy.png"  # the first of them by name
-    assert first.near_duplicates == tuple(NearDuplicate(name, of) for name in ("club.jpg", "the same.jpg", "zz.jpg"))
+    near = tuple(NearDuplicate(name, of) for name in ("club.jpg", "the same.jpg", "zz.jpg"))
+    assert first.sealed.near_duplicates == near
     assert len(samples(tmp_path / "out")) == 5
-    assert built(copies, tmp_path / "out", SETTINGS).near_duplicates == first.near_duplicates
+    assert built(copies, tmp_path / "out", SETTINGS).sealed.near_duplicates == near
 
 
 def test_near_duplicates_are_left_out_and_listed(copies: Path, tmp_path: Path) -> None:
     whole = tmp_path / "one"
     one = built(copies, whole, DEDUP)
     assert [source for _, source in samples(whole)] == ["a copy.png", "concert-1.jpg"]
-    assert [(skipped.source, skipped.reason) for skipped in one.manifest.skipped] == [
+    assert [(skipped.source, skipped.reason) for skipped in one.sealed.manifest.skipped] == [
         (name, "near-duplicate of a copy.png") for name in ("club.jpg", "the same.jpg", "zz.jpg")
     ]
-    assert one.near_duplicates == ()
+    assert one.sealed.near_duplicates == ()
     built(copies, tmp_path / "two", dataclasses.replace(DEDUP, num_workers=2))
     assert contents(tmp_path / "two") == contents(whole)
     for number in range(3):  # each shard alone is built again as it was: the others' hashes are in their indices

@@ -45,8 +45,8 @@ def test_flat_labels_are_counted(tmp_path: Path) -> None:
     for name, level in (("plain.png", 90), ("white.png", 255)):
         cv2.imwrite(str(inputs / name), np.full((64, 64, 3), level, np.uint8))
     made = built(inputs, tmp_path / "out", SMALL, domain="photo")
-    assert (made.num_flat_labels, made.num_prepared) == (2, 4)
+    assert (made.sealed.num_flat_labels, made.num_prepared) == (2, 4)
     shards = read_manifest(tmp_path / "out").shards
     assert sum(read_index(tmp_path / "out", shard.name).num_flat_labels for shard in shards) == 2
     again = built(inputs, tmp_path / "out", SMALL, domain="photo")
-    assert (again.num_flat_labels, again.num_prepared, again.num_new) == (2, 0, 0)
+    assert (again.sealed.num_flat_labels, again.num_prepared, again.num_new) == (2, 0, 0)

@@ -94,7 +94,7 @@ def test_maps_that_cannot_be_used_are_their_pictures_reasons(tmp_path: Path) -> 
     (maps / f"{broken}.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
     (maps / f"{other}.png").rename(maps / f"{other}.bmp")  # says BMP and holds a PNG: content counts
     lenient = with_external(maps, max_broken=1.0)
-    manifest = built(inputs, tmp_path / "out", lenient, domain="photo").manifest
+    manifest = built(inputs, tmp_path / "out", lenient, domain="photo").sealed.manifest
     reasons = {picture.source: picture.reason for picture in manifest.skipped}
     assert set(reasons) == {f"{stem}.jpg" for stem in (missing, small, coloured, broken)}
     assert reasons[f"{missing}.jpg"] == f"has no map in {maps}"
