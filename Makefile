@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test check weights bench clean
+.PHONY: demo test test-slurm check weights bench clean
 .DEFAULT_GOAL := test
 
 # The mark is touched last, so that a cut-off installation is taken up again.
@@ -29,6 +29,10 @@ demo: weights
 
 test: check weights
 	$(BIN)/pytest
+
+# A real Slurm of two nodes on this host, started for its tests and stopped again; as root. A skip is a failure.
+test-slurm: .venv/installed
+	$(BIN)/python tests/slurm/cluster.py
 
 # How fast the parts are, each against something known; adds to bench.jsonl.
 bench: .venv/installed

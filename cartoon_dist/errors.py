@@ -6,7 +6,8 @@
     |- ShardError        a shard or its folder: missing, damaged, made with other settings
     |- WeightsError      pretrained weights: missing, or not the file they should be
     |- CheckpointError   a run folder or a checkpoint in it
-    `- TrainingError     a run that cannot go on
+    |- TrainingError     a run that cannot go on
+    `- ClusterError      a job that cannot be submitted, or that failed
 
 A message is one line: what, where, what to do.
 """
@@ -38,3 +39,7 @@ class CheckpointError(CartoonError):
 
 class TrainingError(CartoonError):
     """The run cannot go on, for instance because a loss is no longer finite."""
+
+
+class ClusterError(CartoonError):
+    """A job cannot be submitted, or one that was submitted has failed."""

@@ -2,7 +2,7 @@
 compared."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,14 @@ def nest(word: str) -> dict[str, Any]:
     for part in reversed(inner):
         value = {part: value}
     return {group: value}
+
+
+def nest_all(words: Iterable[str]) -> dict[str, Any]:
+    """All the words' settings, later over earlier."""
+    values: dict[str, Any] = {}
+    for word in words:
+        merge(values, nest(word))
+    return values
 
 
 def merge(onto: dict[str, Any], values: Mapping[str, Any]) -> None:

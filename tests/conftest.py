@@ -21,14 +21,20 @@ def _one_thread() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """GPU tests say why they did not run."""
+    """Tests that need what is not there say why they did not run."""
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device, and there is none")
+    if item.get_closest_marker("slurm") and not item.config.getoption("--slurm"):
+        pytest.skip("needs a running Slurm: make test-slurm starts one")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`pytest --record` writes the golden files anew; look at the difference before you commit it."""
+    """`pytest --record` writes the golden files anew; look at the difference before you commit it.
+
+    `--slurm` says that a Slurm is running: then its tests are not skipped, and fail where they cannot run.
+    """
     parser.addoption("--record", action="store_true", help="write the golden files anew")
+    parser.addoption("--slurm", action="store_true", help="a Slurm is running: run the tests that need one")
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from cartoon_dist.commands.entry import DONE, STOPPED
 from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.build import Built, build, writing
 from cartoon_dist.data.contact import write_contact_sheet
-from cartoon_dist.data.job import Job, first_few, plan_job
-from cartoon_dist.data.manifest import MANIFEST
+from cartoon_dist.data.job import Job, first_few, plan_job, read_job, require_pictures, settings_of
+from cartoon_dist.data.manifest import MANIFEST, Manifest
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.data.seal import Sealed
 from cartoon_dist.data.slices import read_slice
@@ -52,14 +52,30 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
     try:
         job = plan_job(inputs, domain=domain, settings=settings, folder=Path(folder), shown=True)
         numbers = read_slice(chosen.slice).shards(job.num_shards) if chosen.slice else None
-        _warn_without_effect(job, settings, given)
+        warn_without_effect(job, settings, given)
         if chosen.dry_run:
-            _print_plan(job, folder, settings)
+            print_plan(job, folder, settings)
             return DONE
         built = build(job, Path(folder), settings, shown=True, numbers=numbers)
     except KeyboardInterrupt:
         print(f"{folder}: stopped; finished shards are kept, the same command goes on", file=sys.stderr)
         return STOPPED
+    report(built, folder)
+    print(summary(built, folder))
+    return DONE
+
+
+def build_slice(words: Sequence[str]) -> int:
+    """Build a slice of the job that was begun in a folder; words: FOLDER K/N and settings of how it runs.
+
+    A task of launch/submit.py. The job is read from the folder, so that not every node searches the inputs again.
+    """
+    folder, spelled, *given = words
+    job = read_job(Path(folder))
+    settings = settings_of(job, Path(folder), **nested.nest_all(given))
+    numbers = read_slice(spelled).shards(job.num_shards)
+    require_pictures(job, numbers)
+    built = build(job, Path(folder), settings, shown=True, numbers=numbers)
     report(built, folder)
     print(summary(built, folder))
     return DONE
@@ -89,7 +105,8 @@ def _parser(domain: Domain) -> argparse.ArgumentParser:
     return parser
 
 
-def _warn_without_effect(job: Job, settings: ShardSettings, given: Sequence[str]) -> None:
+def warn_without_effect(job: Job, settings: ShardSettings, given: Sequence[str]) -> None:
+    """Tell of settings that were given and change nothing in this job."""
     idle = {"saliency": "on cartoons"} if job.domain == "cartoon" else {}
     if not any(picture.frame for picture in job.pictures):
         idle["video"] = "without a video"
@@ -106,7 +123,8 @@ def _warn_without_effect(job: Job, settings: ShardSettings, given: Sequence[str]
             print(f"warning: {key} has no effect {why}", file=sys.stderr)
 
 
-def _print_plan(job: Job, folder: str, settings: ShardSettings) -> None:
+def print_plan(job: Job, folder: str, settings: ShardSettings) -> None:
+    """What a dry run says: the settings, and what the folder would hold."""
     for key, value in nested.flatten(nested.plain(settings)).items():
         print(f"{key}: {json.dumps(value)}")
     num_test = sum(picture.split == "test" for picture in job.pictures)
@@ -164,11 +182,15 @@ def summary(built: Built, folder: str) -> str:
     if built.sealed is None:
         left = f"{count(built.num_open, 'shard')} of other slices still to be built"
         return f"{folder}: {count(built.num_new, 'shard')} built, {left}"
-    manifest = built.sealed.manifest
+    line = f"{folder}: {counts(built.sealed.manifest)}"
+    return line if built.num_new else f"{line}; nothing left to do"
+
+
+def counts(manifest: Manifest) -> str:
+    """What a finished folder holds: `24 photos in 1 shard (22 train, 2 test), 0 skipped`."""
     num_train, num_test = sum(s.num_train for s in manifest.shards), sum(s.num_test for s in manifest.shards)
     made = f"{count(num_train + num_test, manifest.domain)} in {count(len(manifest.shards), 'shard')}"
-    line = f"{folder}: {made} ({num_train} train, {num_test} test), {len(manifest.skipped)} skipped"
-    return line if built.num_new else f"{line}; nothing left to do"
+    return f"{made} ({num_train} train, {num_test} test), {len(manifest.skipped)} skipped"
 
 
 def count(number: int, noun: str) -> str:

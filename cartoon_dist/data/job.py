@@ -5,14 +5,14 @@ pictures and is a function of the pictures and the settings alone.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cartoon_dist import nested
+from cartoon_dist import config, nested
 from cartoon_dist.config import ShardSettings
-from cartoon_dist.data.external import with_maps
+from cartoon_dist.data.external import map_bytes, with_maps
 from cartoon_dist.data.manifest import (
     JOB,
     MANIFEST,
@@ -31,7 +31,7 @@ from cartoon_dist.data.manifest import (
 from cartoon_dist.data.prepare import Task
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.data.sources import Shot, Source, find_sources
-from cartoon_dist.errors import ShardError
+from cartoon_dist.errors import ConfigError, ShardError
 from cartoon_dist.files import write_first
 
 RUN_ONLY = frozenset({"num_workers", "max_broken"})
@@ -123,6 +123,34 @@ def read_job(folder: Path) -> Job:
     if job.settings_sha256 != settings_sha256(job.domain, job.settings) or "samples_per_shard" not in job.settings:
         raise ShardError(f"{folder / JOB}: damaged, its settings are not those of their hash; {RESTORE}")
     return job
+
+
+def settings_of(job: Job, folder: Path, **run_only: object) -> ShardSettings:
+    """The settings of a job that was begun in a folder, with others for how it runs."""
+    try:
+        return config.check(ShardSettings, {**job.settings, **run_only})
+    except ConfigError as error:
+        raise ShardError(f"{folder / JOB}: another version wrote it ({error}); build into a new folder") from None
+
+
+def require_pictures(job: Job, numbers: Iterable[int]) -> None:
+    """ShardError unless the pictures of the shards, and their maps, still are there as the job found them."""
+    gone = []
+    for picture in (job.pictures[position] for number in numbers for position in job.shard(number)):
+        path = Path(job.root, picture.file)
+        same_map = picture.map_bytes is None or picture.map_bytes == map_bytes(picture, _folder_of_maps(job))
+        if (path.stat().st_size if path.is_file() else 0) != picture.bytes or not same_map:
+            gone.append(picture.name)
+    if gone:
+        maps = ", or their maps," if any(picture.map_bytes is not None for picture in job.pictures) else ""
+        raise ShardError(
+            f"{job.root}: {len(gone)} pictures of the shards to build{maps} are gone or changed: {first_few(gone)}; "
+            "put them back, or build the shards into a new folder"
+        )
+
+
+def _folder_of_maps(job: Job) -> Path:
+    return Path(str(nested.flatten(job.settings)["saliency.external"]))
 
 
 def settle(job: Job, folder: Path) -> None:

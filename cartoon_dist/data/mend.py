@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cartoon_dist import config, nested
-from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.build import build_missing, claimed, writing
-from cartoon_dist.data.external import map_bytes
-from cartoon_dist.data.job import RESTORE, Job, first_few, read_job
+from cartoon_dist.data.job import RESTORE, Job, read_job, require_pictures, settings_of
 from cartoon_dist.data.manifest import JOB, MANIFEST, index_path, read_manifest, write_record
 from cartoon_dist.data.verify import Finding, verify, verify_shard_alone
-from cartoon_dist.errors import ConfigError, ShardError
+from cartoon_dist.errors import ShardError
 
 
 def mend(folder: Path, *, shown: bool) -> int:
@@ -29,11 +26,12 @@ def mend(folder: Path, *, shown: bool) -> int:
             for number in range(job.num_shards)
             if job.name(number) in broken or not index_path(folder, job.name(number)).exists()
         ]
-        _require_sources(job, numbers)
+        require_pictures(job, numbers)
         for number in numbers:
             index_path(folder, job.name(number)).unlink(missing_ok=True)
         write_record(folder / JOB, job)
-        return build_missing(job, folder, _settings(job, folder), shown=shown).num_new
+        # Pictures that were left out then may be left out again, whatever their share.
+        return build_missing(job, folder, settings_of(job, folder, max_broken=1.0), shown=shown).num_new
 
 
 def _require_job(folder: Path) -> Job:
@@ -56,30 +54,3 @@ def _findings(folder: Path, job: Job, *, shown: bool) -> Sequence[Finding]:
         return verify(folder, shown=shown)[1]
     except ShardError:  # no manifest, or none that can be read: the shards are judged by their own indices
         return [finding for number in range(job.num_shards) for finding in verify_shard_alone(folder, job, number)]
-
-
-def _settings(job: Job, folder: Path) -> ShardSettings:
-    try:
-        # Pictures that were left out then may be left out again, whatever their share.
-        return config.check(ShardSettings, {**job.settings, "max_broken": 1.0})
-    except ConfigError as error:
-        raise ShardError(f"{folder / JOB}: another version wrote it ({error}); build into a new folder") from None
-
-
-def _require_sources(job: Job, numbers: Sequence[int]) -> None:
-    gone = []
-    for picture in (job.pictures[position] for number in numbers for position in job.shard(number)):
-        path = Path(job.root, picture.file)
-        same_map = picture.map_bytes is None or picture.map_bytes == map_bytes(picture, _folder_of_maps(job))
-        if (path.stat().st_size if path.is_file() else 0) != picture.bytes or not same_map:
-            gone.append(picture.name)
-    if gone:
-        maps = ", or their maps," if any(picture.map_bytes is not None for picture in job.pictures) else ""
-        raise ShardError(
-            f"{job.root}: {len(gone)} pictures of the broken shards{maps} are gone or changed: {first_few(gone)}; "
-            "put them back, or build the shards into a new folder"
-        )
-
-
-def _folder_of_maps(job: Job) -> Path:
-    return Path(str(nested.flatten(job.settings)["saliency.external"]))

@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 _TASKS_AHEAD = 4
 """Tasks in flight a worker: enough to keep it busy while the parent writes, few enough to bound the memory."""
+_PATIENCE_SECONDS = 5.0
+"""How long a worker that was told to end leaves the word to its parent."""
 
 
 def work_through(
@@ -60,10 +62,22 @@ def work_through(
 
 
 def start_worker() -> None:
-    """Set up a worker: one thread, deaf to the terminal's interrupt (the parent ends it), gone when the parent is."""
+    """Set up a worker: one thread, gone when its parent is, deaf to what is said to the parent.
+
+    A terminal interrupts the whole group and a scheduler signals all of a job's processes; the parent answers, and a
+    worker that died of it would look like one that was killed. So one that is told to end does so, but a little later.
+    """
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave_late)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_late(*_: object) -> None:
+    last = threading.Timer(_PATIENCE_SECONDS, os._exit, [1])
+    last.daemon = True
+    last.start()
 
 
 def _leave_with_parent() -> None:

@@ -120,7 +120,7 @@ def test_other_maps_are_refused_and_the_same_ones_mend(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match=rf"1 with another map: {changed.stem}.jpg"):
         built(inputs, tmp_path / "out", with_external(maps), domain="photo")
     (tmp_path / "out" / "photo-000000.tar").write_bytes(b"lost")
-    with pytest.raises(ShardError, match=rf"1 pictures of the broken shards, or their maps, .*{changed.stem}.jpg"):
+    with pytest.raises(ShardError, match=rf"1 pictures of the shards to build, or their maps, .*{changed.stem}.jpg"):
         mend(tmp_path / "out", shown=False)
     with pytest.raises(ShardError, match=r"saliency.external: .*maps -> None"):
         built(inputs, tmp_path / "out", domain="photo")

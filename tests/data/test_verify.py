@@ -163,7 +163,7 @@ def test_a_damaged_manifest_is_mended_from_the_indices(folder: Path, whole: Path
 def test_mending_needs_the_pictures(folder: Path) -> None:
     rewrite(folder / "job.json", lambda values: values.update(root="/nowhere"))
     (folder / SHARD).unlink()
-    with pytest.raises(ShardError, match="3 pictures of the broken shards are gone or changed: "):
+    with pytest.raises(ShardError, match="3 pictures of the shards to build are gone or changed: "):
         mend(folder, shown=False)
     assert index_path(folder, SHARD).exists()
 
