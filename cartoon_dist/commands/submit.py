@@ -118,9 +118,8 @@ class ShardOrder:
         job = submit(self.calls(), self.cluster, name=self.name, folder=self.folder / JOBS)
         if self.cluster.cluster == "slurm":
             print(f"follow it with: squeue -j {job.name}; tail -f {self.out}/{JOBS}/{job.name}_*.err", file=sys.stderr)
-            print(
-                f"{self.out}: job {job.name}, {shards.count(len(job.tasks), 'task')} for {shards.count(num_open, 'shard')}"
-            )
+            tasks, left = shards.count(len(job.tasks), "task"), shards.count(num_open, "shard")
+            print(f"{self.out}: job {job.name}, {tasks} for {left}")
             return DONE
         with Progress(total=self.job.num_shards, unit="shards", label=self.out) as progress:
             job.wait(self._counter(progress))
