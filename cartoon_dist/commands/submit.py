@@ -109,8 +109,8 @@ class ShardOrder:
         """Begin the folder, so that tasks need not search the inputs, and hand the tasks over."""
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            settle(self.job, self.folder)
             with claimed(self.folder):  # not while an earlier job's tasks still run
-                settle(self.job, self.folder)
                 whole, num_open = seal(self.job, self.folder, max_broken=self.settings.max_broken)
         if whole is not None:
             print(f"{self.out}: {shards.counts(whole.manifest)}; nothing left to do")

@@ -25,6 +25,8 @@ from cartoon_dist.progress import Progress
 
 LOCK = ".lock"
 """The file in a shard folder by which jobs keep out of each other's shards."""
+BUSY = "another job is writing there; wait for it or stop it"
+"""What a job is told that comes too late."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,14 @@ def build(job: Job, folder: Path, settings: ShardSettings, *, shown: bool, numbe
         raise ShardError(f"{folder}: a file; the last path is the folder to write to")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        settle(job, folder)
         with claimed(folder, numbers):
-            settle(job, folder)
             return build_missing(job, folder, settings, shown=shown, numbers=numbers)
 
 
 def claimed(folder: Path, numbers: range | None = None) -> AbstractContextManager[None]:
     """Hold a run of a folder's shards, or all, for writing; ShardError while another process holds one of them."""
-    refusal = ShardError(f"{folder}: another job is writing there; wait for it or stop it")
-    return alone_in(folder / LOCK, numbers, refusal)
+    return alone_in(folder / LOCK, numbers, ShardError(f"{folder}: {BUSY}"))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def write_contact_sheet(folder: Path) -> Path:
     strips = []
     for place in range(shown):
         number = (2 * place + 1) * len(shards) // (2 * shown)  # the middle of each of as many equal parts
-        sample, entry = shards.read(number), shards.places[number].entry
+        sample, entry = shards.read(number), shards.entry(number)
         strips.append(Strip((sample.picture, sample.companion), f"{entry.key} ({entry.split})"))
     side = min(SIDE_PIXELS, shards.manifest.image_size)
     data = encode_png(contact_sheet(strips, side=side, columns=min(COLUMNS, shown)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from cartoon_dist import nested
 from cartoon_dist.config import IndexSettings
-from cartoon_dist.data.build import claimed, writing
+from cartoon_dist.data.build import BUSY, writing
 from cartoon_dist.data.job import first_few
 from cartoon_dist.data.manifest import (
     JOB,
@@ -31,7 +31,7 @@ from cartoon_dist.data.soundness import Wanted, read_json_object, sample_problem
 from cartoon_dist.data.tars import Group, read_groups
 from cartoon_dist.data.verify import Finding
 from cartoon_dist.errors import PictureError, ShardError
-from cartoon_dist.files import sha256_of
+from cartoon_dist.files import alone, sha256_of
 from cartoon_dist.pixels.header import read_header
 from cartoon_dist.progress import Progress
 
@@ -70,7 +70,7 @@ def index_folder(folder: Path, settings: IndexSettings, *, shown: bool) -> Index
     manifest that tells of other bytes: it may be the tars that are damaged.
     """
     before = _manifest_before(folder)
-    with writing(folder), claimed(folder):
+    with writing(folder), alone(folder, ShardError(f"{folder}: {BUSY}")):
         findings = list[Finding]()
         tars = [tar for path in _tars(folder) if (tar := _read(path, findings))]
         findings += _repeated(tars)

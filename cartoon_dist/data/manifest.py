@@ -8,6 +8,7 @@ a hash of itself, so that a flipped bit is found in a place that nothing else sp
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
@@ -174,11 +175,17 @@ def read_record(path: Path, kind: type[Record], mend: str) -> Record:
     if _OWN_HASH in values and not _is_as_written(data):
         raise ShardError(f"{path}: damaged, its bytes are not those that were written; {mend}")
     try:
-        return TypeAdapter(kind).validate_python(values)
+        record: Record = _checker(kind).validate_python(values)  # type: ignore[arg-type]  # a class can be hashed
+        return record
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ShardError(f"{path}: damaged, {where}: {first['msg']}; {mend}") from None
+
+
+@functools.cache
+def _checker(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)  # takes longer to make than most records take to check
 
 
 def is_as_written(path: Path) -> bool:

@@ -18,8 +18,8 @@ def mend(folder: Path, *, shown: bool) -> int:
     """
     if not folder.is_dir():
         read_manifest(folder)  # says what is wrong
+    job = _require_job(folder)
     with writing(folder), claimed(folder):
-        job = _require_job(folder)
         broken = {finding.file for finding in _findings(folder, job, shown=shown)}
         numbers = [
             number

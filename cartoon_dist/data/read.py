@@ -4,8 +4,10 @@ A position in a tar stream cannot be restored and a damaged tar loses samples si
 offsets mends both.
 """
 
-import functools
+import bisect
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,91 +23,144 @@ from cartoon_dist.files import sha256_of
 MEMBERS = {"photo": ("photo", "saliency"), "cartoon": ("cartoon", "smoothed")}
 """The picture and its companion, for each domain."""
 
+MAX_OPEN = 256
+"""Shards that stay open: a process may hold 1,024 files on most systems, and a large set has more shards than that."""
+_OPEN: dict[Path, int] = {}
+
 
 class Sample(NamedTuple):
     """A picture (h, w, 3) RGB and its companion, (h, w, 1) for a label and (h, w, 3) for a smoothed cartoon; all
     uint8."""
 
-    key: str
     picture: NDArray[np.uint8]
     companion: NDArray[np.uint8]
 
 
-class Place(NamedTuple):
-    """Where a sample lies."""
-
-    shard: str
-    entry: SampleEntry
-
-
 class Shards:
-    """The samples of one domain's folder that belong to the given split, or to any, in the order of the manifest."""
+    """The samples of one domain's folder that belong to the given split, or to any, in the order of the manifest.
+
+    Opening reads the manifest alone, whose counts say which shard holds which number; a shard's index is read when one
+    of its samples first is, and of it only where the members lie is kept: 32 bytes a sample.
+    """
 
     def __init__(self, *, folder: Path, domain: str, split: Split | None) -> None:
         self.folder = folder
         self.domain = domain
+        self.split = split
         self.manifest: Manifest = read_manifest(folder)
         if self.manifest.domain != domain:
             raise ShardError(
                 f"{folder}: holds {self.manifest.domain}s where {domain}s are wanted; mend data.{domain}s="
             )
-        self.places = [
-            Place(shard.name, entry)
-            for shard in self.manifest.shards
-            for entry in read_index(folder, shard.name).samples
-            if split in (None, entry.split)
-        ]
+        self._ends = list(itertools.accumulate(map(self._count, self.manifest.shards)))
+        self._spans: dict[int, NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
-        return len(self.places)
+        return self._ends[-1] if self._ends else 0
 
     def fingerprint(self) -> str:
         """The manifest's: a hash of all the bytes, of whichever split."""
         return self.manifest.fingerprint()
 
+    def entries(self) -> Iterator[SampleEntry]:
+        """All samples as the indices list them; reads the indices once more."""
+        for which in range(len(self.manifest.shards)):
+            yield from self._entries(which)
+
+    def entry(self, number: int) -> SampleEntry:
+        """Sample `number` as its index lists it; reads the index once more."""
+        which, place = self._place(number)
+        return self._entries(which)[place]
+
     def damaged(self, *, share: slice) -> list[str]:
         """Read every byte of the given share of the shards and say which are not what the manifest says."""
-        return [fault for shard in self.manifest.shards[share] if (fault := self._fault(shard))]
+        numbers = range(len(self.manifest.shards))[share]
+        return [fault for which in numbers if (fault := self._fault(which))]
 
     def read(self, number: int) -> Sample:
         """Decode sample `number`; ShardError when a member is missing or no picture."""
-        place = self.places[number]
-        picture, companion = MEMBERS[self.domain]
-        grey = companion == "saliency"
+        which, place = self._place(number)
+        if which not in self._spans:
+            self._spans[which] = self._spans_of(which)
+        picture, companion = self._spans[which][place].tolist()
+        grey = MEMBERS[self.domain][1] == "saliency"
         return Sample(
-            place.entry.key,
-            self._decode(place, picture, cv2.IMREAD_COLOR_RGB),
-            self._decode(place, companion, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB),
+            self._decode(number, MEMBERS[self.domain][0], picture, cv2.IMREAD_COLOR_RGB),
+            self._decode(
+                number, MEMBERS[self.domain][1], companion, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB
+            ),
         )
 
-    def _fault(self, shard: ShardEntry) -> str | None:
+    def _count(self, shard: ShardEntry) -> int:
+        return {None: shard.num_samples, "train": shard.num_train, "test": shard.num_test}[self.split]
+
+    def _place(self, number: int) -> tuple[int, int]:
+        """The shard that holds a number, and the place among its samples of the split."""
+        which = bisect.bisect_right(self._ends, number)
+        return which, number - (self._ends[which - 1] if which else 0)
+
+    def _entries(self, which: int) -> list[SampleEntry]:
+        shard = self.manifest.shards[which]
+        found = [entry for entry in read_index(self.folder, shard.name).samples if self.split in (None, entry.split)]
+        if len(found) != self._count(shard):
+            raise ShardError(
+                f"{self.folder}/{shard.name}: its index lists {len(found)} samples where the manifest counts "
+                f"{self._count(shard)}; {self._mend()}"
+            )
+        return found
+
+    def _spans_of(self, which: int) -> NDArray[np.int64]:
+        """Offset and length of both members of a shard's samples, (n, 2, 2); a missing member has length 0."""
+        spans = np.zeros((self._count(self.manifest.shards[which]), 2, 2), np.int64)
+        for place, entry in enumerate(self._entries(which)):
+            for name, span in entry.members.items():
+                kind = name.split(".")[0]
+                if kind in MEMBERS[self.domain]:
+                    spans[place, MEMBERS[self.domain].index(kind)] = span
+        return spans
+
+    def _fault(self, which: int) -> str | None:
+        shard = self.manifest.shards[which]
         path = self.folder / shard.name
         try:
+            self._spans[which] = self._spans_of(which)
             found = sha256_of(path)
+        except ShardError as error:
+            return str(error)
         except OSError as error:
             return f"{path}: {error.strerror}"
         return None if found == shard.sha256 else f"{path}: not the bytes its manifest speaks of"
 
-    def _decode(self, place: Place, member: str, flags: int) -> NDArray[np.uint8]:
-        where = next((span for name, span in place.entry.members.items() if name.split(".")[0] == member), None)
-        if where is None:
-            raise self._error(place, f"has no {member}")
-        offset, length = where
-        content = os.pread(_descriptor(self.folder / place.shard), length, offset)
+    def _decode(self, number: int, member: str, span: list[int], flags: int) -> NDArray[np.uint8]:
+        offset, length = span
+        if not length:
+            raise self._error(number, f"has no {member}")
+        shard = self.manifest.shards[self._place(number)[0]].name
+        content = os.pread(_descriptor(self.folder / shard), length, offset)
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
         if pixels is None:
-            raise self._error(place, f"has a {member} that cannot be decoded")
+            raise self._error(number, f"has a {member} that cannot be decoded")
         return np.asarray(pixels, dtype=np.uint8).reshape(*pixels.shape[:2], -1)
 
-    def _error(self, place: Place, what: str) -> ShardError:
-        name = f"{place.shard}: sample '{place.entry.key}'"
-        return ShardError(f"{self.folder}/{name} {what}; rebuild it with shards/verify.py {self.folder} --mend")
+    def _error(self, number: int, what: str) -> ShardError:
+        shard = self.manifest.shards[self._place(number)[0]].name
+        return ShardError(f"{self.folder}/{shard}: sample '{self.entry(number).key}' {what}; {self._mend()}")
+
+    def _mend(self) -> str:
+        return f"rebuild it with shards/verify.py {self.folder} --mend"
 
 
-@functools.cache
 def _descriptor(path: Path) -> int:
-    """An open shard; it stays open for the process's life, and forked workers may share it as pread has no position."""
-    try:
-        return os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise ShardError(f"{path}: {error.strerror}; rebuild it with shards/verify.py {path.parent} --mend") from None
+    """An open shard. Forked workers may share it, as pread has no position; only the last MAX_OPEN stay open."""
+    descriptor = _OPEN.pop(path, None)
+    if descriptor is None:
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise ShardError(
+                f"{path}: {error.strerror}; rebuild it with shards/verify.py {path.parent} --mend"
+            ) from None
+        if len(_OPEN) >= MAX_OPEN:
+            os.close(_OPEN.pop(next(iter(_OPEN))))
+    _OPEN[path] = descriptor  # the last place: the first is that which was not used for longest
+    return descriptor

@@ -83,12 +83,12 @@ def _data(settings: TrainSettings) -> Iterable[tuple[str, ...]]:
         except CartoonError:
             yield f"{domain}s", "not known: the shards were not at hand", "", "", ""
             continue
-        split = [place.entry.split for place in shards.places]
-        sources = {place.entry.source for place in shards.places}
+        counts = shards.manifest.shards
+        sources = {entry.source for entry in shards.entries()}
         yield (
             f"{domain}s",
-            str(split.count("train")),
-            str(split.count("test")),
+            str(sum(shard.num_train for shard in counts)),
+            str(sum(shard.num_test for shard in counts)),
             f"{len(sources)} pictures",
             f"`{shards.fingerprint()[:16]}`",
         )

@@ -1,6 +1,8 @@
 """Reading, against plain tar files and OpenCV; and the share of each process."""
 
+import dataclasses
 import multiprocessing
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -8,8 +10,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from shard_folders import SMALL, built, linked
 
+from cartoon_dist.data import read
 from cartoon_dist.data.batches import Steps, Stream, batches, stream
+from cartoon_dist.data.manifest import index_path, read_index, write_record
 from cartoon_dist.data.plan import Plan
 from cartoon_dist.data.read import Shards
 from cartoon_dist.errors import ShardError
@@ -39,17 +44,17 @@ def test_samples_are_what_the_tar_holds(shards: Path) -> None:
         with tarfile.open(shards / f"{domain}s/{domain}-000000.tar") as tar:
             held = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
         for number in range(len(here)):
-            sample = here.read(number)
-            [name] = [name for name in held if name.startswith(f"{sample.key}.{domain}.")]
+            sample, key = here.read(number), here.entry(number).key
+            [name] = [name for name in held if name.startswith(f"{key}.{domain}.")]
             rgb = cv2.cvtColor(cv2.imdecode(np.frombuffer(held[name], np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
             assert np.array_equal(sample.picture, rgb)
-            assert held[f"{sample.key}.{companion}.png"]
+            assert held[f"{key}.{companion}.png"]
             assert sample.companion.shape == (32, 32, 1 if domain == "photo" else 3)
 
 
 def test_the_splits_share_no_sample_and_no_scene(shards: Path) -> None:
     train, test = opened(shards, "cartoon"), opened(shards, "cartoon", "test")
-    scenes = [{place.entry.scene for place in side.places} for side in (train, test)]
+    scenes = [{entry.scene for entry in side.entries()} for side in (train, test)]
     assert all(scenes)
     assert scenes[0] & scenes[1] == set()
 
@@ -126,11 +131,14 @@ def test_batches_come_in_order_from_any_number_of_workers(shards: Path, num_work
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_sample_that_cannot_be_decoded_is_named(shards: Path, num_workers: int) -> None:
-    here = steps(shards, rank=0, world_size=1)
-    spoilt = here.photos.shards.places[0].entry
-    name = next(member for member in spoilt.members if member.startswith("photo."))
-    spoilt.members[name] = (spoilt.members[name][0] + 1, 40)
+def test_a_sample_that_cannot_be_decoded_is_named(shards: Path, tmp_path: Path, num_workers: int) -> None:
+    shutil.copytree(shards, tmp_path, dirs_exist_ok=True)
+    here = steps(tmp_path, rank=0, world_size=1)
+    spoilt = here.photos.shards.entry(0)
+    offset, _ = next(span for member, span in spoilt.members.items() if member.startswith("photo."))
+    with (tmp_path / "photos/photo-000000.tar").open("r+b") as tar:
+        tar.seek(offset)
+        tar.write(bytes(40))
     with pytest.raises(
         ShardError, match=rf"photo-000000\.tar: sample '{spoilt.key}' has a photo that cannot be decoded"
     ):
@@ -155,8 +163,9 @@ def test_workers_do_not_wait_for_the_threads_of_the_process_they_were_forked_fro
 
 
 def test_a_shard_that_went_away_is_named(shards: Path, tmp_path: Path) -> None:
-    here = opened(shards)
-    here.folder = tmp_path
+    shutil.copytree(shards, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "photos/photo-000000.tar").unlink()
+    here = opened(tmp_path)
     with pytest.raises(ShardError, match=r"photo-000000\.tar: No such file"):
         here.read(0)
     assert here.damaged(share=slice(None)) != []
@@ -165,5 +174,27 @@ def test_a_shard_that_went_away_is_named(shards: Path, tmp_path: Path) -> None:
 def test_the_plan_reaches_every_sample(shards: Path) -> None:
     here = made(shards, "photo")
     order = Plan(seed=3, domain="photo", num_samples=len(here.shards))
-    keys = {here.shards.read(order.sample(position)).key for position in range(len(here.shards))}
-    assert keys == {place.entry.key for place in here.shards.places}
+    keys = {here.shards.entry(order.sample(position)).key for position in range(len(here.shards))}
+    assert keys == {entry.key for entry in here.shards.entries()}
+
+
+def test_a_set_of_many_shards_keeps_few_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built(linked(tmp_path / "in", 5), tmp_path / "out", dataclasses.replace(SMALL, samples_per_shard=1))
+    here = Shards(folder=tmp_path / "out", domain="cartoon", split=None)
+    expected = [here.read(number).picture for number in range(5)]
+    monkeypatch.setattr(read, "MAX_OPEN", 2)
+    monkeypatch.setattr(read, "_OPEN", {})
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for number in (0, 1, 2, 0, 4, 3, 4, 1):
+        assert np.array_equal(here.read(number).picture, expected[number])
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 2
+
+
+def test_an_index_that_counts_otherwise_is_refused(tmp_path: Path) -> None:
+    built(linked(tmp_path / "in", 3), tmp_path / "out")
+    index = read_index(tmp_path / "out", "cartoon-000000.tar")
+    write_record(index_path(tmp_path / "out", index.shard), dataclasses.replace(index, samples=index.samples[:2]))
+    here = Shards(folder=tmp_path / "out", domain="cartoon", split=None)
+    with pytest.raises(ShardError, match=r"its index lists 2 samples where the manifest counts 3; rebuild it with"):
+        here.read(0)
+    assert len(here.damaged(share=slice(None))) == 1

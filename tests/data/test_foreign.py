@@ -74,8 +74,8 @@ def test_a_set_without_records_is_indexed_and_read(tmp_path: Path) -> None:
     held = Shards(folder=out, domain="photo", split="train")
     assert len(held) == 9
     assert held.damaged(share=slice(None)) == []
-    for number, place in enumerate(held.places):
-        sample, seed = held.read(number), int(place.entry.key[-1])
+    for number, entry in enumerate(held.entries()):
+        sample, seed = held.read(number), int(entry.key[-1])
         expected = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)
         assert np.array_equal(sample.picture, expected)
         assert sample.companion.shape == (32, 32, 1)

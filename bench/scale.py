@@ -1,0 +1,123 @@
+"""A set of a million samples as its records tell of it, without the pictures: `python -m bench.scale`.
+
+How long it takes until the first sample could be read, how much memory the whole index takes once every shard has been
+touched, and what a job over as many pictures holds.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.ratios import Measured, publish, show, summarise
+from cartoon_dist.config import ShardSettings
+from cartoon_dist.data.job import Job, plan_job
+from cartoon_dist.data.manifest import JOB, MANIFEST, SampleEntry, ShardIndex, entry_of, index_path, write_record
+from cartoon_dist.data.seal import Gathering
+from cartoon_dist.data.sources import Source
+
+NUM_SAMPLES, PER_SHARD = 1_000_000, 500
+GOAL_SECONDS, GOAL_MEGABYTES = 2.0, 500.0
+RUNS = 3
+OPEN = """
+import resource, sys, time
+from pathlib import Path
+from cartoon_dist.data.read import Shards
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+before, start = peak(), time.perf_counter()
+shards = Shards(folder=Path(sys.argv[1]), domain="photo", split="train")
+number = len(shards) // 2
+shards.entry(number)
+opened, opening = time.perf_counter() - start, peak()
+for which in range(len(shards.manifest.shards)):
+    shards._spans[which] = shards._spans_of(which)
+print(opened, opening - before, time.perf_counter() - start, peak() - before, len(shards))
+"""
+READ_JOB = """
+import resource, sys, time
+from pathlib import Path
+from cartoon_dist.data.job import read_job
+before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+job = read_job(Path(sys.argv[1]))
+print(time.perf_counter() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000)
+"""
+
+
+def main() -> Iterator[Measured]:
+    """Time and memory of opening, each as a share of its goal."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        num_bytes = write(folder)
+        show(
+            f"records: {num_bytes / 1e6:.0f} MB of indices, {(folder / MANIFEST).stat().st_size / 1e6:.2f} MB manifest"
+        )
+        found = [[float(word) for word in run(OPEN, folder)] for _ in range(RUNS)]
+        opened, opening, touched, all_of_it, _ = found[-1]
+        show(f"open: {opened:.2f} s, {opening:.0f} MB; every index read: {touched:.1f} s, {all_of_it:.0f} MB")
+        seconds, megabytes = run(READ_JOB, folder)
+        show(f"job: {(folder / JOB).stat().st_size / 1e6:.0f} MB, read in {float(seconds):.1f} s, {megabytes} MB")
+    yield summarise(
+        [(one[0], GOAL_SECONDS) for one in found],
+        name="index_open_time",
+        goal=1.0,
+        better="lower",
+        against=f"{GOAL_SECONDS:g} s for a million samples",
+    )
+    yield summarise(
+        [(one[3], GOAL_MEGABYTES) for one in found],
+        name="index_memory",
+        goal=1.0,
+        better="lower",
+        against=f"{GOAL_MEGABYTES:g} MB for a million samples, every index read",
+    )
+
+
+def run(code: str, folder: Path) -> list[str]:
+    """What a process of its own prints."""
+    words = [sys.executable, "-c", code, str(folder)]
+    return subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ}).stdout.split()
+
+
+def write(folder: Path) -> int:
+    """Records of a finished photo folder without its tars; the indices' bytes together."""
+    (folder / "in").mkdir()
+    (folder / "in/a.jpg").write_bytes(b"")
+    small = plan_job([str(folder / "in")], domain="photo", settings=ShardSettings())
+    names = [f"holiday/2019-{number % 12 + 1:02d}/IMG_{number:07d}.jpg" for number in range(NUM_SAMPLES)]
+    pictures = tuple(
+        Source(name, name, "test" if number % 10 == 0 else "train", 181_000 + number % 1000)
+        for number, name in enumerate(names)
+    )
+    job = Job("photo", small.settings, small.settings_sha256, "/data/photos", pictures)
+    write_record(folder / JOB, job)
+    gathering, num_bytes = Gathering(job), 0
+    for number in range(job.num_shards):
+        index = made_index(job, number)
+        write_record(index_path(folder, index.shard), index)
+        num_bytes += index_path(folder, index.shard).stat().st_size
+        gathering.entries.append(entry_of(index))
+    write_record(folder / MANIFEST, gathering.manifest())
+    return num_bytes
+
+
+def made_index(job: Job, number: int) -> ShardIndex:
+    """An index as a build writes it, of a tar that is not there."""
+    samples, end = [], 512
+    for position in job.shard(number):
+        picture = job.pictures[position]
+        members = {}
+        for name, size in (("photo.jpg", 21_000), ("saliency.png", 9_000), ("json", 250)):
+            members[name] = (end, size)
+            end += size + 1024
+        samples.append(SampleEntry(f"{position:06d}-img", picture.name, picture.scene, picture.split, members))
+    looks = {
+        job.pictures[position].name: f"{position * 0x9E3779B97F4A7C15F39CC060:032x}"[-32:]
+        for position in job.shard(number)
+    }
+    return ShardIndex(job.name(number), "0" * 64, end, job.settings_sha256, tuple(samples), looks=looks)
+
+
+if __name__ == "__main__":
+    publish(main())
