@@ -37,8 +37,10 @@ def turn(picture: Picture, orientation: int) -> Picture:
 
 def encode_png(picture: Picture) -> bytes:
     """A picture, RGB (h, w, 3) or grey (h, w), as PNG bytes: lossless, and the same bytes each time."""
-    # Run lengths: as small as level 9 on these pictures, and a tenth of its time. Named, as defaults may change.
+    # Run lengths: as small as level 9 on these pictures, and a tenth of its time. One filter for all rows: trying each,
+    # row by row, gains half a percent and takes a third longer. All named, as defaults may change.
     how = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    how += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH]
     swapped = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
     done, data = cv2.imencode(".png", swapped, how)
     if not done:
