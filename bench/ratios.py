@@ -12,6 +12,14 @@ from typing import Literal
 FILE = Path(__file__).parents[1] / "bench.jsonl"
 """A JSON object a line and measurement; added to, never written anew."""
 
+PEAK = """
+import re
+def peak():
+    with open("/proc/self/status") as status:
+        return int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read())[1]) * 1.024e-3
+"""
+"""Defines `peak()`, the most memory in MB that the process has held. (getrusage's counts the parent's, before exec.)"""
+
 Work = Callable[[], object]
 
 

@@ -4,14 +4,13 @@ How long it takes until the first sample could be read, how much memory the whol
 touched, and what a job over as many pictures holds.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.ratios import Measured, publish, show, summarise
+from bench.ratios import PEAK, Measured, publish, show, summarise
 from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.job import Job, plan_job
 from cartoon_dist.data.manifest import JOB, MANIFEST, SampleEntry, ShardIndex, entry_of, index_path, write_record
@@ -22,10 +21,9 @@ NUM_SAMPLES, PER_SHARD = 1_000_000, 500
 GOAL_SECONDS, GOAL_MEGABYTES = 2.0, 500.0
 RUNS = 3
 OPEN = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 from cartoon_dist.data.read import Shards
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 before, start = peak(), time.perf_counter()
 shards = Shards(folder=Path(sys.argv[1]), domain="photo", split="train")
 number = len(shards) // 2
@@ -36,12 +34,12 @@ for which in range(len(shards.manifest.shards)):
 print(opened, opening - before, time.perf_counter() - start, peak() - before, len(shards))
 """
 READ_JOB = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 from cartoon_dist.data.job import read_job
-before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+before, start = peak(), time.perf_counter()
 job = read_job(Path(sys.argv[1]))
-print(time.perf_counter() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000)
+print(time.perf_counter() - start, peak() - before)
 """
 
 
@@ -57,7 +55,8 @@ def main() -> Iterator[Measured]:
         opened, opening, touched, all_of_it, _ = found[-1]
         show(f"open: {opened:.2f} s, {opening:.0f} MB; every index read: {touched:.1f} s, {all_of_it:.0f} MB")
         seconds, megabytes = run(READ_JOB, folder)
-        show(f"job: {(folder / JOB).stat().st_size / 1e6:.0f} MB, read in {float(seconds):.1f} s, {megabytes} MB")
+        size = (folder / JOB).stat().st_size / 1e6
+        show(f"job: {size:.0f} MB, read in {float(seconds):.1f} s, {float(megabytes):.0f} MB")
     yield summarise(
         [(one[0], GOAL_SECONDS) for one in found],
         name="index_open_time",
@@ -76,8 +75,8 @@ def main() -> Iterator[Measured]:
 
 def run(code: str, folder: Path) -> list[str]:
     """What a process of its own prints."""
-    words = [sys.executable, "-c", code, str(folder)]
-    return subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ}).stdout.split()
+    words = [sys.executable, "-c", PEAK + code, str(folder)]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
 
 
 def write(folder: Path) -> int:

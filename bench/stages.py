@@ -15,7 +15,7 @@ from statistics import median
 import cv2
 from skimage.segmentation import slic
 
-from bench.ratios import Measured, publish, seconds, show, summarise, time_in_turn
+from bench.ratios import PEAK, Measured, publish, seconds, show, summarise, time_in_turn
 from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.build import build
 from cartoon_dist.data.job import plan_job
@@ -35,15 +35,15 @@ NUM_FEW, NUM_MANY = 500, 5000
 GOALS: dict[Domain, float] = {"photo": 0.5, "cartoon": 0.1}
 LARGE_GOALS: dict[Domain, float] = {"photo": 0.5, "cartoon": 0.4}
 ONE = ShardSettings(num_workers=1)
-PEAK = """
-import resource, runpy, sys
+RUN = """
+import runpy, sys
 sys.argv = sys.argv[1:]
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(peak())
 """
-"""Runs a script and prints the most memory it held, in KiB."""
+"""Runs a script and prints the most memory it held, in MB."""
 
 
 def main() -> Iterator[Measured]:
@@ -143,10 +143,10 @@ def memory(folder: Path) -> Measured:
     for number in (NUM_MANY, NUM_FEW):
         inputs = many(folder / f"flat-{number}", number, "cartoon")
         words = command("cartoons", inputs, folder / f"peak-{number}", 1)
-        words[1:1] = ["-c", PEAK]
+        words[1:1] = ["-c", PEAK + RUN]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         peaks.append(float(done.stdout.split()[-1]))
-    show(f"memory: {peaks[0] / 1024:.0f} MiB for {NUM_MANY} cartoons, {peaks[1] / 1024:.0f} MiB for {NUM_FEW}")
+    show(f"memory: {peaks[0]:.0f} MB for {NUM_MANY} cartoons, {peaks[1]:.0f} MB for {NUM_FEW}")
     return summarise(
         [(peaks[0], peaks[1])],
         name="shards_memory_flat",

@@ -11,19 +11,40 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.helpers import DelayedSubmission
 from submitit.slurm import slurm
 
-from cartoon_dist.config import ClusterSettings
+from cartoon_dist.config import Count, Positive, settings
 from cartoon_dist.errors import CartoonError, ClusterError
 
 _MAX_REQUEUES = 100
 """How often a task may run out of time; each time it has done a part of its work."""
 _POLL_SECONDS = 0.2
+
+
+@settings
+class ClusterSettings:
+    """Where a command runs as a job, and what it asks of each node."""
+
+    # slurm: submitted to the queue; local: processes on this machine, waited for.
+    cluster: Literal["slurm", "local"] = "slurm"
+    # Tasks of the job, each on a node (or a share of one) of its own.
+    nodes: Count = 1
+    cpus: Count = 8
+    # Memory of a task in GiB; null asks for what the partition gives.
+    mem_gb: Positive | None = None
+    # The time limit of a task; one that reaches it goes back into the queue and goes on.
+    time_hours: Positive = 4.0
+    # How many tasks may run at once; null is all.
+    at_once: Count | None = None
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,20 +101,20 @@ class Submitted:
             raise ClusterError(f"{told}; the logs are in {self.folder}; the same command goes on")
 
 
-def submit(calls: Sequence[Call], settings: ClusterSettings, *, name: str, folder: Path) -> Submitted:
+def submit(calls: Sequence[Call], asked: ClusterSettings, *, name: str, folder: Path) -> Submitted:
     """Hand the calls over as one job; logs and submitit's files go into the folder.
 
     On Slurm it returns at once. Raises ClusterError when there is no Slurm here, or it refuses the job.
     """
-    if settings.cluster == "slurm" and shutil.which("sbatch") is None:
+    if asked.cluster == "slurm" and shutil.which("sbatch") is None:
         raise ClusterError(
             "cluster=slurm: there is no sbatch here; submit from a login node, or run it here with cluster=local"
         )
     folder = folder.absolute()  # nodes are to find it whatever folder they start in
-    kind = submitit.SlurmExecutor if settings.cluster == "slurm" else submitit.LocalExecutor
+    kind = submitit.SlurmExecutor if asked.cluster == "slurm" else submitit.LocalExecutor
     executor = kind(folder, max_num_timeout=_MAX_REQUEUES)
     try:
-        executor.update_parameters(**_parameters(settings, name))
+        executor.update_parameters(**_parameters(asked, name))
         with executor.batch():
             tasks = [executor.submit(call) for call in calls]
     except (FailedSubmissionError, FailedJobError, subprocess.CalledProcessError) as error:
@@ -101,28 +122,28 @@ def submit(calls: Sequence[Call], settings: ClusterSettings, *, name: str, folde
     return Submitted(tasks, folder)
 
 
-def sbatch_file(num_calls: int, settings: ClusterSettings, *, name: str, folder: Path) -> str:
+def sbatch_file(num_calls: int, asked: ClusterSettings, *, name: str, folder: Path) -> str:
     """The file that is handed to sbatch for so many calls."""
     command = f"{sys.executable} -u -m submitit.core._submit {folder}"
     count = num_calls if num_calls > 1 else None
-    return slurm._make_sbatch_string(command=command, folder=folder, map_count=count, **_parameters(settings, name))
+    return slurm._make_sbatch_string(command=command, folder=folder, map_count=count, **_parameters(asked, name))
 
 
-def _parameters(settings: ClusterSettings, name: str) -> dict[str, Any]:
+def _parameters(asked: ClusterSettings, name: str) -> dict[str, Any]:
     """The settings in submitit's words."""
-    minutes = max(1, round(settings.time_hours * 60))
-    if settings.cluster == "local":
+    minutes = max(1, round(asked.time_hours * 60))
+    if asked.cluster == "local":
         return {"timeout_min": minutes}
-    wanted = {key: getattr(settings, key) for key in ("partition", "account", "qos", "constraint")}
+    wanted = {key: getattr(asked, key) for key in ("partition", "account", "qos", "constraint")}
     return {
         **{key: value for key, value in wanted.items() if value is not None},
         "job_name": name,
         "time": minutes,
-        "cpus_per_task": settings.cpus,
+        "cpus_per_task": asked.cpus,
         # Since Slurm 22.05 srun does not take this over from sbatch, and would give the task one core.
-        "srun_args": [f"--cpus-per-task={settings.cpus}"],
-        **({"mem": f"{round(settings.mem_gb * 1024)}MB"} if settings.mem_gb is not None else {}),
-        **({"array_parallelism": settings.at_once} if settings.at_once is not None else {}),
+        "srun_args": [f"--cpus-per-task={asked.cpus}"],
+        **({"mem": f"{round(asked.mem_gb * 1024)}MB"} if asked.mem_gb is not None else {}),
+        **({"array_parallelism": asked.at_once} if asked.at_once is not None else {}),
         # After a node's failure, too.
         "additional_parameters": {"requeue": True},
     }

@@ -235,27 +235,6 @@ class IndexSettings:
     seed: CountOrZero = 0
 
 
-@settings
-class ClusterSettings:
-    """Where a command runs as a job, and what it asks of each node."""
-
-    # slurm: submitted to the queue; local: processes on this machine, waited for.
-    cluster: Literal["slurm", "local"] = "slurm"
-    # Tasks of the job, each on a node (or a share of one) of its own.
-    nodes: Count = 1
-    cpus: Count = 8
-    # Memory of a task in GiB; null asks for what the partition gives.
-    mem_gb: Positive | None = None
-    # The time limit of a task; one that reaches it goes back into the queue and goes on.
-    time_hours: Positive = 4.0
-    # How many tasks may run at once; null is all.
-    at_once: Count | None = None
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    constraint: str | None = None
-
-
 def read(kind: type[Settings], files: Sequence[Path], words: Sequence[str], **defaults: object) -> Settings:
     """Merge defaults, files and `key=value` words, later over earlier, into checked settings of the given kind.
 

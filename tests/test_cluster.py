@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist.cluster import Call, sbatch_file
-from cartoon_dist.config import ClusterSettings
+from cartoon_dist.cluster import Call, ClusterSettings, sbatch_file
 from cartoon_dist.errors import ConfigError
 
 FILE = """\

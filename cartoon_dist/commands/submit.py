@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cartoon_dist import config, nested
-from cartoon_dist.cluster import Call, sbatch_file, submit
+from cartoon_dist.cluster import Call, ClusterSettings, sbatch_file, submit
 from cartoon_dist.commands import shards
 from cartoon_dist.commands.entry import DONE, STOPPED
-from cartoon_dist.config import ClusterSettings, ShardSettings
+from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.build import claimed, writing
 from cartoon_dist.data.job import Job, plan_job, settle
 from cartoon_dist.data.manifest import index_path
