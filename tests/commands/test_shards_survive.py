@@ -1,7 +1,9 @@
 """What may happen to a shard job on a cluster: killed at any moment, a full disk, a second job on the same folder."""
 
+import os
 import random
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +102,18 @@ def test_a_full_disk_leaves_whole_shards_and_one_line(tmp_path: Path) -> None:
     assert re.search(r"^rate: 3 prepared in ", made.stderr, re.MULTILINE)
     assert before.items() <= finished(out).items()
     assert script("shards/verify.py", out).returncode == 0
+
+
+def test_a_stop_said_to_all_processes_is_a_stop_and_no_failure(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["image_size=64", "num_workers=2", "samples_per_shard=1"]
+    command = [sys.executable, ROOT / "shards/photos.py", PHOTOS, out, *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*map(str, command)], env=environment(), start_new_session=True, **pipes) as job:
+        wait_for(out / "photo-000000.index.json", job)
+        os.killpg(job.pid, signal.SIGTERM)  # as Slurm does: to the workers as well
+        printed = job.communicate(timeout=60)
+    assert (job.returncode, printed[0]) == (75, ""), printed[1]
+    assert printed[1].splitlines()[-1].endswith("stopped; finished shards are kept, the same command goes on")
+    done = script("shards/photos.py", PHOTOS, out, *words)
+    assert done.returncode == 0, done.stderr
