@@ -104,16 +104,25 @@ def test_a_full_disk_leaves_whole_shards_and_one_line(tmp_path: Path) -> None:
     assert script("shards/verify.py", out).returncode == 0
 
 
-def test_a_stop_said_to_all_processes_is_a_stop_and_no_failure(tmp_path: Path) -> None:
+def test_workers_that_are_told_to_end_leave_the_word_to_their_parent(tmp_path: Path) -> None:
     out = tmp_path / "out"
     words = ["image_size=64", "num_workers=2", "samples_per_shard=1"]
     command = [sys.executable, ROOT / "shards/photos.py", PHOTOS, out, *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*map(str, command)], env=environment(), start_new_session=True, **pipes) as job:
+    with subprocess.Popen([*map(str, command)], env=environment(), **pipes) as job:
         wait_for(out / "photo-000000.index.json", job)
-        os.killpg(job.pid, signal.SIGTERM)  # as Slurm does: to the workers as well
+        for worker in children(job.pid):  # Slurm tells all processes of a job, in any order
+            os.kill(worker, signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            job.wait(timeout=1)
+        job.terminate()
         printed = job.communicate(timeout=60)
     assert (job.returncode, printed[0]) == (75, ""), printed[1]
     assert printed[1].splitlines()[-1].endswith("stopped; finished shards are kept, the same command goes on")
     done = script("shards/photos.py", PHOTOS, out, *words)
     assert done.returncode == 0, done.stderr
+
+
+def children(parent: int) -> list[int]:
+    threads = Path(f"/proc/{parent}/task").glob("*/children")
+    return [int(child) for thread in threads for child in thread.read_text().split()]
