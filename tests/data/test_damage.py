@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from shard_folders import SMALL, built, contents, linked
 
+from cartoon_dist.data.build import LOCK
 from cartoon_dist.data.job import RESTORE
 from cartoon_dist.data.mend import mend
 from cartoon_dist.data.verify import verify
@@ -94,12 +95,13 @@ def harm(folder: Path, whole: dict[str, bytes], chance: random.Random) -> str:
 
 
 def held(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """The set, without the lock that is no part of it."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LOCK}
 
 
 def restore(folder: Path, whole: dict[str, bytes]) -> None:
     for path in folder.iterdir():
-        if path.name not in whole:
+        if path.name not in {*whole, LOCK}:
             path.unlink()
     for name, data in whole.items():
         path = folder / name
