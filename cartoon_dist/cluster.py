@@ -19,7 +19,7 @@ from submitit.helpers import DelayedSubmission
 from submitit.slurm import slurm
 
 from cartoon_dist.config import Count, Positive, settings
-from cartoon_dist.errors import CartoonError, ClusterError
+from cartoon_dist.errors import ClusterError
 
 _MAX_REQUEUES = 100
 """How often a task may run out of time; each time it has done a part of its work."""
@@ -56,11 +56,7 @@ class Call:
 
     def __call__(self) -> None:
         """Run the command in the job; its status, unless 0, becomes that of the job."""
-        try:
-            status = self.command(self.words)
-        except CartoonError as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)  # noqa: T201
-            status = 2
+        status = self.command(self.words)
         if status:
             sys.exit(status)
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,40 +76,37 @@ def alone(folder: Path, refusal: Exception) -> Iterator[None]:
     A file system without locks protects nothing here, and what is written is put in place whole in any case.
     """
     descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise refusal from None
-    except OSError:
-        pass
-    try:
+    with _locked(descriptor, lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB), refusal):
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def alone_in(path: Path, span: range | None, refusal: Exception) -> Iterator[None]:
-    """Hold a span of numbers, or all of them for None, against whoever wants one of them; raise the refusal if late.
+    """Hold a span of numbers, or all of them for None, as `alone` holds a folder.
 
-    The file carries the locks, one byte a number, and stays empty. The lock goes with its process. A file system
-    without locks protects nothing here, and what is written is put in place whole in any case.
+    The file carries the locks, one byte a number, and stays empty.
     """
     first, length = (0, 0) if span is None else (span.start, len(span))  # to the system no length is all that follows
     if span is not None and not span:
         yield
         return
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    # A lock of the open file and not of the process: a process has it against itself, too.
+    wanted = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, first, length, 0)
+    with _locked(descriptor, lambda: fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted), refusal):
+        yield
+
+
+@contextmanager
+def _locked(descriptor: int, lock: Callable[[], object], refusal: Exception) -> Iterator[None]:
+    """Hold a lock of an open file until it is closed here; the refusal when another has it."""
     try:
-        # A lock of the open file and not of the process: a process has it against itself, too.
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, first, length, 0))
-    except (BlockingIOError, PermissionError):
-        os.close(descriptor)
-        raise refusal from None
-    except OSError:
-        pass
-    try:
+        try:
+            lock()
+        except (BlockingIOError, PermissionError):  # the system may call a lock that another holds either
+            raise refusal from None
+        except OSError:
+            pass
         yield
     finally:
         os.close(descriptor)

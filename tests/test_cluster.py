@@ -1,11 +1,13 @@
 """What is handed to Slurm, word by word."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from cartoon_dist.cluster import Call, ClusterSettings, sbatch_file
+from cartoon_dist.commands.entry import status_of
 from cartoon_dist.errors import ConfigError
 
 FILE = """\
@@ -48,7 +50,7 @@ def refuse(_words: object) -> int:
     raise ConfigError("seed: no\nsuch setting")
 
 
-@pytest.mark.parametrize(("command", "status"), [(lambda _: 75, 75), (refuse, 2)])
+@pytest.mark.parametrize(("command", "status"), [(lambda _: 75, 75), (partial(status_of, refuse), 2)])
 def test_the_status_of_a_command_becomes_its_tasks(
     command: object, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

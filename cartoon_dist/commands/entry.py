@@ -16,12 +16,16 @@ STOPPED = 75
 def run(main: Callable[[Sequence[str]], int]) -> Never:
     """Call main with the command line and leave with its status; an error the user can mend is one line and status
     2."""
+    sys.exit(status_of(main, sys.argv[1:]))
+
+
+def status_of(main: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
+    """Call main; its status, or that of an error the user can mend, which is told."""
     try:
-        status = main(sys.argv[1:])
+        return main(words)
     except CartoonError as error:
         complain(error)
-        status = MENDABLE
-    sys.exit(status)
+        return MENDABLE
 
 
 def complain(error: CartoonError) -> None:
