@@ -1,9 +1,7 @@
 """What may happen to a shard job on a cluster: killed at any moment, a full disk, a second job on the same folder."""
 
-import os
 import random
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -102,27 +100,3 @@ def test_a_full_disk_leaves_whole_shards_and_one_line(tmp_path: Path) -> None:
     assert re.search(r"^rate: 3 prepared in ", made.stderr, re.MULTILINE)
     assert before.items() <= finished(out).items()
     assert script("shards/verify.py", out).returncode == 0
-
-
-def test_workers_that_are_told_to_end_leave_the_word_to_their_parent(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    words = ["image_size=64", "num_workers=2", "samples_per_shard=1"]
-    command = [sys.executable, ROOT / "shards/photos.py", PHOTOS, out, *words]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*map(str, command)], env=environment(), **pipes) as job:
-        wait_for(out / "photo-000000.index.json", job)
-        for worker in children(job.pid):  # Slurm tells all processes of a job, in any order
-            os.kill(worker, signal.SIGTERM)
-        with pytest.raises(subprocess.TimeoutExpired):
-            job.wait(timeout=1)
-        job.terminate()
-        printed = job.communicate(timeout=60)
-    assert (job.returncode, printed[0]) == (75, ""), printed[1]
-    assert printed[1].splitlines()[-1].endswith("stopped; finished shards are kept, the same command goes on")
-    done = script("shards/photos.py", PHOTOS, out, *words)
-    assert done.returncode == 0, done.stderr
-
-
-def children(parent: int) -> list[int]:
-    threads = Path(f"/proc/{parent}/task").glob("*/children")
-    return [int(child) for thread in threads for child in thread.read_text().split()]
