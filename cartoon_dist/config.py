@@ -106,6 +106,8 @@ class OptimizerSettings:
     # The learning rates are multiplied by `factor` at each of these epochs of the GAN phase.
     milestones: tuple[Count, ...] = (100, 150)
     factor: Positive = 0.1
+    # The largest norm of a network's gradient; a longer one is shortened. null leaves all as they are.
+    clip: Positive | None = None
 
 
 @settings
@@ -156,6 +158,8 @@ class TrainSettings:
     seed: CountOrZero = 0
     image_size: Annotated[int, Field(ge=16, multiple_of=4)] = 256
     batch_size: Count = 4
+    # Each process computes its share of a batch in so many equal parts, one after the other: less memory, same result.
+    accumulate: Count = 1
     epochs: Positive = 200.0
     max_steps: Count | None = None
     max_hours: Positive | None = None
@@ -165,6 +169,10 @@ class TrainSettings:
     weights: Literal["ema", "raw"] = "ema"
     weights_folder: str = "weights"
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    # All processes' weights are compared every so many steps: a difference stops the run.
+    compare_every: Count = 500
+    # How long a process may be silent before the others give it up and end.
+    silence_seconds: Positive = 45.0
     log_every: Count = 50
     sample_every: Count = 1000
     num_samples: Count = 8

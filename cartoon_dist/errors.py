@@ -7,6 +7,7 @@
     |- WeightsError      pretrained weights: missing, or not the file they should be
     |- CheckpointError   a run folder or a checkpoint in it
     |- TrainingError     a run that cannot go on
+    |- LostProcessError  another process of the run has gone
     `- ClusterError      a job that cannot be submitted, or that failed
 
 A message is one line: what, where, what to do.
@@ -39,6 +40,14 @@ class CheckpointError(CartoonError):
 
 class TrainingError(CartoonError):
     """The run cannot go on, for instance because a loss is no longer finite."""
+
+
+class LostProcessError(CartoonError):
+    """Another process of the run has gone or does not answer; `rank` is its number."""
+
+    def __init__(self, message: str, *, rank: int) -> None:
+        super().__init__(message)
+        self.rank = rank
 
 
 class ClusterError(CartoonError):

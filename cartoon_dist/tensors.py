@@ -31,6 +31,10 @@ class Batch(NamedTuple):
     cartoon: Images
     smoothed: Images
 
+    def split(self, num_parts: int) -> list["Batch"]:
+        """Equal parts of the batch, in order; a side without samples has none in each."""
+        return [Batch(*sides) for sides in zip(*(side.tensor_split(num_parts) for side in self), strict=True)]
+
 
 def from_bytes(pictures: Bytes, dtype: torch.dtype = torch.float32) -> Float[Tensor, "n c h w"]:
     """Map 0..255 onto [-1, 1]: x / 127.5 - 1."""

@@ -1,9 +1,11 @@
 """`launch/train.py`: read the config, wire the rooms, train."""
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from cartoon_dist import config, distributed
@@ -16,6 +18,7 @@ from cartoon_dist.data.read import Shards
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.files import alone
+from cartoon_dist.presence import together
 from cartoon_dist.runs import setup
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.tensors import Batch
@@ -98,9 +101,23 @@ def _alone(folder: RunFolder) -> AbstractContextManager[None]:
 
 def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
     """Wire the rooms and train; why it stopped early, or an empty string."""
-    engine = Engine(precision=settings.precision)
+    engine = Engine(precision=settings.precision, clip=settings.optimizer.clip)
     _check_shares(settings)
     folder.check_same(settings)
+    with together(settings.silence_seconds, partial(_leave_alone, folder)):
+        return _train_on(engine, settings, folder, report)
+
+
+def _leave_alone(folder: RunFolder, error: CartoonError) -> None:
+    """End at once, and leave the reason: the main thread waits for a process that does not come any more."""
+    if distributed.is_main():
+        folder.write_exit(entry.MENDABLE, str(error))
+    entry.complain(error)
+    os._exit(entry.MENDABLE)
+
+
+def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
+    """Train on the engine's processes; why it stopped early, or an empty string."""
     photos, cartoons = _streams(settings)
     if settings.score_at_end:
         fid.check_ready(settings)
@@ -150,10 +167,12 @@ def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: Tr
 
 
 def _check_shares(settings: TrainSettings) -> None:
-    num = distributed.world_size()
-    if settings.batch_size % num:
+    num, parts = distributed.world_size(), settings.accumulate
+    if settings.batch_size % (num * parts):
+        each = f" in {parts} parts each" if parts > 1 else ""
         raise ConfigError(
-            f"batch_size: {settings.batch_size} cannot be divided over {num} processes; use a multiple of {num}"
+            f"batch_size: {settings.batch_size} cannot be divided over {num} process{'es' if num > 1 else ''}{each}; "
+            f"use a multiple of {num * parts}"
         )
 
 

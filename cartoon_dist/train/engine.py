@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from cartoon_dist import distributed
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.tensors import Batch, from_bytes
 from cartoon_dist.train.state import TrainState, forget_moments
+from cartoon_dist.train.update import Update
 
 
 class Engine:
@@ -24,7 +25,7 @@ class Engine:
     gradient is the gradient of the global batch: N processes compute what one does.
     """
 
-    def __init__(self, *, precision: str) -> None:
+    def __init__(self, *, precision: str, clip: float | None = None) -> None:
         on_cpu = not torch.cuda.is_available()
         _check_precision(precision, on_cpu=on_cpu)
         self.accelerator = Accelerator(
@@ -36,6 +37,7 @@ class Engine:
                 InitProcessGroupKwargs(timeout=timedelta(seconds=distributed.WAIT_SECONDS)),
             ],
         )
+        self.clip = clip
         self.dtype = torch.float64 if precision == "fp64" else torch.float32
         # One scaler a network: with a shared one, an overflow in D's step would shrink G's scale as well.
         self.scalers: defaultdict[str, torch.amp.GradScaler] = defaultdict(
@@ -55,32 +57,39 @@ class Engine:
         """Take charge of the state's networks; they keep their plain names and are wrapped here alone."""
         self.state = state
         self.wrapped = {name: self.accelerator.prepare_model(network) for name, network in state.networks.items()}
+        self._updates = {
+            name: Update(name, optimizer, self.scalers[name], clip=self.clip)
+            for name, optimizer in state.optimizers.items()
+        }
 
     def batch(self, held: Batch) -> Batch:
         """Move a batch of bytes to the device as numbers in [-1, 1]."""
         return Batch(*(from_bytes(part.to(self.device, non_blocking=True), self.dtype) for part in held))
 
     @contextmanager
-    def training(self, name: str) -> Iterator[dict[str, nn.Module]]:
+    def training(self, name: str, *, last: bool = True) -> Iterator[dict[str, nn.Module]]:
         """The networks while `name`'s losses are computed: it alone is wrapped, the others' weights gather no
-        gradients, and half precision is on where it was asked for (also for networks used without their wrapper)."""
+        gradients, and half precision is on where it was asked for (also for networks used without their wrapper).
+
+        last: whether these losses are of the last part of the batch, after which the processes average.
+        """
         others = [network for other, network in self.state.networks.items() if other != name]
         for network in others:
             network.requires_grad_(requires_grad=False)
+        wrapped = self.wrapped[name]
+        waiting = nullcontext() if last or wrapped is self.state.networks[name] else wrapped.no_sync()
         try:
-            with self.accelerator.autocast():
-                yield self.state.networks | {name: self.wrapped[name]}
+            with waiting, self.accelerator.autocast():
+                yield self.state.networks | {name: wrapped}
         finally:
             for network in others:
                 network.requires_grad_(requires_grad=True)
 
-    def update(self, name: str, loss: Tensor) -> None:
-        """Backward, average over the processes, one step of the network's optimizer."""
-        optimizer, scaler = self.state.optimizers[name], self.scalers[name]
-        optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
+    def learn(self, name: str, loss: Tensor, *, last: bool = True) -> dict[str, Tensor]:
+        """Backward; after the last part of a batch the average over the processes and one step of the network's
+        optimizer. Figures of the step: the gradient's norm before it was clipped."""
+        self._updates[name].backward(loss)
+        return self._updates[name].step() if last else {}
 
     def set_learning_rates(self, rates: dict[str, float]) -> None:
         """Set each named network's learning rate."""

@@ -1,0 +1,38 @@
+"""One network's weight update: scaled backward, the gradient clipped, a step of its optimizer."""
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class Update:
+    """A network's optimizer with a gradient scaler of its own (one that is not enabled changes nothing).
+
+    With a scaler shared by all networks an overflow in D's step would shrink G's scale as well. A step whose gradients
+    overflowed in fp16 is left out and halves the scale; in other precisions a figure that is not finite ends the run
+    at the next report (train/meter.py). Nothing here waits for the device.
+
+    clip: the largest norm that the gradient of all the network's weights may have together; a longer one is shortened.
+    """
+
+    def __init__(self, name: str, optimizer: Optimizer, scaler: torch.amp.GradScaler, *, clip: float | None) -> None:
+        self.name = name
+        self.optimizer = optimizer
+        self.scaler = scaler
+        self.clip = clip
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the loss's gradients to those of earlier parts of the batch."""
+        self.scaler.scale(loss).backward()
+
+    def step(self) -> dict[str, Tensor]:
+        """Move the weights, and forget the gradients; with clipping the norm before it, as `norm/NAME`."""
+        figures = {}
+        if self.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+            figures[f"norm/{self.name}"] = torch.nn.utils.clip_grad_norm_(weights, self.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        return figures

@@ -1,0 +1,92 @@
+"""Processes that are lost: killed or stopped, the first or another; the others end and say which."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from running import environment
+
+WORK = """
+import os, sys
+import torch.distributed as dist
+from cartoon_dist import distributed
+from cartoon_dist.errors import LostProcessError
+from cartoon_dist.presence import together
+
+rank, folder, num_rounds = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=3)
+
+def give_up(error):
+    print("waiting:", error, flush=True)
+    os._exit(3)
+
+try:
+    with together(8.0, give_up):
+        print("there", flush=True)
+        for _ in range(num_rounds):
+            distributed.gather(rank)
+        if rank == int(sys.argv[4]):
+            raise RuntimeError("a bug of our own")
+        if rank == 2:
+            sys.stdin.read()  # the last to leave: until the test says so
+except LostProcessError as error:
+    print("told:", error, flush=True)
+    sys.exit(2)
+distributed.leave()
+"""
+FOR_EVER = 10**9
+
+
+@contextmanager
+def three(folder: Path, num_rounds: int, faulty: int = -1) -> Iterator[list[subprocess.Popen[str]]]:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    commands = [[sys.executable, "-c", WORK, str(rank), str(folder), str(num_rounds), str(faulty)] for rank in range(3)]
+    processes = [subprocess.Popen(command, env=environment(), text=True, **pipes) for command in commands]
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "there\n"
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_one_that_is_killed_ends_the_others_with_its_name(tmp_path: Path, lost: int) -> None:
+    with three(tmp_path, FOR_EVER) as processes:
+        processes[lost].kill()
+        for rank in {0, 1, 2} - {lost}:
+            said, _ = processes[rank].communicate(timeout=60)
+            assert processes[rank].returncode == 2, said
+            assert re.match(rf"told: process {lost} on \S+ has gone or does not answer, last heard \d+ s ago; ", said)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_one_that_stops_answering_does_not_keep_the_others_waiting(tmp_path: Path, lost: int) -> None:
+    with three(tmp_path, FOR_EVER) as processes:
+        os.kill(processes[lost].pid, signal.SIGSTOP)  # its connections stay whole: no collective fails
+        for rank in {0, 1, 2} - {lost}:
+            said, _ = processes[rank].communicate(timeout=60)
+            assert processes[rank].returncode in (2, 3), said
+            assert f"process {lost} on " in said
+
+
+def test_processes_that_end_well_miss_nobody(tmp_path: Path) -> None:
+    with three(tmp_path, 3) as processes:
+        for process in reversed(processes):  # the third leaves last, when its input ends
+            said, complaints = process.communicate(timeout=60)
+            assert (process.returncode, said, complaints) == (0, "", "")
+
+
+def test_a_bug_keeps_its_words(tmp_path: Path) -> None:
+    with three(tmp_path, 3, faulty=1) as processes:
+        _, complaints = processes[1].communicate(timeout=60)
+        assert complaints.endswith("RuntimeError: a bug of our own\n")

@@ -1,0 +1,73 @@
+"""Weights that drift apart between processes: found, and the tensor named, by all of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from running import environment
+
+from cartoon_dist.train.agreement import checksums
+
+COMPARE = """
+import sys
+import torch
+import torch.distributed as dist
+from torch import nn
+from cartoon_dist.config import OptimizerSettings
+from cartoon_dist.errors import TrainingError
+from cartoon_dist.train.agreement import require_equal
+from cartoon_dist.train.state import start
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+torch.manual_seed(0)
+networks = {"generator": nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(4, 4)), "discriminator": nn.Linear(5, 5).double()}
+state = start(networks, OptimizerSettings())
+state.step = 700
+require_equal(state)
+with torch.no_grad():
+    state.ema[1].bias[2] *= 1 + rank * 1e-6
+    state.networks["discriminator"].weight[3, 1] += rank * 1e-12
+try:
+    require_equal(state)
+except TrainingError as error:
+    print(error)
+"""
+
+
+def test_a_difference_is_named_on_all_processes(tmp_path: Path) -> None:
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", COMPARE, str(rank), str(tmp_path)],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [child.communicate(timeout=120)[0] for child in children]
+    assert said[0] == said[1]
+    assert said[0].startswith(
+        "after step 700 discriminator.weight is not the same on all processes: process 1 holds it"
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_checksum_sees_every_bit_and_its_place(dtype: torch.dtype) -> None:
+    weight = torch.randn(5, 7, generator=torch.Generator().manual_seed(1)).to(dtype)
+    [expected] = checksums([weight.clone()]).tolist()
+    seen = {expected}
+    bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[weight.element_size()]
+    for place in range(0, 35, 6):
+        for bit in range(weight.element_size() * 8):
+            other = weight.clone()
+            flat = other.view(bits).view(-1)
+            flat[place] ^= torch.tensor(1).bitwise_left_shift(bit).to(bits)
+            seen.add(checksums([other]).item())
+    assert len(seen) == 1 + 6 * 8 * weight.element_size()
+    swapped = weight.clone()
+    swapped[0, 0], swapped[0, 1] = weight[0, 1], weight[0, 0]
+    assert checksums([swapped]).item() != expected
+    assert checksums([weight.T.contiguous().T]).item() == expected  # the memory layout is none of its concern
