@@ -164,6 +164,9 @@ class TrainSettings:
     max_steps: Count | None = None
     max_hours: Positive | None = None
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
+    # DeepSpeed's ZeRO: 1 divides the optimizers' moments over the processes, 2 the gradients as well. 0 is what the
+    # launcher asks for: without configs/accelerate/deepspeed.yaml nothing is divided.
+    zero_stage: Literal[0, 1, 2] = 0
     upsample: Literal["transposed", "resize"] = "transposed"
     # Which generator draws the sample pictures: the running average of the weights, or the weights themselves.
     weights: Literal["ema", "raw"] = "ema"

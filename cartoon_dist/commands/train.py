@@ -32,6 +32,7 @@ from cartoon_dist.train.reporter import Reporter
 from cartoon_dist.train.saving import Saver
 from cartoon_dist.train.schedule import Schedule
 from cartoon_dist.train.state import TrainState, start
+from cartoon_dist.train.zero import ZeroEngine, launched_stage
 from cartoon_dist.weights import default_folder
 
 
@@ -101,11 +102,18 @@ def _alone(folder: RunFolder) -> AbstractContextManager[None]:
 
 def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
     """Wire the rooms and train; why it stopped early, or an empty string."""
-    engine = Engine(precision=settings.precision, clip=settings.optimizer.clip)
+    engine = _engine(settings)
     _check_shares(settings)
     folder.check_same(settings)
     with together(settings.silence_seconds, partial(_leave_alone, folder)):
         return _train_on(engine, settings, folder, report)
+
+
+def _engine(settings: TrainSettings) -> Engine:
+    clip = settings.optimizer.clip
+    if stage := settings.zero_stage or launched_stage():
+        return ZeroEngine(precision=settings.precision, stage=stage, num_parts=settings.accumulate, clip=clip)
+    return Engine(precision=settings.precision, clip=clip)
 
 
 def _leave_alone(folder: RunFolder, error: CartoonError) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from cartoon_dist.losses.adversarial import log_discriminator, log_generator, lsgan_discriminator, lsgan_generator
 from cartoon_dist.losses.content import content_loss
+from cartoon_dist.losses.precision import widened
 from cartoon_dist.losses.saliency import saliency_loss
 from cartoon_dist.methods.method import Losses, Method, Networks, Term
 from cartoon_dist.models.generator import Drawing
@@ -97,7 +98,7 @@ def discriminator_losses(
     means = {"d/real": real, "d/generated": fake, "d/smoothed": smoothed}
     return Losses(
         {"adversarial_d": Term(adversarial.discriminator(real, fake, smoothed), 1.0)},
-        {name: adversarial.judged(logits.detach()).mean() for name, logits in means.items()},
+        {name: adversarial.judged(widened(logits.detach())).mean() for name, logits in means.items()},
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -76,11 +76,9 @@ class Engine:
         others = [network for other, network in self.state.networks.items() if other != name]
         for network in others:
             network.requires_grad_(requires_grad=False)
-        wrapped = self.wrapped[name]
-        waiting = nullcontext() if last or wrapped is self.state.networks[name] else wrapped.no_sync()
         try:
-            with waiting, self.accelerator.autocast():
-                yield self.state.networks | {name: wrapped}
+            with nullcontext() if last else self._apart(name), self.accelerator.autocast():
+                yield self.state.networks | {name: self.wrapped[name]}
         finally:
             for network in others:
                 network.requires_grad_(requires_grad=True)
@@ -110,6 +108,12 @@ class Engine:
         """Take up the scalers of a checkpoint."""
         for name, held in states.items():
             self.scalers[name].load_state_dict(held)
+
+    def _apart(self, name: str) -> AbstractContextManager[None]:
+        """While losses are computed whose gradients the processes are not to average yet."""
+        wrapped = self.wrapped[name]
+        apart: AbstractContextManager[None] = getattr(wrapped, "no_sync", nullcontext)()
+        return apart
 
     def describe(self) -> str:
         """`2 processes on cpu`."""
