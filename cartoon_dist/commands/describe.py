@@ -4,21 +4,22 @@ from pathlib import Path
 
 import yaml
 
-from cartoon_dist import distributed, nested
+from cartoon_dist import nested
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import read_manifest
 from cartoon_dist.errors import ShardError
-from cartoon_dist.runs.estimate import memory_bytes, parameter_counts
+from cartoon_dist.runs.estimate import memory_bytes, parameter_counts, traffic_bytes
 from cartoon_dist.train.schedule import Schedule
 
 _PAPER_PHOTOS, _PAPER_CARTOONS = 6659, 2000
-_GIB = 2**30
+_MIB, _GIB = 2**20, 2**30
 
 
-def describe(settings: TrainSettings) -> str:
-    """The run that these settings would make, in words; the last line names its folder."""
+def describe(settings: TrainSettings, *, world_size: int, zero_stage: int = 0) -> str:
+    """The run that these settings would make on so many processes, in words; the last line names its folder."""
     head = yaml.safe_dump(nested.plain(settings), sort_keys=False, allow_unicode=True)
-    return "\n".join([head, *_networks(settings), "", *_steps(settings), "", *_memory(settings), "", _folder(settings)])
+    parts = [_networks(settings), _steps(settings, world_size), _memory(settings, world_size, zero_stage)]
+    return "\n".join([head, *(line for part in parts for line in [*part, ""]), _folder(settings)])
 
 
 def _networks(settings: TrainSettings) -> list[str]:
@@ -27,13 +28,15 @@ def _networks(settings: TrainSettings) -> list[str]:
     return ["parameters", *lines, f"  {'together':<14}{sum(counts.values()):>12,}"]
 
 
-def _steps(settings: TrainSettings) -> list[str]:
+def _steps(settings: TrainSettings, world_size: int) -> list[str]:
     photos, num_photos = _count(settings.data.photos, _PAPER_PHOTOS)
     cartoons, num_cartoons = _count(settings.data.cartoons, _PAPER_CARTOONS)
     schedule = Schedule(settings=settings, num_photos=num_photos, num_cartoons=num_cartoons)
     warmup, total = min(schedule.warmup_steps, schedule.total_steps), schedule.total_steps
     return [
-        f"steps of {settings.batch_size} photos, {settings.batch_size} cartoons",
+        f"steps of {settings.batch_size} photos, {settings.batch_size} cartoons; "
+        f"{world_size} process{'es' if world_size > 1 else ''} of {settings.batch_size // world_size} each"
+        + (f", in {settings.accumulate} parts" if settings.accumulate > 1 else ""),
         f"  photos        {num_photos:>12,}  {photos}",
         f"  cartoons      {num_cartoons:>12,}  {cartoons}",
         f"  warm-up       {warmup:>12,}",
@@ -50,12 +53,19 @@ def _count(folder: str, otherwise: int) -> tuple[str, int]:
         return f"the paper's number, as {folder} is not there yet", otherwise
 
 
-def _memory(settings: TrainSettings) -> list[str]:
-    num = distributed.world_size()
-    held = memory_bytes(settings, world_size=num)
-    lines = [f"  {name:<14}{count / _GIB:>12.2f}" for name, count in held.items()]
-    total = f"  {'together':<14}{sum(held.values()) / _GIB:>12.2f}"
-    return [f"memory of each of {num} process{'es' if num > 1 else ''}, GiB, estimated", *lines, total]
+def _memory(settings: TrainSettings, world_size: int, zero_stage: int) -> list[str]:
+    held = memory_bytes(settings, world_size=world_size, zero_stage=zero_stage)
+    lines = [f"  {name:<14}{num / _GIB:>12.2f}" for name, num in held.items()]
+    sent = traffic_bytes(settings, world_size=world_size)
+    return [
+        "memory of a process, GiB, estimated" + (f", with ZeRO {zero_stage}" if zero_stage else ""),
+        *lines,
+        f"  {'together':<14}{sum(held.values()) / _GIB:>12.2f}",
+        "",
+        "traffic of a process, MiB a step, sent and as much received",
+        f"  {'warm-up':<14}{sent['warmup'] / _MIB:>12.1f}",
+        f"  {'GAN':<14}{sent['gan'] / _MIB:>12.1f}",
+    ]
 
 
 def _folder(settings: TrainSettings) -> str:

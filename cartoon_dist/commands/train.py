@@ -50,12 +50,18 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--dry-run", action="store_true", help="print what would be done, and stop; needs no shards and no weights"
     )
+    parser.add_argument(
+        "--processes", type=int, metavar="N", help="of --dry-run: what N processes would do, whatever starts them here"
+    )
     arguments = parser.parse_intermixed_args(argv)
     settings = read_settings(arguments.config)
-    if arguments.dry_run:
-        print(describe(settings))
-        return entry.DONE
-    return run(settings)
+    if not arguments.dry_run:
+        return run(settings)
+    world_size = max(1, arguments.processes or distributed.world_size())
+    check_shares(settings, world_size)
+    if distributed.is_main():
+        print(describe(settings, world_size=world_size, zero_stage=settings.zero_stage or launched_stage()))
+    return entry.DONE
 
 
 def read_settings(words: Sequence[str]) -> TrainSettings:
@@ -103,7 +109,7 @@ def _alone(folder: RunFolder) -> AbstractContextManager[None]:
 def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
     """Wire the rooms and train; why it stopped early, or an empty string."""
     engine = _engine(settings)
-    _check_shares(settings)
+    check_shares(settings, distributed.world_size())
     folder.check_same(settings)
     with together(settings.silence_seconds, partial(_leave_alone, folder)):
         return _train_on(engine, settings, folder, report)
@@ -174,8 +180,9 @@ def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: Tr
     say(f"{folder.scores}: {fid.in_words(found)}")
 
 
-def _check_shares(settings: TrainSettings) -> None:
-    num, parts = distributed.world_size(), settings.accumulate
+def check_shares(settings: TrainSettings, num: int) -> None:
+    """ConfigError when a batch cannot be divided over so many processes and their parts."""
+    parts = settings.accumulate
     if settings.batch_size % (num * parts):
         each = f" in {parts} parts each" if parts > 1 else ""
         raise ConfigError(

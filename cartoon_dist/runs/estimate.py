@@ -35,20 +35,36 @@ def parameter_counts(settings: TrainSettings) -> dict[str, int]:
     return counts | {"discriminator": num_parameters(networks["discriminator"])}
 
 
-def memory_bytes(settings: TrainSettings, *, world_size: int) -> dict[str, int]:
+def memory_bytes(settings: TrainSettings, *, world_size: int, zero_stage: int = 0) -> dict[str, int]:
     """A process's memory for weights, frozen features and activations.
 
-    Weights come with their gradients, Adam's two moments and the running average. Activations are what autograd keeps
-    of one iteration, counted tensor by tensor; the allocator's and cuDNN's own needs come on top.
+    Weights come with their gradients, Adam's two moments and the running average; ZeRO divides moments (1) and
+    gradients (2) over the processes. Activations are what autograd keeps of one iteration, counted tensor by tensor;
+    the allocator's and cuDNN's own needs come on top.
     """
     method, features = _on_meta(settings)
     counts = {name: num_parameters(network) for name, network in method.networks.items()}
-    size = _WEIGHT_BYTES[settings.precision]
-    trained = size * (4 * sum(counts.values()) + counts["generator"])
+    size, together = _WEIGHT_BYTES[settings.precision], sum(counts.values())
+    gradients = together // (world_size if zero_stage > 1 else 1)
+    moments = 2 * together // (world_size if zero_stage > 0 else 1)
+    trained = size * (together + gradients + moments + counts["generator"])
     frozen = size * sum(parameter.numel() for parameter in features.parameters()) if features is not None else 0
-    images = settings.batch_size // world_size
+    images = settings.batch_size // world_size // settings.accumulate
     kept = int(_kept_bytes(method, settings.image_size) * _ACTIVATION_SHARE[settings.precision]) * images
     return {"weights": trained, "features": frozen, "activations": kept}
+
+
+def traffic_bytes(settings: TrainSettings, *, world_size: int) -> dict[str, int]:
+    """What a process sends in a step of each phase, and as much it receives: the average of the gradients.
+
+    A ring passes each gradient on twice, save the process's own share: 2 (n - 1) / n of it. ZeRO's two halves (sums
+    out, weights back) are the same. What the processes agree on beside it is a few bytes.
+    """
+    with torch.device("meta"):
+        counts = {name: num_parameters(network) for name, network in setup.build_networks(settings).items()}
+    size = _WEIGHT_BYTES[settings.precision]
+    passed = {name: 2 * size * count * (world_size - 1) // world_size for name, count in counts.items()}
+    return {"warmup": passed["generator"], "gan": sum(passed.values())}
 
 
 def _on_meta(settings: TrainSettings) -> tuple[Method, nn.Module | None]:

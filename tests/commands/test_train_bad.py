@@ -1,6 +1,7 @@
 """What a user can get wrong about a run: one line says what, where and what to do; nothing already written is lost."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -186,7 +187,29 @@ def test_the_dry_run_needs_neither_shards_nor_weights(tmp_path: Path, capsys: py
         assert exact in said
     assert "warm-up 16,648" in said
     assert "GAN 100,000" in said
+    assert "steps of 4 photos, 4 cartoons; 1 process of 4 each" in said
+    assert "sent and as much received warm-up 0.0 GAN 0.0" in said
     assert set(tmp_path.iterdir()) == before
+
+
+def test_the_dry_run_for_another_number_of_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(ROOT / "configs/hayao.yaml"), "batch_size=64", "accumulate=2", "zero_stage=1"]
+    assert main([*words, "--dry-run", "--processes", "8"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "8 processes of 8 each, in 2 parts" in said
+    discriminator = 1_128_385
+    found = re.search(r"attention [\d,]+ saliency ([\d,]+) ", said)
+    assert found
+    generator = 11_129_667 + 172_480 + 11_522 + int(found[1].replace(",", ""))
+    sent = [2 * 4 * count * 7 / 8 / 2**20 for count in (generator, generator + discriminator)]
+    assert f"warm-up {sent[0]:.1f} GAN {sent[1]:.1f}" in said
+    # Weights, gradients and the average whole, two moments divided by eight.
+    held = 4 * (generator * (1 + 1 + 1 + 2 / 8) + discriminator * (1 + 1 + 2 / 8)) / 2**30
+    assert f"GiB, estimated, with ZeRO 1 weights {held:.2f}" in said
+    with pytest.raises(
+        ConfigError, match="64 cannot be divided over 7 processes in 2 parts each; use a multiple of 14"
+    ):
+        main([*words, "--dry-run", "--processes", "7"])
 
 
 def test_a_loss_that_dwarfs_the_others_is_named(
