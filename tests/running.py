@@ -20,6 +20,12 @@ def script(name: str, *words: str | Path, cwd: Path = ROOT) -> subprocess.Comple
     return _run([sys.executable, str(ROOT / name), *map(str, words)], cwd)
 
 
+def tiny(shards: Path, run: Path, *more: str) -> list[str | Path]:
+    """The words of the smallest training that still has every part of the real one."""
+    folders = [f"data.photos={shards / 'photos'}", f"data.cartoons={shards / 'cartoons'}"]
+    return [ROOT / "tests/tiny.yaml", *folders, f"run_dir={run}", f"weights_folder={ROOT / 'weights'}", *more]
+
+
 def train_command(words: Sequence[str | Path], *, num_processes: int) -> list[str]:
     """The command that trains: the script alone, or accelerate with the CPU config."""
     launcher = [sys.executable]

@@ -11,31 +11,9 @@ import cv2
 import pytest
 import torch
 import yaml
-from running import ROOT, environment, metrics, train, train_command, wait_for, weights
+from running import ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
 
 GOLDEN = ROOT / "tests/golden/losses.json"
-
-
-def words(shards: Path, run: Path, *more: str) -> list[str | Path]:
-    folders = [f"data.photos={shards / 'photos'}", f"data.cartoons={shards / 'cartoons'}"]
-    return [ROOT / "tests/tiny.yaml", *folders, f"run_dir={run}", f"weights_folder={ROOT / 'weights'}", *more]
-
-
-@pytest.fixture(scope="module")
-def pair(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """The same ten steps in float64 on one process and on two."""
-    runs = {}
-    for num_processes in (1, 2):
-        runs[num_processes] = tmp_path_factory.mktemp("pair") / f"on{num_processes}"
-        more = ["precision=fp64", "max_steps=10", "checkpoint.every=5", "sample_every=5"]
-        # Biases before an instance norm have no true gradient, and Adam makes full steps of their round-off: small
-        # steps keep that under the limit. The moments, compared too, show every difference at its full size.
-        more += ["optimizer.generator=5e-5", "optimizer.discriminator=5e-5", "warmup.learning_rate=5e-5"]
-        done = train(words(shards, runs[num_processes], *more), num_processes=num_processes)
-        assert done.returncode == 0, done.stderr
-        assert f"{num_processes} process" in done.stderr
-        assert done.stdout.splitlines()[-1].endswith("step 10 of 10")
-    return runs
 
 
 def test_two_processes_compute_what_one_does(pair: dict[int, Path]) -> None:
@@ -92,9 +70,9 @@ def test_records_hold_the_figures_of_the_contract(pair: dict[int, Path]) -> None
 def test_a_killed_run_goes_on_exactly(shards: Path, tmp_path: Path) -> None:
     more = ("max_steps=8", "checkpoint.every=3", "log_every=2")
     whole = tmp_path / "whole"
-    assert train(words(shards, whole, *more)).returncode == 0
+    assert train(tiny(shards, whole, *more)).returncode == 0
     killed = tmp_path / "killed"
-    command = train_command(words(shards, killed, *more), num_processes=1)
+    command = train_command(tiny(shards, killed, *more), num_processes=1)
     with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE) as child:
         wait_for(killed / "step-0000003", child)
         child.kill()
@@ -102,7 +80,7 @@ def test_a_killed_run_goes_on_exactly(shards: Path, tmp_path: Path) -> None:
     # A record of a step that the checkpoint does not hold, and one cut short: both are taken back.
     with (killed / "metrics.jsonl").open("a") as file:
         file.write('{"step": 7, "loss/content": 9}\n{"step": ')
-    again = train(words(shards, killed, *more))
+    again = train(tiny(shards, killed, *more))
     assert again.returncode == 0, again.stderr
     assert re.search(r"goes on after step [36]", again.stderr)
     expected, found = weights(whole, 8), weights(killed, 8)
@@ -115,7 +93,7 @@ def test_a_killed_run_goes_on_exactly(shards: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("num_processes", [1, 2])
 def test_asked_to_stop_it_saves_and_says_so(shards: Path, tmp_path: Path, num_processes: int) -> None:
-    command = train_command(words(shards, tmp_path / "run", "data.num_workers=1"), num_processes=num_processes)
+    command = train_command(tiny(shards, tmp_path / "run", "data.num_workers=1"), num_processes=num_processes)
     with subprocess.Popen(
         command, env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as child:
@@ -132,10 +110,10 @@ def test_asked_to_stop_it_saves_and_says_so(shards: Path, tmp_path: Path, num_pr
     assert metrics(tmp_path / "run")[-1]["step"] == done
     if num_processes == 2:
         return
-    again = train(words(shards, tmp_path / "run", f"max_steps={done + 2}", "data.num_workers=1"))
+    again = train(tiny(shards, tmp_path / "run", f"max_steps={done + 2}", "data.num_workers=1"))
     assert again.returncode == 0, again.stderr
     assert f"goes on after step {done}" in again.stderr
-    once_more = train(words(shards, tmp_path / "run", f"max_steps={done + 2}"))
+    once_more = train(tiny(shards, tmp_path / "run", f"max_steps={done + 2}"))
     assert once_more.returncode == 0, once_more.stderr
     assert "nothing is left to do" in once_more.stderr
 
@@ -143,7 +121,7 @@ def test_asked_to_stop_it_saves_and_says_so(shards: Path, tmp_path: Path, num_pr
 def test_half_precision_keeps_full_weights_and_says_what_it_costs(
     shards: Path, pair: dict[int, Path], tmp_path: Path
 ) -> None:
-    done = train(words(shards, tmp_path, "precision=bf16", "max_steps=4"))
+    done = train(tiny(shards, tmp_path, "precision=bf16", "max_steps=4"))
     assert done.returncode == 0, done.stderr
     assert "many times slower" in done.stderr
     held = weights(tmp_path, 4)
@@ -157,7 +135,7 @@ def test_half_precision_keeps_full_weights_and_says_what_it_costs(
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_a_gpu_trains_as_the_cpu_does(shards: Path, pair: dict[int, Path], tmp_path: Path, precision: str) -> None:
-    done = train(words(shards, tmp_path, f"precision={precision}", "max_steps=10"))
+    done = train(tiny(shards, tmp_path, f"precision={precision}", "max_steps=10"))
     assert done.returncode == 0, done.stderr
     assert "1 process on cuda" in done.stderr
     exact, here = metrics(pair[1])[0], metrics(tmp_path)
