@@ -28,6 +28,12 @@ def status_of(main: Callable[[Sequence[str]], int], words: Sequence[str]) -> int
         return MENDABLE
 
 
+def leave_at_once(error: CartoonError) -> Never:
+    """Tell of the error and end this process from any of its threads: its main one waits for what does not come."""
+    complain(error)
+    os._exit(MENDABLE)
+
+
 def complain(error: CartoonError) -> None:
     """Print the error on standard error, on one line that starts with `error:`.
 

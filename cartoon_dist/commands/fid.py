@@ -15,6 +15,7 @@ from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.evaluate.features import extractor
 from cartoon_dist.evaluate.scores import Score, record
 from cartoon_dist.evaluate.scoring import Subject, opened, score
+from cartoon_dist.presence import together
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.trained import Trained
@@ -22,6 +23,8 @@ from cartoon_dist.train.log import say
 from cartoon_dist.weights import default_folder, resolve
 
 FEW = 2000
+SILENCE_SECONDS = 45.0
+"""How long a process may be silent before the others give it up."""
 _MAY_BE_GIVEN = ("score", "data", "weights_folder")
 
 
@@ -47,7 +50,8 @@ def main(argv: Sequence[str]) -> int:
     distributed.join()
     try:
         score_one = score_untrained if arguments.untrained else score_run
-        scores = score_one(arguments.run, arguments.settings)
+        with together(SILENCE_SECONDS, entry.leave_at_once):
+            scores = score_one(arguments.run, arguments.settings)
     finally:
         distributed.leave()
     if distributed.is_main():

@@ -1,7 +1,6 @@
 """`launch/train.py`: read the config, wire the rooms, train."""
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -111,7 +110,7 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str
     engine = _engine(settings)
     check_shares(settings, distributed.world_size())
     folder.check_same(settings)
-    with together(settings.silence_seconds, partial(_leave_alone, folder)):
+    with together(settings.silence_seconds, partial(_leave_at_once, folder)):
         return _train_on(engine, settings, folder, report)
 
 
@@ -122,12 +121,10 @@ def _engine(settings: TrainSettings) -> Engine:
     return Engine(precision=settings.precision, clip=clip)
 
 
-def _leave_alone(folder: RunFolder, error: CartoonError) -> None:
-    """End at once, and leave the reason: the main thread waits for a process that does not come any more."""
+def _leave_at_once(folder: RunFolder, error: CartoonError) -> None:
     if distributed.is_main():
         folder.write_exit(entry.MENDABLE, str(error))
-    entry.complain(error)
-    os._exit(entry.MENDABLE)
+    entry.leave_at_once(error)
 
 
 def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
