@@ -8,7 +8,7 @@ from cartoon_dist import distributed, nested
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import read_manifest
 from cartoon_dist.errors import ShardError
-from cartoon_dist.runs.estimate import memory_bytes, parameter_counts
+from cartoon_dist.runs.estimate import checkpoint_bytes, memory_bytes, parameter_counts
 from cartoon_dist.train.schedule import Schedule
 
 _PAPER_PHOTOS, _PAPER_CARTOONS = 6659, 2000
@@ -18,7 +18,8 @@ _GIB = 2**30
 def describe(settings: TrainSettings) -> str:
     """The run that these settings would make, in words; the last line names its folder."""
     head = yaml.safe_dump(nested.plain(settings), sort_keys=False, allow_unicode=True)
-    return "\n".join([head, *_networks(settings), "", *_steps(settings), "", *_memory(settings), "", _folder(settings)])
+    parts = [_networks(settings), _steps(settings), _memory(settings), [_checkpoint(settings), _folder(settings)]]
+    return "\n".join([head, *(line for part in parts for line in [*part, ""])][:-1])
 
 
 def _networks(settings: TrainSettings) -> list[str]:
@@ -56,6 +57,11 @@ def _memory(settings: TrainSettings) -> list[str]:
     lines = [f"  {name:<14}{count / _GIB:>12.2f}" for name, count in held.items()]
     total = f"  {'together':<14}{sum(held.values()) / _GIB:>12.2f}"
     return [f"memory of each of {num} process{'es' if num > 1 else ''}, GiB, estimated", *lines, total]
+
+
+def _checkpoint(settings: TrainSettings) -> str:
+    size = checkpoint_bytes(settings) / _GIB
+    return f"a checkpoint: {size:.2f} GiB on disk, and as much of process 0's host memory while it is written"
 
 
 def _folder(settings: TrainSettings) -> str:

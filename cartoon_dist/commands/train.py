@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from cartoon_dist import config, distributed
@@ -109,7 +110,8 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str
 
     state, meter = start(method.networks, settings.optimizer), Meter()
     data = {"photos": photos.shards.fingerprint(), "cartoons": cartoons.shards.fingerprint()}
-    saver = Saver(run=folder, settings=settings, engine=engine, data=data)
+    best = partial(scores.best, folder.scores, settings.score)
+    saver = Saver(run=folder, settings=settings, engine=engine, data=data, best=best)
     saver.resume(state, meter)
     if distributed.is_main():
         folder.write_config(settings)
@@ -121,16 +123,23 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str
     draw = _drawer(settings, folder, engine, state, log, report)
     if state.step == 0:
         draw(0)
+
+    def save(_step: int) -> None:
+        before = time.perf_counter()
+        saver.save(state, meter)
+        reporter.saved(time.perf_counter() - before)
+
     try:
-        reason = train(
-            method=method,
-            engine=engine,
-            state=state,
-            schedule=schedule,
-            batches=_batches(settings, engine, schedule, photos, cartoons, reporter),
-            hooks=Hooks(report=reporter.report, save=lambda _step: saver.save(state, meter), draw=draw),
-            stop=StopRequest(max_hours=settings.max_hours),
-        )
+        with saver:
+            reason = train(
+                method=method,
+                engine=engine,
+                state=state,
+                schedule=schedule,
+                batches=_batches(settings, engine, schedule, photos, cartoons, reporter),
+                hooks=Hooks(report=reporter.report, save=save, draw=draw),
+                stop=StopRequest(max_hours=settings.max_hours),
+            )
     finally:
         reporter.close()
     if settings.score_at_end and not reason:
