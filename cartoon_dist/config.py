@@ -124,10 +124,12 @@ class WarningSettings:
 
 @settings
 class CheckpointSettings:
-    """How often the whole state is written, and how many are kept."""
+    """How often the whole state is written, and which of the checkpoints are kept: the best by score always is."""
 
     every: Count = 1000
+    # The last so many, and for ever those of every so many steps; null keeps none for ever.
     keep: Count = 3
+    keep_every: Count | None = None
 
 
 @settings

@@ -22,6 +22,11 @@ def contradictions(flat: Mapping[str, Any]) -> list[str]:
         wrong.append(f"optimizer.milestones: {milestones} must rise")
     if flat["data.photos"] == flat["data.cartoons"]:
         wrong.append(f"data.cartoons: is the same folder as data.photos ({flat['data.photos']})")
+    every, lasting = flat["checkpoint.every"], flat["checkpoint.keep_every"]
+    if _number(every) >= 1 and _number(lasting) % _number(every):
+        wrong.append(
+            f"checkpoint.keep_every: {lasting} is no multiple of checkpoint.every={every}, so it would keep none"
+        )
     return wrong
 
 

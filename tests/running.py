@@ -77,11 +77,9 @@ def metrics(run: Path) -> list[dict[str, Any]]:
 
 
 def weights(run: Path, step: int) -> dict[str, Tensor]:
-    """All tensors of a checkpoint, optimizers and the running average included."""
-    folder = run / f"step-{step:07d}"
-    return {
-        f"{path.stem}/{name}": held for path in folder.glob("*.safetensors") for name, held in load_file(path).items()
-    }
+    """All tensors of a checkpoint, optimizers and the running average included, but for the random states."""
+    files = [path for path in (run / f"step-{step:07d}").glob("*.safetensors") if path.stem != "random"]
+    return {f"{path.stem}/{name}": held for path in files for name, held in load_file(path).items()}
 
 
 def _run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:

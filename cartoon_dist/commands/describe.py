@@ -8,7 +8,7 @@ from cartoon_dist import nested
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import read_manifest
 from cartoon_dist.errors import ShardError
-from cartoon_dist.runs.estimate import memory_bytes, parameter_counts, traffic_bytes
+from cartoon_dist.runs.estimate import checkpoint_bytes, memory_bytes, parameter_counts, traffic_bytes
 from cartoon_dist.train.schedule import Schedule
 
 _PAPER_PHOTOS, _PAPER_CARTOONS = 6659, 2000
@@ -19,7 +19,8 @@ def describe(settings: TrainSettings, *, world_size: int, zero_stage: int = 0) -
     """The run that these settings would make on so many processes, in words; the last line names its folder."""
     head = yaml.safe_dump(nested.plain(settings), sort_keys=False, allow_unicode=True)
     parts = [_networks(settings), _steps(settings, world_size), _memory(settings, world_size, zero_stage)]
-    return "\n".join([head, *(line for part in parts for line in [*part, ""]), _folder(settings)])
+    parts.append([_checkpoint(settings), _folder(settings)])
+    return "\n".join([head, *(line for part in parts for line in [*part, ""])][:-1])
 
 
 def _networks(settings: TrainSettings) -> list[str]:
@@ -66,6 +67,11 @@ def _memory(settings: TrainSettings, world_size: int, zero_stage: int) -> list[s
         f"  {'warm-up':<14}{sent['warmup'] / _MIB:>12.1f}",
         f"  {'GAN':<14}{sent['gan'] / _MIB:>12.1f}",
     ]
+
+
+def _checkpoint(settings: TrainSettings) -> str:
+    size = checkpoint_bytes(settings) / _GIB
+    return f"a checkpoint: {size:.2f} GiB on disk, and as much of process 0's host memory while it is written"
 
 
 def _folder(settings: TrainSettings) -> str:

@@ -137,7 +137,8 @@ def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report
 
     state, meter = start(method.networks, settings.optimizer), Meter()
     data = {"photos": photos.shards.fingerprint(), "cartoons": cartoons.shards.fingerprint()}
-    saver = Saver(run=folder, settings=settings, engine=engine, data=data)
+    best = partial(scores.best, folder.scores, settings.score)
+    saver = Saver(run=folder, settings=settings, engine=engine, data=data, best=best)
     saver.resume(state, meter)
     if distributed.is_main():
         folder.write_config(settings)
@@ -149,16 +150,23 @@ def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report
     draw = _drawer(settings, folder, engine, state, log, report)
     if state.step == 0:
         draw(0)
+
+    def save(_step: int) -> None:
+        before = time.perf_counter()
+        saver.save(state, meter)
+        reporter.saved(time.perf_counter() - before)
+
     try:
-        reason = train(
-            method=method,
-            engine=engine,
-            state=state,
-            schedule=schedule,
-            batches=_batches(settings, engine, schedule, photos, cartoons, reporter),
-            hooks=Hooks(report=reporter.report, save=lambda _step: saver.save(state, meter), draw=draw),
-            stop=StopRequest(max_hours=settings.max_hours),
-        )
+        with saver:
+            reason = train(
+                method=method,
+                engine=engine,
+                state=state,
+                schedule=schedule,
+                batches=_batches(settings, engine, schedule, photos, cartoons, reporter),
+                hooks=Hooks(report=reporter.report, save=save, draw=draw),
+                stop=StopRequest(max_hours=settings.max_hours),
+            )
     finally:
         reporter.close()
     if settings.score_at_end and not reason:

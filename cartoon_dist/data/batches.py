@@ -117,6 +117,7 @@ def batches(steps: Steps, *, first: int, end: int, num_workers: int, pinned: boo
         pin_memory=pinned,
         timeout=WAIT_SECONDS if num_workers else 0,
         worker_init_fn=_serve if num_workers else None,
+        generator=torch.Generator(),  # else it draws from torch's own, which a run that goes on takes up as it was
     )
     try:
         for held in loader:

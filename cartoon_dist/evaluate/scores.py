@@ -1,6 +1,7 @@
 """FID and KID by torch-fidelity's own functions, and a Frechet distance that needs no internet, under its own name."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ from torch import Tensor
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
+from cartoon_dist.config import ScoreSettings
 from cartoon_dist.errors import CartoonError, CheckpointError
 from cartoon_dist.evaluate.features import Kind
 from cartoon_dist.files import write_whole
 
+HEADLINE: Mapping[Kind, str] = {"inception": "fid", "efficientnet_lite0": "frechet_efficientnet_lite0"}
+"""The metric of each kind of features by which checkpoints are compared; less is better."""
 AXES = 64
 """How many of the real set's main axes the small feature network's vectors are projected on."""
 _KID_SUBSETS, _KID_SUBSET, _SEED = 100, 1000, 2020  # torch-fidelity's defaults
@@ -98,6 +102,33 @@ def read(path: Path) -> list[dict[str, Any]]:
         return [dict(score) for score in held]
     except (ValueError, TypeError):
         raise CheckpointError(f"{path}: is no list of scores; move it away and score again") from None
+
+
+def best(path: Path, settings: ScoreSettings, steps: Sequence[int]) -> int | None:
+    """Of these steps the one whose generator draws nearest to the style, as scores.json has it; None when it has none.
+
+    Only scores made as the run's settings say are compared, and of these only those that were made like the last one:
+    on the same pictures, through the same weights. CheckpointError when the file is damaged.
+    """
+    asked = {"metric": HEADLINE[settings.features], "weights": settings.weights, "split": settings.photos}
+    held = [score for score in read(path) if asked.items() <= _made(score).items() and score.get("step") in steps]
+    alike = [score for score in held if _made(score) == _made(held[-1]) and math.isfinite(score["value"])]
+    return min(alike, key=lambda score: (score["value"], -score["step"]))["step"] if alike else None
+
+
+def _made(score: Mapping[str, Any]) -> dict[str, Any]:
+    """How a score was made, but for the generator; without a number there is nothing to compare."""
+    protocol = score.get("protocol")
+    if not isinstance(score.get("value"), (int, float)) or not isinstance(protocol, dict):
+        return {}
+    photos, cartoons = protocol.get("photos"), protocol.get("cartoons")
+    alike = {key: score.get(key) for key in ("metric", "features", "weights_sha256", "num_generated", "num_real")}
+    alike |= {key: protocol.get(key) for key in ("weights", "pixels", "resize", "layer")}
+    return alike | {
+        "photos": photos,
+        "cartoons": cartoons,
+        "split": photos.get("split") if isinstance(photos, dict) else None,
+    }
 
 
 def _identity(score: Mapping[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """Checkpoints: written whole, found again, believed only after their hashes agree.
 
-A checkpoint is a folder `step-0001000/`: safetensors files by the networks' plain names, and a manifest with what the
-run was and the hash of each file. It is written under another name, pushed to the disk and renamed; nothing in it is
-pickled.
+A checkpoint is a folder `step-0001000/`: safetensors files by the networks' plain names, the settings, and a manifest
+with what the run was, the hash of each file and one of itself. It is written under another name, pushed to the disk and
+renamed; nothing in it is pickled. Copied away alone it can still be read.
 """
 
 import json
@@ -16,20 +16,23 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cartoon_dist.data.manifest import is_as_written, record_bytes
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.files import sha256_of, sync_folder, write_json
+from cartoon_dist.files import sha256_of, sync_folder, write_whole
 from cartoon_dist.runs.layout import RunFolder
 
-FORMAT = 1
-_MANIFEST = "manifest.json"
+FORMAT = 2
+_FIRST_FORMAT = 1
+"""Still read: it has no settings of its own, no random states, and a manifest without a hash of itself."""
+_MANIFEST, _CONFIG, _TENSORS = "manifest.json", "config.yaml", ".safetensors"
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
 """File stem -> name -> tensor."""
 
 
-def save(run: RunFolder, step: int, tensors: Tensors, facts: Mapping[str, Any], *, keep: int) -> Path:
-    """Write a checkpoint and drop all but the newest `keep`; CheckpointError when the disk refuses, and the old ones
-    stay."""
+def save(run: RunFolder, step: int, tensors: Tensors, facts: Mapping[str, Any], *, config: str) -> Path:
+    """Write a checkpoint with the settings it was made with; CheckpointError when the disk refuses, and what was there
+    stays."""
     final = run.checkpoint(step)
     if damage(final) is None:
         return final  # asked to stop right after it was saved
@@ -37,36 +40,45 @@ def save(run: RunFolder, step: int, tensors: Tensors, facts: Mapping[str, Any], 
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        files = {
-            f"{stem}.safetensors": _write(temporary / f"{stem}.safetensors", named) for stem, named in tensors.items()
-        }
-        write_json(temporary / _MANIFEST, {"format": FORMAT, "step": step, **facts, "files": files})
-        _remove(final)  # only there when it is damaged
+        write_whole(temporary / _CONFIG, config)
+        files = {_CONFIG: sha256_of(temporary / _CONFIG)}
+        files |= {f"{stem}{_TENSORS}": _write(temporary / f"{stem}{_TENSORS}", held) for stem, held in tensors.items()}
+        write_whole(temporary / _MANIFEST, record_bytes({"format": FORMAT, "step": step, **facts, "files": files}))
+        remove(final)  # only there when it is damaged
         temporary.rename(final)
         sync_folder(run.root)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if damage(final) is None:
+            return final  # where the file system has no locks another process may have been here first
         raise CheckpointError(
             f"{final}: cannot be written ({error}); make room, then run the same command again"
         ) from None
-    for old in _folders(run)[keep:]:
-        _remove(old)
     return final
 
 
 def newest(run: RunFolder) -> tuple[Path | None, list[str]]:
     """The newest whole checkpoint, if there is one, and what is wrong with those passed over."""
     faults: list[str] = []
-    for folder in _folders(run):
+    for step in reversed(steps(run)):
+        folder = run.checkpoint(step)
         fault = damage(folder)
+        if fault is None and read_manifest(folder)["step"] != step:
+            fault = "its manifest speaks of another step"
         if fault is None:
             return folder, faults
         faults.append(f"{folder}: {fault}")
     return None, faults
 
 
+def steps(run: RunFolder) -> list[int]:
+    """The steps of all checkpoints there, whole or not, in order."""
+    numbers = {int(path.name[5:]) for path in run.root.glob("step-*") if path.name[5:].isdecimal()}
+    return sorted(number for number in numbers if run.checkpoint(number).is_dir())
+
+
 def damage(folder: Path) -> str | None:
-    """What is wrong with a checkpoint, or None when every byte is as its manifest says."""
+    """What is wrong with a checkpoint, or None when every byte is as its manifest says. Reads all of it."""
     try:
         manifest = read_manifest(folder)
         for name, expected in manifest["files"].items():
@@ -80,19 +92,41 @@ def damage(folder: Path) -> str | None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """A checkpoint's manifest; CheckpointError when it is not one of ours."""
+    """A checkpoint's manifest; CheckpointError when it is not one of ours, or not as it was written."""
+    path = folder / _MANIFEST
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise CheckpointError(f"{folder / _MANIFEST}: is not JSON") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise CheckpointError(f"{folder / _MANIFEST}: is not of format {FORMAT}")
+        raise CheckpointError(f"{path}: is not JSON") from None
+    if not isinstance(manifest, dict) or manifest.get("format") not in (_FIRST_FORMAT, FORMAT):
+        raise CheckpointError(f"{path}: is not of format {FORMAT}")
+    if manifest["format"] == FORMAT and not is_as_written(path):
+        raise CheckpointError(f"{path}: its bytes are not those that were written")
     return manifest
 
 
 def load(folder: Path) -> dict[str, dict[str, Tensor]]:
     """All tensors of a checkpoint, in host memory: file stem -> name -> tensor."""
-    return {path.stem: load_file(path) for path in sorted(folder.glob("*.safetensors"))}
+    names = [name for name in read_manifest(folder)["files"] if name.endswith(_TENSORS)]
+    return {name.removesuffix(_TENSORS): load_file(folder / name) for name in names}
+
+
+def config_of(folder: Path) -> Path:
+    """The settings a checkpoint was made with: its own, or its run's where it is of the first format."""
+    own = folder / _CONFIG
+    return own if own.exists() else RunFolder(folder.parent).config
+
+
+def remove(folder: Path) -> None:
+    """Take a checkpoint away under another name first, so that a kill in the middle leaves none that looks damaged.
+
+    What cannot be removed at once, as another process reads it, is left to the next `sweep`.
+    """
+    if folder.exists():
+        going = folder.with_name(f".{folder.name}.{os.getpid()}.old.tmp")
+        shutil.rmtree(going, ignore_errors=True)
+        folder.rename(going)
+        shutil.rmtree(going, ignore_errors=True)
 
 
 def sweep(run: RunFolder) -> None:
@@ -101,21 +135,8 @@ def sweep(run: RunFolder) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _folders(run: RunFolder) -> list[Path]:
-    """Checkpoint folders, newest first."""
-    return sorted((path for path in run.root.glob("step-*") if path.name[5:].isdigit()), reverse=True)
-
-
 def _write(path: Path, named: Mapping[str, Tensor]) -> str:
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}, path)
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return sha256_of(path)
-
-
-def _remove(folder: Path) -> None:
-    """Take a checkpoint away under another name first, so that a kill in the middle leaves none that looks damaged."""
-    if folder.exists():
-        going = folder.with_name(f".{folder.name}.{os.getpid()}.old.tmp")
-        folder.rename(going)
-        shutil.rmtree(going)

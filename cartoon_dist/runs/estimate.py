@@ -67,6 +67,13 @@ def traffic_bytes(settings: TrainSettings, *, world_size: int) -> dict[str, int]
     return {"warmup": passed["generator"], "gan": sum(passed.values())}
 
 
+def checkpoint_bytes(settings: TrainSettings) -> int:
+    """The size of a checkpoint, and of the copy from which it is written: weights, Adam's moments, running average."""
+    counts = parameter_counts(settings)
+    everything = sum(counts.values())
+    return _WEIGHT_BYTES[settings.precision] * (3 * everything + everything - counts["discriminator"])
+
+
 def _on_meta(settings: TrainSettings) -> tuple[Method, nn.Module | None]:
     plain = replace(settings, precision="fp32")
     with torch.device("meta"):

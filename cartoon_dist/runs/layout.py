@@ -57,28 +57,35 @@ class RunFolder:
         """The checkpoint written after a step."""
         return self.root / step_name(step)
 
-    def check_same(self, settings: TrainSettings) -> None:
-        """Refuse to go on with a run that was made with other settings: CheckpointError with the differences."""
-        if not self.config.exists():
+    def check_same(self, settings: TrainSettings, made_with: Path | None = None) -> None:
+        """Refuse to go on with a run, or with its checkpoint of that config file, that was made with other settings:
+        CheckpointError with the differences."""
+        config = made_with or self.config
+        if not config.exists():
             return
         try:
-            before = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            before = yaml.safe_load(config.read_text(encoding="utf-8"))
             check(TrainSettings, before)
         except (yaml.YAMLError, UnicodeDecodeError, TypeError, ConfigError):
-            raise CheckpointError(f"{self.config}: is damaged; restore it or train into another run_dir") from None
+            raise CheckpointError(f"{config}: is damaged; restore it or train into another run_dir") from None
         changed = nested.differences(before, nested.plain(settings), MAY_CHANGE)
         if changed:
             raise CheckpointError(
-                f"{self.root}: made with other settings ({', '.join(changed)}); use these or another run_dir"
+                f"{config.parent}: made with other settings ({', '.join(changed)}); use these or another run_dir"
             )
 
     def write_config(self, settings: TrainSettings) -> None:
         """Keep the resolved settings beside the run."""
-        write_whole(self.config, yaml.safe_dump(nested.plain(settings), sort_keys=False, allow_unicode=True))
+        write_whole(self.config, config_text(settings))
 
     def write_exit(self, status: int, reason: str) -> None:
         """Why the last process left: a launcher turns every status but 0 into 1, so the reason stands here."""
         write_json(self.exit, {"status": status, "reason": reason})
+
+
+def config_text(settings: TrainSettings) -> str:
+    """All settings as YAML."""
+    return yaml.safe_dump(nested.plain(settings), sort_keys=False, allow_unicode=True)
 
 
 def step_name(step: int) -> str:

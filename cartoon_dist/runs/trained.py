@@ -54,7 +54,7 @@ def untrained(run: Path, *, weights: Literal["ema", "raw"]) -> Trained:
     """
     if not RunFolder(run).config.exists():
         raise CheckpointError(f"{run}: is no run, it has no config.yaml; give the folder of a run")
-    settings = _settings(RunFolder(run))
+    settings = _settings(RunFolder(run).config)
     generator = setup.fresh_networks(settings)["generator"]
     tensors = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
     return Trained(
@@ -80,7 +80,7 @@ def _checkpoint(model: Path) -> Path:
 
 
 def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
-    settings = _settings(RunFolder(folder.parent))
+    settings = _settings(checkpoint.config_of(folder))
     file = folder / f"{'ema' if weights == 'ema' else 'generator'}.safetensors"
     return Trained(
         generator=_filled(settings, load_file(file), file),
@@ -92,11 +92,11 @@ def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
     )
 
 
-def _settings(run: RunFolder) -> TrainSettings:
+def _settings(config: Path) -> TrainSettings:
     try:
-        return check(TrainSettings, yaml.safe_load(run.config.read_text(encoding="utf-8")))
+        return check(TrainSettings, yaml.safe_load(config.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
-        raise CheckpointError(f"{run.config}: cannot be read ({error}); a checkpoint needs its run's config") from None
+        raise CheckpointError(f"{config}: cannot be read ({error}); a checkpoint needs its run's config") from None
 
 
 def _from_export(file: Path) -> Trained:

@@ -100,6 +100,11 @@ class Engine:
         for optimizer in self.state.optimizers.values():
             forget_moments(optimizer)
 
+    def gathered(self) -> dict[str, dict[str, Tensor]]:
+        """What of the state lies divided over the processes, by the checkpoint's file; all of them must ask. Here
+        nothing does."""
+        return {}
+
     def scaler_states(self) -> dict[str, dict[str, Any]]:
         """The fp16 scalers by network; empty states in other precisions."""
         return {name: scaler.state_dict() for name, scaler in self.scalers.items()}

@@ -27,7 +27,6 @@ class Reporter:
             done=step * settings.batch_size,
             shown=distributed.is_main(),
         )
-        self.waited_seconds = 0.0
         self.begin(step)
 
     def begin(self, step: int) -> None:
@@ -35,10 +34,15 @@ class Reporter:
         self.first = step
         self.started = time.perf_counter()
         self.waited_seconds = 0.0
+        self.saving_seconds = 0.0
 
     def waited(self, seconds: float) -> None:
         """Note time that the loop spent waiting for its next batch."""
         self.waited_seconds += seconds
+
+    def saved(self, seconds: float) -> None:
+        """Note time that a checkpoint held the loop up; it belongs to the interval after its step."""
+        self.saving_seconds += seconds
 
     def report(self, done: int, outcome: Outcome) -> None:
         """Note step `done - 1`; write a record when an interval is full."""
@@ -65,6 +69,7 @@ class Reporter:
             | {f"lr/{name}": rate for name, rate in self.schedule.learning_rates(last).items()}
             | {"images_per_second": round((done - self.first) * batch_size / seconds, 3)}
             | {"data_wait_fraction": round(self.waited_seconds / seconds, 4)}
+            | {"save_wait_fraction": round(self.saving_seconds / seconds, 4)}
         )
         self.progress.update(
             done * batch_size, " ".join(f"{name.removeprefix('loss/')} {value:.3f}" for name, value in figures.items())

@@ -1,56 +1,96 @@
 """Between the training state and its checkpoints: what is written, and how a run goes on."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from torch import Tensor
 
 from cartoon_dist import distributed
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.runs import checkpoint
-from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs import checkpoint, retention
+from cartoon_dist.runs.layout import RunFolder, config_text
+from cartoon_dist.train import random_state
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.log import say
 from cartoon_dist.train.meter import Meter
-from cartoon_dist.train.state import TrainState
+from cartoon_dist.train.state import TrainState, on_host
+from cartoon_dist.train.writer import Writer
 
 _PACKAGES = ("cartoon-dist", "torch", "torchvision", "accelerate", "numpy")
+_RANDOM = "random"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saver:
-    """Writes and takes up checkpoints of one run.
+    """Writes and takes up checkpoints of one run; leaving its `with` block waits until the last one is on the disk.
+
+    Rank 0 copies the state to host memory and a thread writes it while training goes on, one checkpoint at a time. What
+    the thread fails with is raised on all processes by the next `save`, or by leaving the block.
 
     data: a fingerprint of each domain's samples; a run goes on only with the samples it began with.
+    best: which of some steps has the best score.
     """
 
     run: RunFolder
     settings: TrainSettings
     engine: Engine
     data: dict[str, str]
+    best: retention.Best
+    writer: Writer = field(default_factory=Writer)
+    whole: set[int] = field(default_factory=set)
+    # Looked up once: it reads files, and nothing but the copy is to hold up a step.
+    versions: dict[str, str] = field(default_factory=lambda: {package: version(package) for package in _PACKAGES})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failure = self.writer.wait()
+        self.writer.close()
+        if error is None:
+            _agree(failure, None)
+        elif failure is not None:
+            # The others may not be here, so there is no agreeing, and training's own error is the one to be told.
+            say(f"warning: {failure}")
 
     def save(self, state: TrainState, meter: Meter) -> None:
-        """Write a checkpoint on rank 0; TrainingError on all ranks, and nothing written, when a figure is not
-        finite."""
+        """Copy the state and begin to write it; raises on all processes, and writes nothing, TrainingError when a
+        figure is not finite, CheckpointError when the checkpoint before this one could not be written.
+
+        Waits for the devices, the other processes, and the writing of the checkpoint before it.
+        """
         pending = meter.pending()
+        states = _agree(self.writer.wait(), random_state.read(self.engine.device))
+        gathered = self.engine.gathered()
         if distributed.is_main():
+            step = state.step
+            tensors = on_host(state.tensors() | gathered | {_RANDOM: random_state.named(states)})
             facts = {
                 "seed": self.settings.seed,
-                "images": state.step * self.settings.batch_size,
+                "images": step * self.settings.batch_size,
                 "world_size": distributed.world_size(),
-                "versions": {package: version(package) for package in _PACKAGES},
+                "versions": self.versions,
                 "data": self.data,
                 "scalers": self.engine.scaler_states(),
                 "pending": pending,
             }
-            checkpoint.save(self.run, state.step, state.tensors(), facts, keep=self.settings.checkpoint.keep)
+            self.writer.start(lambda: self._write(step, tensors, facts))
 
     def resume(self, state: TrainState, meter: Meter) -> Path | None:
-        """Take up the newest whole checkpoint, if there is one; CheckpointError when it is of other networks or
-        samples."""
+        """Take up the newest whole checkpoint, if there is one; CheckpointError on all processes when none is whole, or
+        it is of other networks, settings or samples."""
         # One process looks and tells: another might see the folder at another moment.
-        [found, *_] = distributed.gather(self._newest() if distributed.is_main() else None)
-        if not isinstance(found, Path):
+        [(found, fault), *_] = distributed.gather(self._newest() if distributed.is_main() else (None, ""))
+        if fault:
+            raise CheckpointError(fault)
+        if found is None:
             return None
         facts = checkpoint.read_manifest(found)
         changed = [name for name, fingerprint in self.data.items() if facts["data"].get(name) != fingerprint]
@@ -59,18 +99,50 @@ class Saver:
                 f"{found}: was trained on other {' and '.join(changed)}; give these shards as data.{changed[0]}=, "
                 "or train into another run_dir"
             )
-        state.load(facts["step"], checkpoint.load(found))
+        self.run.check_same(self.settings, checkpoint.config_of(found))
+        tensors = checkpoint.load(found)
+        state.load(facts["step"], tensors)
         self.engine.load_scaler_states(facts["scalers"])
         meter.resume(facts["pending"])
+        self._take_up_random(found, tensors.get(_RANDOM, {}), facts["world_size"])
+        self.whole.add(facts["step"])
         return found
 
-    def _newest(self) -> Path | None:
+    def _write(self, step: int, tensors: checkpoint.Tensors, facts: Mapping[str, Any]) -> None:
+        """On rank 0's thread."""
+        checkpoint.save(self.run, step, tensors, facts, config=config_text(self.settings))
+        self.whole.add(step)
+        try:
+            retention.prune(self.run, self.settings.checkpoint, best=self.best, whole=self.whole)
+        except CheckpointError as error:
+            say(f"warning: {error}; until it can, old checkpoints stay")
+
+    def _newest(self) -> tuple[Path | None, str]:
+        """The checkpoint to go on from, and why a run cannot go on."""
         checkpoint.sweep(self.run)
         found, faults = checkpoint.newest(self.run)
         for fault in faults:
             say(f"warning: {fault}; passed over")
         if faults and found is None:
-            raise CheckpointError(
-                f"{self.run.root}: no checkpoint is whole ({faults[0]}); restore one or remove them all"
-            )
-        return found
+            return None, f"{self.run.root}: no checkpoint is whole ({faults[0]}); restore one or remove them all"
+        return found, ""
+
+    def _take_up_random(self, found: Path, stored: Mapping[str, Tensor], num_processes: int) -> None:
+        device, num = self.engine.device, distributed.world_size()
+        held = random_state.of_rank(stored, distributed.rank())
+        if num_processes == num and device.type in held:
+            random_state.take_up(held, device)
+        else:
+            why = f"is that of other processes ({num_processes}) or devices" if stored else "is not in it"
+            say(f"{found}: torch's random state {why}, and is not taken up; nothing of ours draws from it")
+
+
+def _agree(failure: BaseException | None, states: random_state.States | None) -> list[random_state.States]:
+    """Every process's random states, on every process; or, on all of them, what rank 0's writer failed with."""
+    said = "" if failure is None else str(failure) or repr(failure)
+    told = distributed.gather((said, states))
+    if failure is not None:
+        raise failure
+    if told[0][0]:
+        raise CheckpointError(told[0][0])
+    return [held or {} for _, held in told]

@@ -1,6 +1,7 @@
 """What training carries from step to step, which is what a checkpoint holds."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,8 @@ from cartoon_dist.errors import CheckpointError
 class TrainState:
     """The networks by their plain names, the generator's running average, and an optimizer for each network.
 
-    There is no random state to keep: every random choice is a function of the seed and the position.
+    No random state is among them: every random choice of ours is a function of the seed and the position. That of torch
+    is kept beside them (`random_state.py`) for what draws from it without our doing.
     """
 
     step: int
@@ -48,6 +50,23 @@ def start(networks: dict[str, nn.Module], settings: OptimizerSettings) -> TrainS
     ema = copy.deepcopy(networks["generator"]).requires_grad_(requires_grad=False)
     optimizers = {name: _adam(network, settings) for name, network in networks.items()}
     return TrainState(0, networks, ema, optimizers)
+
+
+def on_host(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+    """Copies of tensors in host memory, which later steps leave alone. Waits for the GPU, once for all of them.
+
+    Those of a GPU go into page-locked memory, at the full speed of its bus.
+    """
+    copies = {
+        stem: {
+            name: torch.empty(held.shape, dtype=held.dtype, pin_memory=held.is_cuda).copy_(held, non_blocking=True)
+            for name, held in named.items()
+        }
+        for stem, named in tensors.items()
+    }
+    if any(held.is_cuda for named in tensors.values() for held in named.values()):
+        torch.cuda.synchronize()
+    return copies
 
 
 def forget_moments(optimizer: Optimizer) -> None:

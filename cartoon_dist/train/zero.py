@@ -68,21 +68,24 @@ class ZeroEngine(Engine):
         for optimizer in self.state.optimizers.values():
             _forget(optimizer)
 
-    def optimizer_tensors(self, name: str) -> dict[str, Tensor]:
-        """What the network's optimizer remembers, gathered from all processes, which must all ask."""
-        from deepspeed.utils import safe_get_full_optimizer_state
-
-        steps = {int(held["step"]) for held in self.state.optimizers[name].state.values()}
-        held = {}
-        for label, weight in self.state.networks[name].named_parameters():
-            for key in _MOMENTS:
-                held[f"{label}:{key}"] = safe_get_full_optimizer_state(weight, key).view_as(weight)
-            held[f"{label}:step"] = torch.tensor(float(max(steps)))
-        return held
+    def gathered(self) -> dict[str, dict[str, Tensor]]:
+        """What the optimizers remember, put together from all processes."""
+        return {f"optimizer-{name}": self._remembered(name) for name in self.state.networks}
 
     def describe(self) -> str:
         """`2 processes on cpu, ZeRO 1`."""
         return f"{super().describe()}, ZeRO {self.stage}"
+
+    def _remembered(self, name: str) -> dict[str, Tensor]:
+        from deepspeed.utils import safe_get_full_optimizer_state
+
+        held = {}
+        [num_steps] = {float(mine["step"]) for mine in self.state.optimizers[name].state.values()}
+        for label, weight in self.state.networks[name].named_parameters():
+            for key in _MOMENTS:
+                held[f"{label}:{key}"] = safe_get_full_optimizer_state(weight, key).view_as(weight)
+            held[f"{label}:step"] = torch.tensor(num_steps)
+        return held
 
     def _apart(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()  # DeepSpeed counts the parts itself

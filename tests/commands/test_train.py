@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from running import ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
+from safetensors.torch import load_file
 
 GOLDEN = ROOT / "tests/golden/losses.json"
 
@@ -48,6 +49,12 @@ def test_what_a_run_leaves(pair: dict[int, Path]) -> None:
     manifest = json.loads((run / "step-0000010/manifest.json").read_text())
     assert (manifest["step"], manifest["seed"], manifest["world_size"]) == (10, 0, 2)
     assert {"torch", "accelerate", "cartoon-dist"} <= manifest["versions"].keys()
+    assert {path.name for path in (run / "step-0000010").iterdir()} == {*manifest["files"], "manifest.json"} == {
+        "manifest.json", "config.yaml", "generator.safetensors", "discriminator.safetensors", "ema.safetensors",
+        "optimizer-generator.safetensors", "optimizer-discriminator.safetensors", "random.safetensors",
+    }  # fmt: skip
+    assert (run / "step-0000010/config.yaml").read_bytes() == (run / "config.yaml").read_bytes()
+    assert load_file(run / "step-0000010/random.safetensors").keys() == {"rank-0:cpu", "rank-1:cpu"}
     assert len(list((run / "tensorboard").iterdir())) == 1
     assert sorted(path.name for path in (run / "samples").iterdir()) == [
         "step-0000000.png", "step-0000005.png", "step-0000010.png"
@@ -62,6 +69,7 @@ def test_records_hold_the_figures_of_the_contract(pair: dict[int, Path]) -> None
     assert [record["phase"] for record in records] == ["warmup"] * 2 + ["gan"] * 8
     assert [record["images"] for record in records] == [4 * step for step in range(1, 11)]
     both = {"step", "epoch", "phase", "images", "images_per_second", "data_wait_fraction", "lr/generator"}
+    assert [record["step"] for record in records if record["save_wait_fraction"] > 0] == [6]  # saved after step 5
     assert both | {"loss/content", "loss/saliency"} <= records[0].keys()
     gan = {"loss/adversarial_g", "loss/adversarial_d", "weight/content", "lr/discriminator"}
     assert both | gan | {"d/real", "d/generated", "d/smoothed"} <= records[-1].keys()
@@ -86,7 +94,9 @@ def test_a_killed_run_goes_on_exactly(shards: Path, tmp_path: Path) -> None:
     expected, found = weights(whole, 8), weights(killed, 8)
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    clocks = {"images_per_second", "data_wait_fraction"}
+    drawn = [load_file(run / "step-0000008/random.safetensors")["rank-0:cpu"] for run in (whole, killed)]
+    assert torch.equal(*drawn)
+    clocks = {"images_per_second", "data_wait_fraction", "save_wait_fraction"}
     stripped = [[{k: v for k, v in r.items() if k not in clocks} for r in metrics(run)] for run in (whole, killed)]
     assert stripped[0] == stripped[1]
 

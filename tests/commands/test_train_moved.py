@@ -14,7 +14,7 @@ import pytest
 import torch
 from running import ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
 
-CLOCKS = {"images_per_second", "data_wait_fraction"}
+CLOCKS = {"images_per_second", "data_wait_fraction", "save_wait_fraction"}
 
 
 def figures(run: Path) -> list[dict[str, Any]]:

@@ -2,14 +2,19 @@
 
 import errno
 import os
-import signal
+import random
+import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
+from first_format import in_the_first_format
+from running import environment
 
+from cartoon_dist.config import TrainSettings, read
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
@@ -25,8 +30,8 @@ def run(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path)
 
 
-def save(run: RunFolder, step: int, keep: int = 9) -> Path:
-    return checkpoint.save(run, step, TENSORS, {"seed": 5}, keep=keep)
+def save(run: RunFolder, step: int) -> Path:
+    return checkpoint.save(run, step, TENSORS, {"seed": 5}, config="seed: 5\n")
 
 
 def test_what_is_saved_comes_back(run: RunFolder) -> None:
@@ -41,13 +46,44 @@ def test_what_is_saved_comes_back(run: RunFolder) -> None:
             assert torch.equal(held[stem][name], tensor)
 
 
-def test_the_last_few_are_kept(run: RunFolder) -> None:
-    for step in (1, 2, 3, 4):
-        save(run, step, keep=2)
-    assert sorted(path.name for path in run.root.iterdir()) == ["step-0000003", "step-0000004"]
+def test_a_checkpoint_is_read_alone(run: RunFolder, tmp_path: Path) -> None:
+    run.write_config(read(TrainSettings, [], ["seed=6"], run_dir="x"))
+    alone = Path(shutil.copytree(save(run, 1), tmp_path / "elsewhere" / "best"))
+    assert checkpoint.damage(alone) is None
+    assert checkpoint.config_of(alone).read_text() == "seed: 5\n"
+    assert checkpoint.load(alone).keys() == TENSORS.keys()
 
 
-@pytest.mark.parametrize("spoil", ["flip", "cut", "missing file", "no manifest", "manifest not JSON", "other format"])
+def test_what_the_manifest_does_not_speak_of_is_not_read(run: RunFolder) -> None:
+    folder = save(run, 1)
+    (folder / "extra.safetensors").write_bytes(b"not of this checkpoint")
+    assert checkpoint.load(folder).keys() == TENSORS.keys()
+
+
+def test_the_first_format_is_still_read(run: RunFolder) -> None:
+    before, folder = save(run, 1), save(run, 2)
+    in_the_first_format(folder)
+    assert checkpoint.newest(run) == (folder, [])
+    assert checkpoint.load(folder).keys() == TENSORS.keys()
+    assert checkpoint.config_of(folder) == run.config
+    (folder / "ema.safetensors").write_bytes(b"")
+    assert checkpoint.newest(run)[0] == before
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "flip",
+        "cut",
+        "missing file",
+        "no manifest",
+        "manifest not JSON",
+        "other format",
+        "manifest",
+        "config",
+        "renamed",
+    ],
+)
 def test_a_damaged_one_is_named_and_the_one_before_it_used(run: RunFolder, spoil: str) -> None:
     before, damaged = save(run, 1), save(run, 2)
     file, manifest = damaged / "generator.safetensors", damaged / "manifest.json"
@@ -64,11 +100,31 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(run: RunFolder, spoil
         case "manifest not JSON":
             manifest.write_text("{")
         case "other format":
-            manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 99'))
+            manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 99'))
+        case "manifest":
+            manifest.write_text(manifest.read_text().replace('"seed": 5', '"seed": 6'))
+        case "config":
+            (damaged / "config.yaml").write_text("seed: 6\n")
+        case "renamed":
+            shutil.rmtree(damaged)
+            shutil.copytree(before, damaged)
     found, faults = checkpoint.newest(run)
     assert found == before
     assert len(faults) == 1
     assert "step-0000002" in faults[0]
+
+
+def test_no_flipped_bit_goes_unseen(run: RunFolder) -> None:
+    folder, draw = save(run, 1), random.Random(1)
+    for file in sorted(folder.iterdir()):
+        content = file.read_bytes()
+        for place in draw.sample(range(len(content)), min(len(content), 100)):
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << draw.randrange(8)
+            file.write_bytes(flipped)
+            assert checkpoint.damage(folder) is not None, f"{file.name}, byte {place}"
+        file.write_bytes(content)
+    assert checkpoint.damage(folder) is None
 
 
 def test_a_damaged_one_is_written_anew(run: RunFolder) -> None:
@@ -91,36 +147,51 @@ def test_a_full_disk_leaves_the_old_one_whole(run: RunFolder, monkeypatch: pytes
     assert [path.name for path in run.root.iterdir()] == ["step-0000001"]
 
 
-WRITER = """
+RACE = """
 import sys
 from pathlib import Path
 import torch
+from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
-for step in range(1, 10**6):
-    tensors = {"generator": {"weight": torch.full((400, 400), float(step))}}
-    checkpoint.save(RunFolder(Path(sys.argv[1])), step, tensors, {}, keep=2)
-    print(step, flush=True)
+run, both = RunFolder(Path(sys.argv[1])), sys.stdin
+for step in range(1, 21):
+    print("ready", flush=True)
+    both.readline()
+    try:
+        checkpoint.sweep(run)
+        tensors = {"generator": {"weight": torch.full((200, 200), float(step))}}
+        print(checkpoint.save(run, step, tensors, {}, config="").name, flush=True)
+    except CheckpointError as error:
+        print(f"refused: {error}", flush=True)
 """
 
 
-def test_a_killed_writer_leaves_the_last_one_whole(run: RunFolder) -> None:
-    for kill_after in (1, 7, 20):
-        with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(run.root)], stdout=subprocess.PIPE, text=True
-        ) as child:
-            assert child.stdout is not None
-            done = [int(child.stdout.readline()) for _ in range(kill_after)][-1]
-            child.send_signal(signal.SIGKILL)
-            done = max([done, *map(int, child.stdout.read().split())])
-        checkpoint.sweep(run)
-        found, faults = checkpoint.newest(run)
-        assert faults == []
-        assert found is not None
-        step = checkpoint.read_manifest(found)["step"]
-        assert done <= step <= done + 1  # the newest may have been renamed, and not yet reported
-        assert (checkpoint.load(found)["generator"]["weight"] == step).all()
-        for path in run.root.iterdir():  # the next round starts from nothing, its steps count from 1
-            for file in path.iterdir():
-                file.unlink()
-            path.rmdir()
+def test_two_processes_that_write_the_same_leave_it_whole(run: RunFolder) -> None:
+    """As on a file system without locks: each sweeps what it takes for left behind, and writes the same steps."""
+    command = [sys.executable, "-c", RACE, str(run.root)]
+    with ExitStack() as stack:
+        racers = [
+            stack.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
+            )
+            for _ in range(2)
+        ]
+        for step in range(1, 21):
+            assert [hear(racer) for racer in racers] == ["ready", "ready"]
+            for racer in racers:
+                assert racer.stdin is not None
+                racer.stdin.write("go\n")
+                racer.stdin.flush()
+            told = [hear(racer) for racer in racers]
+            assert all(word == f"step-{step:07d}" or word.startswith("refused: ") for word in told)
+            if f"step-{step:07d}" in told:
+                assert checkpoint.damage(run.checkpoint(step)) is None
+    found, faults = checkpoint.newest(run)
+    assert found is not None
+    assert faults == []
+
+
+def hear(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().rstrip("\n")

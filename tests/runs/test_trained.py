@@ -1,15 +1,17 @@
 """A generator out of a run, as it was when it was saved."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from first_format import in_the_first_format
 from safetensors.torch import load_file
 
 from cartoon_dist.config import TrainSettings, read
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint, setup, trained
-from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.layout import RunFolder, config_text
 
 SMALL = ["model.channels=4", "model.num_blocks=1"]
 
@@ -17,13 +19,13 @@ SMALL = ["model.channels=4", "model.num_blocks=1"]
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     """Two checkpoints of an untrained run, whose average differs from the raw weights."""
-    settings = read(TrainSettings, [], SMALL, run_dir=str(tmp_path))
-    run = RunFolder(tmp_path)
+    run = RunFolder(tmp_path / "run")
+    settings = read(TrainSettings, [], SMALL, run_dir=str(run.root))
     run.write_config(settings)
     for step in (1, 2):
         tensors = dict(setup.build_networks(settings)["generator"].state_dict())
         average = {name: tensor + 1 for name, tensor in tensors.items()}
-        checkpoint.save(run, step, {"generator": tensors, "ema": average}, {}, keep=9)
+        checkpoint.save(run, step, {"generator": tensors, "ema": average}, {}, config=config_text(settings))
     return run
 
 
@@ -53,8 +55,18 @@ def test_a_damaged_checkpoint_is_passed_over_or_refused_when_named(run: RunFolde
         trained.load(run.checkpoint(2), weights="ema")
 
 
+def test_a_checkpoint_copied_away_alone_is_read_by_its_own_config(run: RunFolder, tmp_path: Path) -> None:
+    alone = Path(shutil.copytree(run.checkpoint(1), tmp_path / "away" / "best"))
+    RunFolder(alone.parent).write_config(read(TrainSettings, [], ["model.channels=6"], run_dir="x"))
+    found = trained.load(alone, weights="ema")
+    assert (found.step, found.settings.model.channels) == (1, 4)
+
+
 @pytest.mark.parametrize("spoil", ["missing", "other networks"])
-def test_a_checkpoint_without_its_config(run: RunFolder, spoil: str) -> None:
+def test_a_checkpoint_of_the_first_format_needs_its_runs_config(run: RunFolder, spoil: str) -> None:
+    for step in (1, 2):
+        in_the_first_format(run.checkpoint(step))
+    assert trained.load(run.root, weights="ema").step == 2
     if spoil == "missing":
         run.config.unlink()
     else:

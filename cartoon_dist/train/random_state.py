@@ -1,0 +1,39 @@
+"""Torch's random generators of a process: what a checkpoint keeps of them, and taking them up again.
+
+Every random choice of ours (order of the samples, flips, first weights) is a function of the seed and the position, and
+draws from none of these. They are kept for whatever draws from torch without our doing: with the same number of
+processes a run that goes on draws what it would have drawn in one go. Python's and numpy's generators are not kept:
+nothing here uses them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+States = Mapping[str, Tensor]
+"""Device type -> the generator's state, as bytes in host memory."""
+
+
+def read(device: torch.device) -> dict[str, Tensor]:
+    """The states of this process's default generators: the CPU's, and its GPU's where it has one."""
+    held = {"cpu": torch.get_rng_state()}
+    return held | {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else held
+
+
+def take_up(states: States, device: torch.device) -> None:
+    """Put this process's default generators into these states."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def named(states_of_ranks: Sequence[States]) -> dict[str, Tensor]:
+    """The states of all processes by the names they are stored under: `rank-0:cpu`."""
+    return {f"rank-{rank}:{kind}": state for rank, held in enumerate(states_of_ranks) for kind, state in held.items()}
+
+
+def of_rank(stored: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
+    """One process's states out of those that were stored."""
+    prefix = f"rank-{rank}:"
+    return {name.removeprefix(prefix): state for name, state in stored.items() if name.startswith(prefix)}

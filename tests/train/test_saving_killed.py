@@ -1,0 +1,118 @@
+"""Writers that are killed, fifty times in one folder: never unreadable, never older than the one before."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from running import environment
+from synthetic import numbers
+
+from cartoon_dist.runs import checkpoint
+from cartoon_dist.runs.layout import RunFolder
+
+NUM_KILLS = 50
+
+
+class Forker:
+    """Starts writers one by one, and hears what they say."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def start(self) -> int:
+        """The process id of a new writer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self.lines: list[list[str]] = []
+        self.hear("pid")
+        self.hear("resumed")
+        return self.said("pid")[0]
+
+    def hear(self, word: str, count: int = 1) -> None:
+        """Read on until the word was said so often."""
+        assert self.process.stdout is not None
+        while len(self.said(word)) < count:
+            line = self.process.stdout.readline()
+            assert line, "the forker has left"
+            assert word == "gone" or not line.startswith("gone"), "the writer has left by itself"
+            self.lines.append(line.split())
+
+    def said(self, word: str) -> list[int]:
+        return [int(line[1]) for line in self.lines if line[0] == word]
+
+
+def unfinished(root: Path, kind: str, num_files: int) -> Callable[[], bool]:
+    """Whether a folder is being written, or removed, that holds so many files by now, or so many still."""
+
+    def there() -> bool:
+        for folder in root.glob(".step-*.old.tmp" if kind == "removed" else ".step-*[0-9].tmp"):
+            try:
+                held = sum(1 for _ in folder.iterdir())
+            except OSError:
+                continue  # renamed or gone in this moment
+            if held <= num_files if kind == "removed" else held >= num_files:
+                return True
+        return False
+
+    return there
+
+
+def wait_for_the_moment(forker: Forker, root: Path, draw: random.Random) -> str:
+    """Some moment: after a few steps and a little more, or when a folder is half written, or half removed."""
+    kind = draw.choice(["done", "written", "written", "removed"])
+    forker.hear("done", draw.randrange(1, 4))
+    if kind == "done":
+        for _ in range(draw.randrange(20_000)):
+            pass
+        return kind
+    moment = unfinished(root, kind, draw.randrange(8))
+    for _ in range(3000):  # such a moment may not be met; any other will do
+        if moment():
+            return kind
+    return "unmet"
+
+
+def test_fifty_kills(tmp_path: Path) -> None:
+    run, draw = RunFolder(tmp_path), random.Random(0)
+    kinds, before = [], 0
+    command = [sys.executable, str(Path(__file__).parent / "writers_to_kill.py"), str(tmp_path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        forker = Forker(process)
+        for _ in range(NUM_KILLS):
+            writer = forker.start()
+            assert forker.said("resumed") == [before]
+            kinds.append(wait_for_the_moment(forker, tmp_path, draw))
+            os.kill(writer, signal.SIGKILL)
+            forker.hear("gone")
+            assert forker.said("gone") == [signal.SIGKILL]  # it did not leave by itself
+            before = whole(run, at_least=max(forker.said("done")))
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+    assert {"done", "written", "removed"} <= set(kinds)
+    # Two at the end, every tenth, and the "best", as the writers' settings say; one more may be about to go.
+    kept = set(checkpoint.steps(run)) - {*range(10, before + 1, 10), 5}
+    assert kept <= {before, before - 1, before - 2}
+
+
+def whole(run: RunFolder, *, at_least: int) -> int:
+    """The newest checkpoint's step; every one that is there is whole, of one moment, and none is missing."""
+    found, faults = checkpoint.newest(run)
+    assert faults == []
+    assert found is not None
+    step = int(checkpoint.read_manifest(found)["step"])
+    assert at_least <= step <= at_least + 2  # it may be on the disk and not yet told
+    assert numbers(found) == {float(step)}
+    assert [checkpoint.damage(run.checkpoint(there)) for there in checkpoint.steps(run)[-3:-1]] in (
+        [],
+        [None],
+        [None] * 2,
+    )
+    return step
