@@ -212,6 +212,25 @@ def test_the_dry_run_for_another_number_of_processes(capsys: pytest.CaptureFixtu
         main([*words, "--dry-run", "--processes", "7"])
 
 
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        (["zero_stage=1", "precision=fp64"], "precision: fp64 does not go with DeepSpeed; use fp32 or bf16"),
+        (["zero_stage=2", "accumulate=2"], "accumulate: 2 does not go with zero_stage=2; use zero_stage=1"),
+    ],
+)
+def test_what_deepspeed_cannot_do_is_refused(shards: Path, tmp_path: Path, more: list[str], complaint: str) -> None:
+    assert refused(ConfigError, words(shards, tmp_path, *more), tmp_path) == complaint
+
+
+def test_a_stage_that_a_launcher_asks_for_is_refused_as_well(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
+    assert refused(ConfigError, words(shards, tmp_path), tmp_path).startswith("zero_stage: 3 does not go with two")
+
+
 def test_a_loss_that_dwarfs_the_others_is_named(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

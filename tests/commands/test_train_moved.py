@@ -87,22 +87,30 @@ def test_a_process_that_dies_ends_the_others_with_its_name(shards: Path, tmp_pat
     assert left["reason"].startswith("process 1 on ")
 
 
-def test_deepspeed_computes_what_it_divides(
-    shards: Path, pair: dict[int, Path], exact: tuple[str, ...], tmp_path: Path
-) -> None:
-    """ZeRO in float32 beside the whole in float64; its checkpoint is plain, and goes on without DeepSpeed."""
-    run = tmp_path / "run"
-    words = [*exact, "precision=fp32"]
-    done = divided(tiny(shards, run, *words, "max_steps=7"), "deepspeed")
+def test_deepspeed_computes_what_it_divides(shards: Path, tmp_path: Path) -> None:
+    """ZeRO 1 beside the plain engine over 20 steps in bf16; its checkpoint is a plain one, and goes on without it."""
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    # Without a content loss, as VGG in bf16 takes this CPU minutes.
+    words = ("precision=bf16", "epochs=9", "max_steps=20", "checkpoint.every=10", "optimizer.clip=5")
+    words += ("loss.content.weight=0", "warmup.loss=pixel")
+    done = train(tiny(shards, whole, *words), num_processes=2)
     assert done.returncode == 0, done.stderr
-    assert "2 processes on cpu, ZeRO 1" in done.stderr
-    for expected, found in zip(figures(pair[2])[:7], figures(run), strict=True):
-        assert found == pytest.approx(expected, rel=1e-3, abs=1e-6)
-    whole = train(tiny(shards, run, *words), num_processes=1)
-    assert whole.returncode == 0, whole.stderr
-    assert "goes on after step 7" in whole.stderr
-    for expected, found in zip(figures(pair[2]), figures(run), strict=True):
-        assert found == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    done = divided(tiny(shards, run, *words), "deepspeed")
+    assert done.returncode == 0, done.stderr
+    assert "2 processes on cpu, ZeRO 1, bf16" in done.stderr
+    assert_alike(whole, run)
+    assert weights(whole, 20).keys() == weights(run, 20).keys()
+    assert furthest(weights(whole, 10), weights(run, 10)) < 1e-3
+    shutil.rmtree(run / "step-0000020")
+    again = train(tiny(shards, run, *words), num_processes=2)
+    assert again.returncode == 0, again.stderr
+    assert "goes on after step 10" in again.stderr
+    assert_alike(whole, run)
+
+
+def assert_alike(one: Path, other: Path) -> None:
+    for expected, found in zip(figures(one), figures(other), strict=True):
+        assert found == pytest.approx(expected, rel=0.01, abs=1e-3)
 
 
 def divided(words: list[str | Path], config: str) -> subprocess.CompletedProcess[str]:
