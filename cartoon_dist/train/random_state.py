@@ -6,6 +6,7 @@ processes a run that goes on draws what it would have drawn in one go. Python's 
 nothing here uses them.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -13,6 +14,12 @@ from torch import Tensor
 
 States = Mapping[str, Tensor]
 """Device type -> the generator's state, as bytes in host memory."""
+
+
+def begin(*, seed: int, step: int, rank: int) -> None:
+    """Seed this process's default generators: torch itself seeds them otherwise in every process."""
+    said = hashlib.sha256(f"{seed} {step} {rank}".encode()).digest()
+    torch.manual_seed(int.from_bytes(said[:8], "big"))
 
 
 def read(device: torch.device) -> dict[str, Tensor]:

@@ -84,13 +84,14 @@ class Saver:
             self.writer.start(lambda: self._write(step, tensors, facts))
 
     def resume(self, state: TrainState, meter: Meter) -> Path | None:
-        """Take up the newest whole checkpoint, if there is one; CheckpointError on all processes when none is whole, or
-        it is of other networks, settings or samples."""
+        """Take up the newest whole checkpoint, or begin where there is none; CheckpointError on all processes when none
+        is whole, or it is of other networks, settings or samples."""
         # One process looks and tells: another might see the folder at another moment.
         [(found, fault), *_] = distributed.gather(self._newest() if distributed.is_main() else (None, ""))
         if fault:
             raise CheckpointError(fault)
         if found is None:
+            random_state.begin(seed=self.settings.seed, step=state.step, rank=distributed.rank())
             return None
         facts = checkpoint.read_manifest(found)
         changed = [name for name, fingerprint in self.data.items() if facts["data"].get(name) != fingerprint]
@@ -104,7 +105,7 @@ class Saver:
         state.load(facts["step"], tensors)
         self.engine.load_scaler_states(facts["scalers"])
         meter.resume(facts["pending"])
-        self._take_up_random(found, tensors.get(_RANDOM, {}), facts["world_size"])
+        self._take_up_random(found, tensors.get(_RANDOM, {}), facts["world_size"], state.step)
         self.whole.add(facts["step"])
         return found
 
@@ -127,14 +128,15 @@ class Saver:
             return None, f"{self.run.root}: no checkpoint is whole ({faults[0]}); restore one or remove them all"
         return found, ""
 
-    def _take_up_random(self, found: Path, stored: Mapping[str, Tensor], num_processes: int) -> None:
+    def _take_up_random(self, found: Path, stored: Mapping[str, Tensor], num_processes: int, step: int) -> None:
         device, num = self.engine.device, distributed.world_size()
         held = random_state.of_rank(stored, distributed.rank())
         if num_processes == num and device.type in held:
             random_state.take_up(held, device)
         else:
             why = f"is that of other processes ({num_processes}) or devices" if stored else "is not in it"
-            say(f"{found}: torch's random state {why}, and is not taken up; nothing of ours draws from it")
+            say(f"{found}: torch's random state {why}: it begins anew from the seed; nothing of ours draws from it")
+            random_state.begin(seed=self.settings.seed, step=step, rank=distributed.rank())
 
 
 def _agree(failure: BaseException | None, states: random_state.States | None) -> list[random_state.States]:

@@ -187,6 +187,15 @@ def test_a_run_that_goes_on_draws_what_it_would_have_drawn(made: Callable[..., S
     assert torch.equal(torch.rand(3), drawn)
 
 
+def test_a_run_begins_with_draws_of_its_seed(tmp_path: Path, engine: Engine) -> None:
+    def first(folder: str, seed: int) -> list[float]:
+        torch.seed()
+        assert saver(tmp_path / folder, engine, f"seed={seed}").resume(synthetic(0), Meter()) is None
+        return torch.rand(3).tolist()
+
+    assert first("a", 1) == first("b", 1) != first("c", 2)
+
+
 def test_one_of_the_first_format_is_gone_on_from(
     made: Callable[..., Saver], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,7 @@ from torch import nn
 
 from cartoon_dist.config import OptimizerSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.train.state import TrainState, forget_moments, start, update_ema
+from cartoon_dist.train.state import TrainState, forget_moments, on_host, start, update_ema
 
 
 def trained(steps: int, width: int = 3) -> TrainState:
@@ -79,3 +79,20 @@ def test_a_checkpoint_of_other_networks_is_refused() -> None:
     lacking = {k: v for k, v in trained(1).tensors().items() if k != "ema"}
     with pytest.raises(CheckpointError):
         trained(1).load(1, lacking)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_a_copy_on_the_host_is_left_alone(device: str) -> None:
+    held = {
+        "turned": torch.arange(6.0, device=device).reshape(2, 3).t(),
+        "whole": torch.tensor([2**62, -1], device=device),
+        "double": torch.tensor(0.1, dtype=torch.float64, device=device),
+    }
+    copies = on_host({"network": held})["network"]
+    expected = {"turned": [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]], "whole": [2**62, -1], "double": 0.1}
+    for name, tensor in held.items():
+        tensor.zero_()
+        assert copies[name].tolist() == expected[name]
+        assert copies[name].dtype == tensor.dtype
+        assert copies[name].is_contiguous()
+        assert (copies[name].device.type, copies[name].is_pinned()) == ("cpu", device == "cuda")
