@@ -106,6 +106,16 @@ def test_a_file_cut_off_anywhere_is_refused(ending: str, share: float) -> None:
         decode(whole[: int(len(whole) * share)], max_megapixels=MAX)
 
 
+def test_a_jpeg_marker_may_have_any_number_of_0xff_before_it() -> None:
+    jpeg = encoded(".jpg", noise(16, 24, 3))
+    end = jpeg.rindex(b"\xff\xd9")
+    frame = jpeg.index(b"\xff\xc0")
+    filled = jpeg[:frame] + b"\xff\xff" + jpeg[frame:end] + b"\xff" + jpeg[end:]
+    assert read_header(filled) == read_header(jpeg)
+    with pytest.raises(PictureError, match="cut off"):
+        read_header(filled[:-1])
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF\4\0\0\0WEBP", b"BM", b"GIF89a", b"words"]
 )
