@@ -1,5 +1,6 @@
 """The shard job a picture, from the file to the tar, against scikit-image's SLIC: `python -m bench.stages`.
 
+`python -m bench.stages cartoon` measures that domain alone, in a minute or two.
 Two processes are compared with two copies of the job that know nothing of each other, a large set's memory with a small
 set's.
 """
@@ -7,7 +8,7 @@ set's.
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -21,9 +22,10 @@ from cartoon_dist.data.build import build
 from cartoon_dist.data.job import plan_job
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.pixels import crop
-from cartoon_dist.pixels.decode import Picture, decode, encode_png
+from cartoon_dist.pixels.decode import Picture, decode
 from cartoon_dist.pixels.edges import smooth_edges
 from cartoon_dist.pixels.likeness import likeness
+from cartoon_dist.pixels.png import encode_png
 from cartoon_dist.saliency.label import label
 
 ROOT = Path(__file__).parents[1]
@@ -46,18 +48,21 @@ finally:
 """Runs a script and prints the most memory it held, in MB."""
 
 
-def main() -> Iterator[Measured]:
-    """All ratios of the stage; each domain's parts are printed as well."""
+def main(domains: Collection[str] = ()) -> Iterator[Measured]:
+    """All ratios of the stage, or those of the domains that are named; each domain's parts are printed as well."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for domain in GOALS:
+            if domains and domain not in domains:
+                continue
             squares = as_squares(domain, folder / f"{domain}s")
             yield from against_slic(domain, squares, f"{domain}_vs_slic", GOALS[domain], folder)
             originals = ROOT / "shards/samples" / f"{domain}s"
             yield from against_slic(domain, originals, f"{domain}_large_vs_slic", LARGE_GOALS[domain], folder)
-        yield two_processes(folder)
-        yield memory(folder)
+        if not domains:
+            yield two_processes(folder)
+            yield memory(folder)
 
 
 def as_squares(domain: Domain, folder: Path) -> Path:
@@ -170,4 +175,4 @@ def finish(commands: Sequence[Sequence[str]]) -> None:
 
 
 if __name__ == "__main__":
-    publish(main())
+    publish(main(sys.argv[1:]))

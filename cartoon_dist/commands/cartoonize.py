@@ -14,7 +14,8 @@ from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.evaluate.album import Page, pages
 from cartoon_dist.evaluate.cartoonize import Cartoonist, batches, by_torch
 from cartoon_dist.files import write_whole
-from cartoon_dist.pixels.decode import Picture, decode, encode_png
+from cartoon_dist.pixels.decode import Picture, decode
+from cartoon_dist.pixels.png import encode_png
 from cartoon_dist.progress import Progress
 from cartoon_dist.runs import trained
 

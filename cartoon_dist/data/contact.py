@@ -5,7 +5,7 @@ from pathlib import Path
 from cartoon_dist.data.manifest import read_manifest
 from cartoon_dist.data.read import Shards
 from cartoon_dist.files import write_whole
-from cartoon_dist.pixels.decode import encode_png
+from cartoon_dist.pixels.png import encode_png
 from cartoon_dist.pixels.sheet import Strip, contact_sheet
 
 CONTACT_SHEET = "contact-sheet.png"

@@ -1,7 +1,7 @@
 """What a worker of the shard job does with one picture: decode, cut, label or smooth, encode.
 
 Runs in processes of its own, so it must stay free of torch (and of webdataset, which imports torch): a worker starts in
-half a second and takes little memory.
+a second, most of it numba's, and takes little memory.
 """
 
 import json
@@ -16,10 +16,11 @@ from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain, sample
 from cartoon_dist.data.sources import Source
 from cartoon_dist.errors import PictureError
 from cartoon_dist.pixels import crop
-from cartoon_dist.pixels.decode import Picture, decode, encode_png
+from cartoon_dist.pixels.decode import Picture, decode
 from cartoon_dist.pixels.edges import smooth_edges
 from cartoon_dist.pixels.header import UPRIGHT, read_header
 from cartoon_dist.pixels.likeness import likeness
+from cartoon_dist.pixels.png import encode_png
 
 FLAT, NEAR = "every tile is flat", "near-duplicate of "
 """The reasons of pictures that were left out by the settings, not because they are broken."""
@@ -160,7 +161,7 @@ def _stored(square: crop.Crop, data: bytes | None) -> tuple[str, bytes]:
 
 
 def _saliency(photo: Picture, settings: ShardSettings) -> Picture:
-    # Imported here: a cartoon job's workers need not wait for numba.
+    # Imported here: a cartoon job's workers need not wait for it.
     from cartoon_dist.saliency.label import label
 
     saliency = label(photo, variant=settings.saliency.variant)

@@ -1,4 +1,4 @@
-"""From a file's bytes to 8-bit RGB and from pixels to PNG; the one place that knows what files may hold."""
+"""From a file's bytes to 8-bit RGB; the one place that knows what files may hold."""
 
 import cv2
 import numpy as np
@@ -33,19 +33,6 @@ def turn(picture: Picture, orientation: int) -> Picture:
     if orientation in (2, 3, 6, 7):
         picture = picture[:, ::-1]
     return np.ascontiguousarray(picture)
-
-
-def encode_png(picture: Picture) -> bytes:
-    """A picture, RGB (h, w, 3) or grey (h, w), as PNG bytes: lossless, and the same bytes each time."""
-    # Run lengths: as small as level 9 on these pictures, and a tenth of its time. One filter for all rows: trying each,
-    # row by row, gains half a percent and takes a third longer. All named, as defaults may change.
-    how = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-    how += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH]
-    swapped = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    done, data = cv2.imencode(".png", swapped, how)
-    if not done:
-        raise RuntimeError(f"OpenCV could not encode a picture of shape {picture.shape}")
-    return bytes(data.tobytes())
 
 
 def _stored_pixels(data: bytes, header: Header) -> npt.NDArray[np.generic]:

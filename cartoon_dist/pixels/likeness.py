@@ -30,7 +30,8 @@ def likeness(picture: Picture) -> int:
     Takes less than a millisecond: of a large picture every n-th pixel is looked at.
     """
     step = max(1, min(picture.shape[:2]) // _SAMPLED)
-    grey = cv2.cvtColor(np.ascontiguousarray(picture[::step, ::step]), cv2.COLOR_RGB2GRAY)
+    # Grey before columns are left out: single bytes are picked a few times faster than three at a time.
+    grey = np.ascontiguousarray(cv2.cvtColor(picture[::step], cv2.COLOR_RGB2GRAY)[:, ::step])
     return _differences(grey) << NUM_BITS | _waves(grey)
 
 

@@ -20,7 +20,7 @@ from cartoon_dist.data.read import Shards
 from cartoon_dist.data.scenes import pick_test_scenes
 from cartoon_dist.data.verify import verify
 from cartoon_dist.errors import ShardError
-from cartoon_dist.pixels.decode import encode_png
+from cartoon_dist.pixels.png import encode_png
 
 Files = dict[str, bytes]
 

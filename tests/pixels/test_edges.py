@@ -50,6 +50,14 @@ def test_truncates_where_rounding_would_differ() -> None:
     assert smooth_edges(step)[16, 14:18, 0].tolist() == [15, 79, 175, 239]
 
 
+def test_truncates_every_sum_on_noise_of_any_shape() -> None:
+    # In float64: whole multiples of 1/256, of which int() takes the whole number below.
+    random = np.random.default_rng(5)
+    for shape in ((3, 40), (41, 3), (33, 47)):
+        noise = random.choice(np.uint8([0, 1, 127, 128, 254, 255]), (*shape, 3))
+        assert np.array_equal(smooth_edges(noise), slowly_smoothed(noise))
+
+
 def test_the_input_is_not_touched() -> None:
     cartoon = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     before = cartoon.copy()
