@@ -9,6 +9,7 @@ from pathlib import Path
 from cartoon_dist import config, distributed
 from cartoon_dist.commands import entry, fid
 from cartoon_dist.commands.describe import describe
+from cartoon_dist.commands.fetching import fetched
 from cartoon_dist.commands.report import Refresher
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.batches import Steps, Stream, batches, stream
@@ -101,9 +102,10 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str
     engine = Engine(precision=settings.precision)
     _check_shares(settings)
     folder.check_same(settings)
-    photos, cartoons = _streams(settings)
+    here = fetched(settings)
+    photos, cartoons = _streams(here)
     if settings.score_at_end:
-        fid.check_ready(settings)
+        fid.check_ready(here)
     schedule = Schedule(settings=settings, num_photos=len(photos.shards), num_cartoons=len(cartoons.shards))
     method = setup.build(settings, engine.place)
 
@@ -118,7 +120,7 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str
 
     log = Log(folder, step=state.step)
     reporter = Reporter(schedule=schedule, log=log, meter=meter, step=state.step)
-    draw = _drawer(settings, folder, engine, state, log, report)
+    draw = _drawer(here, folder, engine, state, log, report)
     if state.step == 0:
         draw(0)
     try:
@@ -134,7 +136,7 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str
     finally:
         reporter.close()
     if settings.score_at_end and not reason:
-        _score(settings, folder, engine, state)
+        _score(here, folder, engine, state)
     _conclude(folder, schedule, state, reason)
     return reason
 
@@ -171,12 +173,17 @@ def _streams(settings: TrainSettings) -> tuple[Stream, Stream]:
         )
         for domain, folder in (("photo", data.photos), ("cartoon", data.cartoons))
     )
-    # The processes share the reading, and all of them stop when one finds damage.
-    share = slice(distributed.rank(), None, distributed.world_size())
-    found = photos.shards.damaged(share=share) + cartoons.shards.damaged(share=share)
+    # The processes share the reading, and all of them stop when one finds damage. Each node has its own copy of a set
+    # that was fetched.
+    everywhere = slice(distributed.rank(), None, distributed.world_size())
+    found = [
+        fault
+        for shards in (photos.shards, cartoons.shards)
+        for fault in shards.damaged(share=distributed.node_share() if shards.is_copy else everywhere)
+    ]
     faults = sorted({fault for faults in distributed.gather(found) for fault in faults})
     if faults:
-        raise ShardError(f"{'; '.join(faults)}; mend with shards/verify.py FOLDER --mend")
+        raise ShardError("; ".join(faults))
     return photos, cartoons
 
 

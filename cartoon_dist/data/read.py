@@ -15,7 +15,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cartoon_dist.data.manifest import Manifest, SampleEntry, ShardEntry, read_index, read_manifest
+from cartoon_dist.data.manifest import (
+    FETCHED,
+    Manifest,
+    SampleEntry,
+    ShardEntry,
+    mend_by,
+    read_index,
+    read_manifest,
+)
 from cartoon_dist.data.sample import Split
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import sha256_of
@@ -57,6 +65,11 @@ class Shards:
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the folder was fetched from elsewhere: then each node may have one of its own."""
+        return (self.folder / FETCHED).exists()
 
     def fingerprint(self) -> str:
         """The manifest's: a hash of all the bytes, of whichever split."""
@@ -128,8 +141,8 @@ class Shards:
         except ShardError as error:
             return str(error)
         except OSError as error:
-            return f"{path}: {error.strerror}"
-        return None if found == shard.sha256 else f"{path}: not the bytes its manifest speaks of"
+            return f"{path}: {error.strerror}; {self._mend()}"
+        return None if found == shard.sha256 else f"{path}: not the bytes its manifest speaks of; {self._mend()}"
 
     def _decode(self, number: int, member: str, span: list[int], flags: int) -> NDArray[np.uint8]:
         offset, length = span
@@ -147,7 +160,7 @@ class Shards:
         return ShardError(f"{self.folder}/{shard}: sample '{self.entry(number).key}' {what}; {self._mend()}")
 
     def _mend(self) -> str:
-        return f"rebuild it with shards/verify.py {self.folder} --mend"
+        return mend_by(self.folder)
 
 
 def _descriptor(path: Path) -> int:
@@ -157,9 +170,7 @@ def _descriptor(path: Path) -> int:
         try:
             descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise ShardError(
-                f"{path}: {error.strerror}; rebuild it with shards/verify.py {path.parent} --mend"
-            ) from None
+            raise ShardError(f"{path}: {error.strerror}; {mend_by(path.parent)}") from None
         if len(_OPEN) >= MAX_OPEN:
             os.close(_OPEN.pop(next(iter(_OPEN))))
     _OPEN[path] = descriptor  # the last place: the first is that which was not used for longest
