@@ -21,6 +21,7 @@ from cartoon_dist.runs import setup
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train import samples
+from cartoon_dist.train.damage import Damage
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.log import Log, say
 from cartoon_dist.train.loop import Hooks, train
@@ -119,7 +120,8 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str
     engine.prepare(state)
 
     log = Log(folder, step=state.step)
-    reporter = Reporter(schedule=schedule, log=log, meter=meter, step=state.step)
+    damage = Damage(max_damaged=settings.data.max_damaged)
+    reporter = Reporter(schedule=schedule, log=log, meter=meter, damage=damage, step=state.step)
     draw = _drawer(here, folder, engine, state, log, report)
     if state.step == 0:
         draw(0)
@@ -131,7 +133,7 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str
             schedule=schedule,
             batches=_batches(settings, engine, schedule, photos, cartoons, reporter),
             hooks=Hooks(report=reporter.report, save=lambda _step: saver.save(state, meter), draw=draw),
-            stop=StopRequest(max_hours=settings.max_hours),
+            stop=StopRequest(max_hours=settings.max_hours, damage=damage),
         )
     finally:
         reporter.close()
@@ -205,6 +207,7 @@ def _batches(
         end=schedule.total_steps,
         num_workers=settings.data.num_workers,
         pinned=engine.device.type == "cuda",
+        note=reporter.damage.note,
     )
     while True:
         before = time.perf_counter()
