@@ -36,8 +36,12 @@ def settings(kind: type[Settings]) -> type[Settings]:
 class DataSettings:
     """Where the shards lie and how their samples are used."""
 
+    # A folder, or a URL (https://, s3://, file://, ...) that is fetched into a folder of `cache` first.
     photos: str = "runs/shards/photos"
     cartoons: str = "runs/shards/cartoons"
+    cache: str = "runs/cache"
+    # A damaged sample is replaced by another one; when more than so many are, the run stops.
+    max_damaged: CountOrZero = 10
     # What to do when the stored pictures are larger than image_size: refuse, shrink them, or cut a random window.
     fit: Literal["exact", "shrink", "crop"] = "exact"
     flip: bool = True

@@ -1,5 +1,6 @@
 """Settings of training that are each right and cannot go together."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,13 +21,20 @@ def contradictions(flat: Mapping[str, Any]) -> list[str]:
     milestones = flat["optimizer.milestones"]
     if isinstance(milestones, list) and milestones != sorted(set(map(_number, milestones))):
         wrong.append(f"optimizer.milestones: {milestones} must rise")
-    if flat["data.photos"] == flat["data.cartoons"]:
+    places = {name: str(flat[name]).rstrip("/") for name in ("data.photos", "data.cartoons")}
+    if places["data.photos"] == places["data.cartoons"]:
         wrong.append(f"data.cartoons: is the same folder as data.photos ({flat['data.photos']})")
     every, lasting = flat["checkpoint.every"], flat["checkpoint.keep_every"]
     if _number(every) >= 1 and _number(lasting) % _number(every):
         wrong.append(
             f"checkpoint.keep_every: {lasting} is no multiple of checkpoint.every={every}, so it would keep none"
         )
+    for name, place in places.items():
+        # A URL stands in the run's config and report, and a file's name is put behind it.
+        if re.match(r"https?://([^/]*@|[^#?]*[#?])", place):
+            wrong.append(
+                f"{name}: the URL carries a password, a query or a fragment; give the address of the folder alone"
+            )
     return wrong
 
 

@@ -33,6 +33,13 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
+def node_share() -> slice:
+    """This process's share of what the processes of a node divide among them; all of it where the launcher does not say
+    how many there are."""
+    num = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return slice(local_rank(), None, num) if local_rank() < num else slice(None)
+
+
 def is_main() -> bool:
     """Whether this process writes the run's files."""
     return rank() == 0

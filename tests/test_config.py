@@ -52,6 +52,10 @@ def test_all_mistakes_at_once_each_with_its_path() -> None:
         (["loss.content.layer=conv9_9"], "loss.content.layer"),
         (["optimizer.milestones=[150,100]"], "optimizer.milestones"),
         (["data.photos=a", "data.cartoons=a"], "data.cartoons"),
+        (["data.photos=https://a/b", "data.cartoons=https://a/b/"], "data.cartoons"),
+        (["data.photos=https://me:secret@a/b"], "data.photos"),
+        (["data.cartoons=http://a/b?token=1"], "data.cartoons"),
+        (["data.cartoons=https://a/b#c"], "data.cartoons"),
         (["image_size=30"], "image_size"),
         (["epochs=.inf"], "epochs"),
         (["loss=3"], "loss"),
@@ -59,6 +63,10 @@ def test_all_mistakes_at_once_each_with_its_path() -> None:
 )
 def test_settings_that_cannot_be_are_refused(words: list[str], path: str) -> None:
     assert path in {mistake.split(":")[0] for mistake in wrong(*words)}
+
+
+def test_a_password_in_an_address_is_not_said_again() -> None:
+    assert "secret" not in wrong("data.photos=https://me:secret@a/b")[0]
 
 
 def test_no_setting_takes_a_bare_yes_or_no() -> None:

@@ -1,13 +1,14 @@
 """What pyproject.toml asks for is what the tests run on."""
 
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 from packaging.requirements import Requirement
 from running import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+NOT_FOR_TESTS = PROJECT["optional-dependencies"]["remote"]
 ASKED = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
 
 
@@ -15,7 +16,12 @@ ASKED = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-depende
 def test_every_range_holds_the_release_that_is_installed(line: str) -> None:
     asked = Requirement(line)
     assert asked.specifier, "give the range that was tested"
-    assert version(asked.name) in asked.specifier
+    try:
+        assert version(asked.name) in asked.specifier
+    except PackageNotFoundError:
+        if line not in NOT_FOR_TESTS:
+            raise
+        pytest.skip("the tests do without it")
 
 
 def test_torch_and_torchvision_are_a_matching_pair() -> None:

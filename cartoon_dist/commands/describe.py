@@ -7,6 +7,7 @@ import yaml
 from cartoon_dist import nested
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import read_manifest
+from cartoon_dist.data.remote import Patience, is_remote, look_up
 from cartoon_dist.errors import ShardError
 from cartoon_dist.runs.estimate import checkpoint_bytes, memory_bytes, parameter_counts, traffic_bytes
 from cartoon_dist.train.schedule import Schedule
@@ -49,7 +50,8 @@ def _steps(settings: TrainSettings, world_size: int) -> list[str]:
 def _count(folder: str, otherwise: int) -> tuple[str, int]:
     """How many training samples a folder holds; where it is not there, as many as the paper had."""
     try:
-        return f"training samples in {folder}", sum(shard.num_train for shard in read_manifest(Path(folder)).shards)
+        manifest = look_up(folder, Patience(tries=2)).manifest if is_remote(folder) else read_manifest(Path(folder))
+        return f"training samples in {folder}", sum(shard.num_train for shard in manifest.shards)
     except ShardError:
         return f"the paper's number, as {folder} is not there yet", otherwise
 

@@ -8,6 +8,7 @@ import torch
 
 from cartoon_dist.commands import entry
 from cartoon_dist.data.read import Shards
+from cartoon_dist.data.remote import at_hand
 from cartoon_dist.errors import CheckpointError, ConfigError, ShardError
 from cartoon_dist.evaluate import card, scores
 from cartoon_dist.evaluate.export import SUFFIXES, export
@@ -48,8 +49,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _from_shards(held: Trained) -> Bytes:
     """A photo of the run, a held-out one where there is any."""
-    folder = Path(held.settings.data.photos)
     try:
+        folder = at_hand(held.settings.data.photos, held.settings.data.cache)
         for split in ("test", "train"):
             shards = Shards(folder=folder, domain="photo", split="test" if split == "test" else "train")
             if len(shards):

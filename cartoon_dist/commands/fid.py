@@ -9,6 +9,7 @@ import torch
 
 from cartoon_dist import config, distributed, nested
 from cartoon_dist.commands import entry
+from cartoon_dist.commands.fetching import fetched
 from cartoon_dist.commands.report import Refresher
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
@@ -41,7 +42,8 @@ def main(argv: Sequence[str]) -> int:
         nargs="*",
         metavar="key=value",
         help="score.features=inception|efficientnet_lite0 score.weights=ema|raw "
-        "score.photos=test|train score.batch_size=N weights_folder=FOLDER data.photos=FOLDER data.cartoons=FOLDER",
+        "score.photos=test|train score.batch_size=N weights_folder=FOLDER "
+        "data.photos=FOLDER|URL data.cartoons=FOLDER|URL",
     )
     parser.add_argument(
         "--untrained", action="store_true", help="score the generator that the run began with, to compare with"
@@ -95,7 +97,7 @@ def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch
         device=device,
         dtype=next(held.generator.parameters()).dtype,
     )
-    scores = score(subject, settings, seen_by)
+    scores = score(subject, fetched(settings), seen_by)
     if min(scores[0].num_generated, scores[0].num_real) < FEW:
         say(
             f"warning: {scores[0].num_generated} drawings against {scores[0].num_real} cartoons: a Frechet distance of "

@@ -2,26 +2,27 @@
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
 from cartoon_dist import config, distributed
-from cartoon_dist.commands import entry, fid
+from cartoon_dist.commands import entry, fid, supply
 from cartoon_dist.commands.describe import describe
+from cartoon_dist.commands.fetching import fetched
 from cartoon_dist.commands.report import Refresher
 from cartoon_dist.config import TrainSettings
-from cartoon_dist.data.batches import Steps, Stream, batches, stream
+from cartoon_dist.data.batches import stream
 from cartoon_dist.data.read import Shards
-from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError
+from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.files import alone
 from cartoon_dist.presence import together
 from cartoon_dist.runs import setup
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.tensors import Batch
 from cartoon_dist.train import samples
+from cartoon_dist.train.damage import Damage
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.log import Log, say
 from cartoon_dist.train.loop import Hooks, train
@@ -57,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     if not arguments.dry_run:
         return run(settings)
     world_size = max(1, arguments.processes or distributed.world_size())
-    check_shares(settings, world_size)
+    supply.check_shares(settings, world_size)
     if distributed.is_main():
         print(describe(settings, world_size=world_size, zero_stage=settings.zero_stage or launched_stage()))
     return entry.DONE
@@ -108,7 +109,7 @@ def _alone(folder: RunFolder) -> AbstractContextManager[None]:
 def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
     """Wire the rooms and train; why it stopped early, or an empty string."""
     engine = _engine(settings)
-    check_shares(settings, distributed.world_size())
+    supply.check_shares(settings, distributed.world_size())
     folder.check_same(settings)
     with together(settings.silence_seconds, partial(_leave_at_once, folder)):
         return _train_on(engine, settings, folder, report)
@@ -129,9 +130,10 @@ def _leave_at_once(folder: RunFolder, error: CartoonError) -> None:
 
 def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
     """Train on the engine's processes; why it stopped early, or an empty string."""
-    photos, cartoons = _streams(settings)
+    here = fetched(settings)
+    photos, cartoons = supply.streams(here)
     if settings.score_at_end:
-        fid.check_ready(settings)
+        fid.check_ready(here)
     schedule = Schedule(settings=settings, num_photos=len(photos.shards), num_cartoons=len(cartoons.shards))
     method = setup.build(settings, engine.place)
 
@@ -146,8 +148,9 @@ def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report
     engine.prepare(state)
 
     log = Log(folder, step=state.step)
-    reporter = Reporter(schedule=schedule, log=log, meter=meter, step=state.step)
-    draw = _drawer(settings, folder, engine, state, log, report)
+    damage = Damage(max_damaged=settings.data.max_damaged)
+    reporter = Reporter(schedule=schedule, log=log, meter=meter, damage=damage, step=state.step)
+    draw = _drawer(here, folder, engine, state, log, report)
     if state.step == 0:
         draw(0)
 
@@ -163,14 +166,14 @@ def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report
                 engine=engine,
                 state=state,
                 schedule=schedule,
-                batches=_batches(settings, engine, schedule, photos, cartoons, reporter),
+                batches=supply.shares(settings, engine, schedule, photos, cartoons, reporter),
                 hooks=Hooks(report=reporter.report, save=save, draw=draw),
-                stop=StopRequest(max_hours=settings.max_hours),
+                stop=StopRequest(max_hours=settings.max_hours, damage=damage),
             )
     finally:
         reporter.close()
     if settings.score_at_end and not reason:
-        _score(settings, folder, engine, state)
+        _score(here, folder, engine, state)
     _conclude(folder, schedule, state, reason)
     return reason
 
@@ -183,68 +186,6 @@ def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: Tr
         return
     found = fid.score_checkpoint(model, settings, engine.device)
     say(f"{folder.scores}: {fid.in_words(found)}")
-
-
-def check_shares(settings: TrainSettings, num: int) -> None:
-    """ConfigError when a batch cannot be divided over so many processes and their parts."""
-    parts = settings.accumulate
-    if settings.batch_size % (num * parts):
-        each = f" in {parts} parts each" if parts > 1 else ""
-        raise ConfigError(
-            f"batch_size: {settings.batch_size} cannot be divided over {num} process{'es' if num > 1 else ''}{each}; "
-            f"use a multiple of {num * parts}"
-        )
-
-
-def _streams(settings: TrainSettings) -> tuple[Stream, Stream]:
-    """Both domains' training streams, over shards whose every byte was checked."""
-    data = settings.data
-    photos, cartoons = (
-        stream(
-            shards=Shards(folder=Path(folder), domain=domain, split="train"),
-            seed=settings.seed,
-            image_size=settings.image_size,
-            fit=data.fit,
-            flip=data.flip,
-            batch_size=settings.batch_size,
-        )
-        for domain, folder in (("photo", data.photos), ("cartoon", data.cartoons))
-    )
-    # The processes share the reading, and all of them stop when one finds damage.
-    share = slice(distributed.rank(), None, distributed.world_size())
-    found = photos.shards.damaged(share=share) + cartoons.shards.damaged(share=share)
-    faults = sorted({fault for faults in distributed.gather(found) for fault in faults})
-    if faults:
-        raise ShardError(f"{'; '.join(faults)}; mend with shards/verify.py FOLDER --mend")
-    return photos, cartoons
-
-
-def _batches(
-    settings: TrainSettings, engine: Engine, schedule: Schedule, photos: Stream, cartoons: Stream, reporter: Reporter
-) -> Iterator[Batch]:
-    """This process's batches from the reporter's step on; the time spent waiting for them is reported."""
-    steps = Steps(
-        photos=photos,
-        cartoons=cartoons,
-        batch_size=settings.batch_size,
-        warmup_steps=schedule.warmup_steps,
-        rank=distributed.rank(),
-        world_size=distributed.world_size(),
-    )
-    ahead = batches(
-        steps,
-        first=reporter.first,
-        end=schedule.total_steps,
-        num_workers=settings.data.num_workers,
-        pinned=engine.device.type == "cuda",
-    )
-    while True:
-        before = time.perf_counter()
-        batch = next(ahead, None)
-        if batch is None:
-            return
-        reporter.waited(time.perf_counter() - before)
-        yield batch
 
 
 def _drawer(

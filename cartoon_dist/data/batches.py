@@ -1,9 +1,11 @@
 """A process's share of each global batch, as bytes, in the order of the plan."""
 
+import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from mmap import mmap
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -12,13 +14,35 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from cartoon_dist.data.plan import Plan, positions
-from cartoon_dist.data.read import MEMBERS, Shards
+from cartoon_dist.data.read import MEMBERS, SampleError, Shards
 from cartoon_dist.errors import ShardError
 from cartoon_dist.tensors import Batch
 
 WAIT_SECONDS = 600
 """How long a process waits for its loader's workers: longer than any storage should take for a batch."""
+CANDIDATES = 100
+"""Samples that are tried for one position before the set as a whole is given up."""
+AHEAD = 2
+"""Steps that each worker may be ahead."""
 _CHANNELS = {"photo": 3, "saliency": 1, "cartoon": 3, "smoothed": 3}
+
+Room = list[NDArray[np.uint8]]
+"""Pictures and companions of both domains, (n, c, size, size) each."""
+
+
+class Damaged(NamedTuple):
+    """A sample that could not be read, by its number in its domain's training set, and what is wrong with it."""
+
+    domain: str
+    number: int
+    what: str
+
+
+class Share(NamedTuple):
+    """A process's part of a global batch, and the damaged samples that others stand in for in it."""
+
+    batch: Batch
+    damaged: Sequence[Damaged]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +55,44 @@ class Stream:
     fit: Literal["exact", "shrink", "crop"]
     flip: bool
 
+    @property
+    def shapes(self) -> list[tuple[int, int, int]]:
+        """Of the picture and of its companion: (c, size, size)."""
+        return [(_CHANNELS[name], self.image_size, self.image_size) for name in MEMBERS[self.shards.domain]]
+
     def pair(self, position: int) -> list[NDArray[np.uint8]]:
-        """The picture and its companion at a position, (c, size, size), fitted and flipped alike."""
-        sample = self.shards.read(self.plan.sample(position))
-        pixels = np.concatenate([sample.picture, sample.companion], axis=2)  # together, so that they are cut alike
-        pixels = self._fitted(pixels, position)
-        if self.flip and self.plan.draw(position, "flip", 2):
-            pixels = pixels[:, ::-1]
-        chw = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        return [chw[:3], chw[3:]]
+        """The picture and its companion at a position, (c, size, size) each."""
+        pair = [np.empty(shape, np.uint8) for shape in self.shapes]
+        self.place(position, *pair)
+        return pair
+
+    def place(self, position: int, picture: NDArray[np.uint8], companion: NDArray[np.uint8]) -> list[Damaged]:
+        """Put the picture and its companion at a position, fitted and flipped alike, where they are wanted; the damaged
+        samples that others stand in for.
+
+        ShardError when a shard cannot be read, or of CANDIDATES samples none can.
+        """
+        damaged = []
+        for number in self.plan.candidates(position, CANDIDATES):
+            try:
+                sample = self.shards.read(number)
+            except SampleError as error:
+                damaged.append(Damaged(self.shards.domain, number, str(error)))
+                continue
+            flipped = self.flip and self.plan.draw(position, "flip", 2) == 1
+            for pixels, side in ((sample.picture, picture), (sample.companion, companion)):
+                self._lay(self._fitted(pixels, position), side, flipped=flipped)
+            return damaged
+        raise ShardError(f"{damaged[0].what} (and {CANDIDATES - 1} samples in its place were no better)")
+
+    def _lay(self, pixels: NDArray[np.uint8], side: NDArray[np.uint8], *, flipped: bool) -> None:
+        """(h, w, c) into (c, h, w). OpenCV takes a third of numpy's time."""
+        if flipped:
+            pixels = np.asarray(cv2.flip(pixels, 1), np.uint8)
+        if len(side) == 1:
+            side[0] = pixels.reshape(side.shape[1:])
+        else:
+            cv2.split(pixels, list(side))
 
     def _fitted(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
         height, width = pixels.shape[:2]
@@ -71,7 +124,7 @@ def stream(
     return Stream(shards=shards, plan=plan, image_size=image_size, fit=fit, flip=flip)
 
 
-class Steps(Dataset[Batch | ShardError]):
+class Steps(Dataset[Share | ShardError]):
     """Item k is this process's share of step k's global batch; a warm-up step has no cartoons.
 
     A share that cannot be read is its error: an exception raised in a loader worker would arrive with the worker's
@@ -86,44 +139,99 @@ class Steps(Dataset[Batch | ShardError]):
         self.warmup_steps = warmup_steps
         self.share = {"batch_size": batch_size, "rank": rank, "world_size": world_size}
 
-    def __getitem__(self, step: int) -> Batch | ShardError:
+    def __getitem__(self, step: int) -> Share | ShardError:
+        return self.read(step, self.room(np.empty))
+
+    def room(self, make: Callable[[tuple[int, ...], type[np.uint8]], NDArray[np.uint8]]) -> Room:
+        """Room for a whole share."""
+        num = self.share["batch_size"] // self.share["world_size"]
+        sizes = [(num, *shape) for each in (self.photos, self.cartoons) for shape in each.shapes]
+        return [make(size, np.uint8) for size in sizes]
+
+    def read(self, step: int, room: Room) -> Share | ShardError:
+        """Read a step's share into the given room."""
+        damaged: list[Damaged] = []
+        sides: list[torch.Tensor] = []
         try:
-            return Batch(*self._stack(self.photos, step), *self._stack(self.cartoons, step - self.warmup_steps))
+            for each, at, pair in ((self.photos, step, room[:2]), (self.cartoons, step - self.warmup_steps, room[2:])):
+                taken = positions(step=at, **self.share) if at >= 0 else range(0)
+                for place, position in enumerate(taken):
+                    damaged += each.place(position, pair[0][place], pair[1][place])
+                sides += [torch.from_numpy(side[: len(taken)]) for side in pair]
         except ShardError as error:
             return error
-
-    def _stack(self, stream: Stream, step: int) -> list[torch.Tensor]:
-        taken = positions(step=step, **self.share) if step >= 0 else range(0)
-        pairs = [stream.pair(position) for position in taken]
-        if pairs:
-            return [torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True)]
-        size = stream.image_size
-        return [
-            torch.empty((0, _CHANNELS[name], size, size), dtype=torch.uint8) for name in MEMBERS[stream.shards.domain]
-        ]
+        return Share(Batch(*sides), damaged)
 
 
-def batches(steps: Steps, *, first: int, end: int, num_workers: int, pinned: bool) -> Iterator[Batch]:
+class _Ring(Dataset[tuple[int, Sequence[Damaged]] | ShardError]):
+    """Shares in memory that forked workers have in common with this process: what travels is only what is damaged.
+
+    Sent by the loader, a share is copied into new shared memory, which on small pictures takes a quarter of the time of
+    decoding; and one that is on its way when its worker dies cannot be taken in.
+    """
+
+    def __init__(self, steps: Steps, *, first: int, num_workers: int) -> None:
+        self.steps = steps
+        self.first = first
+        # The loader has so many steps in hand beside the one that it gave last.
+        self.rooms = [steps.room(_shared) for _ in range(num_workers * AHEAD + 1)]
+
+    def __getitem__(self, step: int) -> tuple[int, Sequence[Damaged]] | ShardError:
+        found = self.steps.read(step, self._room(step))
+        return found if isinstance(found, ShardError) else (len(found.batch.cartoon), found.damaged)
+
+    def taken(self, step: int, num_cartoons: int) -> Batch:
+        """The share of a step, copied: its room is wanted for a later one."""
+        photo, saliency, cartoon, smoothed = (torch.from_numpy(side) for side in self._room(step))
+        return Batch(photo.clone(), saliency.clone(), cartoon[:num_cartoons].clone(), smoothed[:num_cartoons].clone())
+
+    def _room(self, step: int) -> Room:
+        return self.rooms[(step - self.first) % len(self.rooms)]
+
+
+def _shared(size: tuple[int, ...], _: type[np.uint8]) -> NDArray[np.uint8]:
+    return np.frombuffer(mmap(-1, math.prod(size)), np.uint8).reshape(size)
+
+
+def batches(
+    steps: Steps,
+    *,
+    first: int,
+    end: int,
+    num_workers: int,
+    pinned: bool,
+    note: Callable[[Sequence[Damaged]], None],
+) -> Iterator[Batch]:
     """The batches of steps first..end-1, read ahead by worker processes; ShardError in place of one that cannot be
-    read."""
+    read. `note` is told of damaged samples that others stand in for, right before their batch is given."""
     # Here and not in the workers: a fork inherits OpenCV's thread pool without its threads, and waits for them for
     # ever.
     cv2.setNumThreads(1)
-    loader: DataLoader[Batch | ShardError] = DataLoader(
-        steps,
+    shares = _from_workers(steps, first, end, num_workers) if num_workers else map(steps.__getitem__, range(first, end))
+    for held in shares:
+        if isinstance(held, ShardError):
+            raise held
+        if held.damaged:
+            note(held.damaged)
+        yield Batch(*(side.pin_memory() for side in held.batch)) if pinned else held.batch
+
+
+def _from_workers(steps: Steps, first: int, end: int, num_workers: int) -> Iterator[Share | ShardError]:
+    ring = _Ring(steps, first=first, num_workers=num_workers)
+    loader: DataLoader[tuple[int, Sequence[Damaged]] | ShardError] = DataLoader(
+        ring,
         batch_size=None,
         sampler=range(first, end),
         num_workers=num_workers,
-        pin_memory=pinned,
-        timeout=WAIT_SECONDS if num_workers else 0,
-        worker_init_fn=_serve if num_workers else None,
+        prefetch_factor=AHEAD,
+        multiprocessing_context="fork",
+        timeout=WAIT_SECONDS,
+        worker_init_fn=_serve,
         generator=torch.Generator(),  # else it draws from torch's own, which a run that goes on takes up as it was
     )
     try:
-        for held in loader:
-            if isinstance(held, ShardError):
-                raise held
-            yield held
+        for step, held in enumerate(loader, first):
+            yield held if isinstance(held, ShardError) else Share(ring.taken(step, held[0]), held[1])
     except RuntimeError as error:
         if not str(error).startswith("DataLoader"):  # its own words for a worker that was killed or has fallen silent
             raise

@@ -25,6 +25,8 @@ from cartoon_dist.files import write_whole
 
 MANIFEST = "manifest.json"
 JOB = "job.json"
+FETCHED = "fetched.json"
+"""Where a folder was fetched from, in one that is the copy of a set that lies elsewhere."""
 _OWN_HASH, _NO_HASH = "own_sha256", "0" * 64
 _HEAD = re.compile(rb'\{\n "format": \d+,\n "own_sha256": "([0-9a-f]{64})"')
 
@@ -133,12 +135,12 @@ def read_manifest(folder: Path) -> Manifest:
         if any(folder.glob("*.tar")):
             raise ShardError(f"{folder}: tars without a {MANIFEST}; make it with shards/verify.py {folder} --index")
         raise ShardError(f"{folder}: no {MANIFEST}; give a folder built by shards/photos.py or shards/cartoons.py")
-    return read_record(folder / MANIFEST, Manifest, _mend(folder))
+    return read_record(folder / MANIFEST, Manifest, mend_by(folder))
 
 
 def read_index(folder: Path, shard: str) -> ShardIndex:
     """The index of a shard, given the tar's file name; ShardError when it is missing, damaged or of another format."""
-    return read_record(index_path(folder, shard), ShardIndex, _mend(folder))
+    return read_record(index_path(folder, shard), ShardIndex, mend_by(folder))
 
 
 def entry_of(index: ShardIndex) -> ShardEntry:
@@ -161,9 +163,15 @@ def read_record(path: Path, kind: type[Record], mend: str) -> Record:
     """Read a JSON file of ours into its dataclass; every mistake is a ShardError that ends with `mend`."""
     try:
         data = path.read_bytes()
-        values: Any = json.loads(data)
     except OSError as error:
         raise ShardError(f"{path}: cannot be read ({error.strerror}); {mend}") from None
+    return parse_record(data, str(path), kind, mend)
+
+
+def parse_record(data: bytes, path: str, kind: type[Record], mend: str) -> Record:
+    """Turn the bytes of a JSON file of ours into its dataclass, as `read_record` does."""
+    try:
+        values: Any = json.loads(data)
     except (ValueError, RecursionError):
         raise ShardError(f"{path}: damaged, not JSON; {mend}") from None
     if not isinstance(values, dict) or "format" not in values:
@@ -220,6 +228,9 @@ def write_record(path: Path, record: Any) -> bool:
     return True
 
 
-def _mend(folder: Path) -> str:
+def mend_by(folder: Path) -> str:
+    """What a user can do about damage in a folder: the end of an error's line."""
+    if (folder / FETCHED).exists():
+        return "delete this file: the next start fetches it again"
     # Only a job's folder can be rebuilt; another one can be read once more.
     return f"rebuild it with shards/verify.py {folder} --{'mend' if (folder / JOB).exists() else 'index'}"

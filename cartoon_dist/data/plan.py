@@ -8,6 +8,7 @@ is stored.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _ROUNDS = 6
@@ -25,6 +26,12 @@ class Plan:
         """The sample at a position of the endless stream, in 0..num_samples-1."""
         wrap, place = divmod(position, self.num_samples)
         return self._permuted(place, wrap)
+
+    def candidates(self, position: int, count: int) -> Iterator[int]:
+        """The sample at a position, then those that stand in for it, each for the one before it, when it is damaged."""
+        yield self.sample(position)
+        for turn in range(1, count):
+            yield self._hash("replacement", position, turn) % self.num_samples
 
     def draw(self, position: int, purpose: str, choices: int) -> int:
         """A choice among `choices`, made for a position alone: a flip, a window's corner."""

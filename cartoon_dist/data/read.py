@@ -15,7 +15,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cartoon_dist.data.manifest import Manifest, SampleEntry, ShardEntry, read_index, read_manifest
+from cartoon_dist.data.manifest import (
+    FETCHED,
+    Manifest,
+    SampleEntry,
+    ShardEntry,
+    mend_by,
+    read_index,
+    read_manifest,
+)
 from cartoon_dist.data.sample import Split
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import sha256_of
@@ -34,6 +42,10 @@ class Sample(NamedTuple):
 
     picture: NDArray[np.uint8]
     companion: NDArray[np.uint8]
+
+
+class SampleError(ShardError):
+    """One sample cannot be read; those around it may be sound."""
 
 
 class Shards:
@@ -58,6 +70,11 @@ class Shards:
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether the folder was fetched from elsewhere: then each node may have one of its own."""
+        return (self.folder / FETCHED).exists()
+
     def fingerprint(self) -> str:
         """The manifest's: a hash of all the bytes, of whichever split."""
         return self.manifest.fingerprint()
@@ -78,18 +95,21 @@ class Shards:
         return [fault for which in numbers if (fault := self._fault(which))]
 
     def read(self, number: int) -> Sample:
-        """Decode sample `number`; ShardError when a member is missing or no picture."""
+        """Decode sample `number`; SampleError when a member is missing, cannot be read, or is no picture of the set's
+        size, ShardError when its shard or index is gone or damaged."""
+        return Sample(*(self._decode(number, member, span) for member, span in self.spans(number).items()))
+
+    def spans(self, number: int) -> dict[str, tuple[int, int]]:
+        """Offset and length of the picture and of its companion, by their kind; a missing one has length 0."""
         which, place = self._place(number)
         if which not in self._spans:
             self._spans[which] = self._spans_of(which)
-        picture, companion = self._spans[which][place].tolist()
-        grey = MEMBERS[self.domain][1] == "saliency"
-        return Sample(
-            self._decode(number, MEMBERS[self.domain][0], picture, cv2.IMREAD_COLOR_RGB),
-            self._decode(
-                number, MEMBERS[self.domain][1], companion, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB
-            ),
-        )
+        (picture, companion), kinds = self._spans[which][place].tolist(), MEMBERS[self.domain]
+        return {kinds[0]: (picture[0], picture[1]), kinds[1]: (companion[0], companion[1])}
+
+    def path(self, number: int) -> Path:
+        """The tar that holds sample `number`."""
+        return self.folder / self.manifest.shards[self._place(number)[0]].name
 
     def _count(self, shard: ShardEntry) -> int:
         return {None: shard.num_samples, "train": shard.num_train, "test": shard.num_test}[self.split]
@@ -128,26 +148,32 @@ class Shards:
         except ShardError as error:
             return str(error)
         except OSError as error:
-            return f"{path}: {error.strerror}"
-        return None if found == shard.sha256 else f"{path}: not the bytes its manifest speaks of"
+            return f"{path}: {error.strerror}; {self._mend()}"
+        return None if found == shard.sha256 else f"{path}: not the bytes its manifest speaks of; {self._mend()}"
 
-    def _decode(self, number: int, member: str, span: list[int], flags: int) -> NDArray[np.uint8]:
+    def _decode(self, number: int, member: str, span: tuple[int, int]) -> NDArray[np.uint8]:
         offset, length = span
         if not length:
             raise self._error(number, f"has no {member}")
-        shard = self.manifest.shards[self._place(number)[0]].name
-        content = os.pread(_descriptor(self.folder / shard), length, offset)
+        descriptor = _descriptor(self.path(number))
+        try:
+            content = os.pread(descriptor, length, offset)
+        except OSError as error:
+            raise self._error(number, f"has a {member} that cannot be read ({error.strerror})") from None
+        flags = cv2.IMREAD_GRAYSCALE if member == "saliency" else cv2.IMREAD_COLOR_RGB
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
         if pixels is None:
             raise self._error(number, f"has a {member} that cannot be decoded")
-        return np.asarray(pixels, dtype=np.uint8).reshape(*pixels.shape[:2], -1)
+        size, (height, width) = self.manifest.image_size, pixels.shape[:2]
+        if (height, width) != (size, size):
+            raise self._error(number, f"has a {member} of {width} x {height} pixels where the set has {size} x {size}")
+        return np.asarray(pixels, dtype=np.uint8).reshape(size, size, -1)
 
-    def _error(self, number: int, what: str) -> ShardError:
-        shard = self.manifest.shards[self._place(number)[0]].name
-        return ShardError(f"{self.folder}/{shard}: sample '{self.entry(number).key}' {what}; {self._mend()}")
+    def _error(self, number: int, what: str) -> SampleError:
+        return SampleError(f"{self.path(number)}: sample '{self.entry(number).key}' {what}; {self._mend()}")
 
     def _mend(self) -> str:
-        return f"rebuild it with shards/verify.py {self.folder} --mend"
+        return mend_by(self.folder)
 
 
 def _descriptor(path: Path) -> int:
@@ -157,9 +183,7 @@ def _descriptor(path: Path) -> int:
         try:
             descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise ShardError(
-                f"{path}: {error.strerror}; rebuild it with shards/verify.py {path.parent} --mend"
-            ) from None
+            raise ShardError(f"{path}: {error.strerror}; {mend_by(path.parent)}") from None
         if len(_OPEN) >= MAX_OPEN:
             os.close(_OPEN.pop(next(iter(_OPEN))))
     _OPEN[path] = descriptor  # the last place: the first is that which was not used for longest

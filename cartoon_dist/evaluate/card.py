@@ -7,6 +7,7 @@ from typing import Any
 from cartoon_dist import nested
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.read import Shards
+from cartoon_dist.data.remote import at_hand
 from cartoon_dist.errors import CartoonError
 from cartoon_dist.evaluate.export import Comparison
 from cartoon_dist.files import sha256_of
@@ -15,7 +16,7 @@ from cartoon_dist.runs.setup import needs_features
 from cartoon_dist.runs.trained import Trained
 from cartoon_dist.weights import KNOWN
 
-_PLACES = frozenset({"run_dir", "weights_folder", "data.photos", "data.cartoons", "data.num_workers"})
+_PLACES = frozenset({"run_dir", "weights_folder", "data.photos", "data.cartoons", "data.cache", "data.num_workers"})
 _NOT_STATED = (
     "not stated; ask who built the shards. Whether a network may be given away that learned from a film is a question "
     "of the film's rights, and this card does not answer it"
@@ -79,7 +80,7 @@ def _use(out: Path) -> str:
 def _data(settings: TrainSettings) -> Iterable[tuple[str, ...]]:
     for domain, folder in (("photo", settings.data.photos), ("cartoon", settings.data.cartoons)):
         try:
-            shards = Shards(folder=Path(folder), domain=domain, split=None)
+            shards = Shards(folder=at_hand(folder, settings.data.cache), domain=domain, split=None)
         except CartoonError:
             yield f"{domain}s", "not known: the shards were not at hand", "", "", ""
             continue

@@ -15,6 +15,7 @@ import numpy as np
 from cartoon_dist import nested
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import read_manifest
+from cartoon_dist.data.remote import at_hand
 from cartoon_dist.errors import CartoonError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.curves import Series, Values, drawable
@@ -163,7 +164,8 @@ def _counts(run: RunFolder, settings: Mapping[str, Any]) -> dict[str, str]:
     flat, counts = nested.flatten(settings), {}
     for domain in ("photos", "cartoons"):
         try:
-            manifest = read_manifest(Path(str(flat[f"data.{domain}"])))
+            place = at_hand(str(flat[f"data.{domain}"]), str(flat.get("data.cache", "")))
+            manifest = read_manifest(place)
         except (KeyError, OSError, CartoonError):
             continue
         if trained_on.get(domain, manifest.fingerprint()) == manifest.fingerprint():

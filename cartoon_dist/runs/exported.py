@@ -34,7 +34,8 @@ class Facts:
 def to_strings(facts: Facts) -> dict[str, str]:
     """The facts as they are written into a file."""
     settings = facts.settings
-    data = replace(settings.data, photos=Path(settings.data.photos).name, cartoons=Path(settings.data.cartoons).name)
+    held = settings.data
+    data = replace(held, photos=Path(held.photos).name, cartoons=Path(held.cartoons).name, cache=Path(held.cache).name)
     bare = replace(
         settings,
         run_dir=Path(settings.run_dir).name,

@@ -49,7 +49,11 @@ def train(
     settings = schedule.settings
     while state.step < schedule.total_steps:
         # The next batch, unless some process was asked to stop or could not read its share.
-        held = fetch(batches, stop)
+        try:
+            held = fetch(batches, stop)
+        except ShardError:
+            hooks.save(state.step)  # on all processes, as the error is: mended, the run goes on from here
+            raise
         if held is None:
             hooks.save(state.step)
             return stop.reason

@@ -7,31 +7,38 @@ from types import FrameType
 
 from cartoon_dist import distributed
 from cartoon_dist.errors import ShardError
+from cartoon_dist.train.damage import Damage
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
-_ASKED, _FAILED = 1, 2
+_DAMAGED, _ASKED, _FAILED = 1, 2, 3
 
 
 class StopRequest:
-    """Set by SIGTERM, SIGINT, SIGUSR2 or when `max_hours` have passed; all processes agree on it at a step's end."""
+    """Set by SIGTERM, SIGINT, SIGUSR2 or when `max_hours` have passed; all processes agree on it at a step's end, and
+    on the damaged samples that any of them has met."""
 
-    def __init__(self, *, max_hours: float | None) -> None:
+    def __init__(self, *, max_hours: float | None, damage: Damage) -> None:
         self.reason = ""
+        self.damage = damage
         self.deadline = time.monotonic() + max_hours * 3600 if max_hours else None
         self.owner = os.getpid()
         for number in SIGNALS:
             signal.signal(number, self._asked)
 
     def agreed(self, failure: str) -> bool:
-        """Whether any process was asked to stop; ShardError on all processes when any of them brings a failure to read.
+        """Whether any process was asked to stop; ShardError on all processes when any of them brings a failure to read,
+        or when they have met too many damaged samples.
 
         Waits for the others, so that all of them leave at the same step.
         """
         if not self.reason and self.deadline is not None and time.monotonic() > self.deadline:
             self.reason = "the time limit max_hours was reached"
-        urgency = distributed.largest(_FAILED if failure else _ASKED if self.reason else 0)
+        own = _FAILED if failure else _ASKED if self.reason else _DAMAGED if self.damage.unsaid else 0
+        urgency = distributed.largest(own)
         if urgency == _FAILED:
             raise ShardError("; ".join(sorted({str(said) for said in distributed.gather(failure) if said})))
+        if urgency == _DAMAGED:
+            self.damage.agree()
         if urgency == _ASKED:
             self.reason = self.reason or "another process was asked to stop"
         return urgency == _ASKED

@@ -4,6 +4,7 @@ import time
 
 from cartoon_dist import distributed
 from cartoon_dist.progress import Progress
+from cartoon_dist.train.damage import Damage
 from cartoon_dist.train.log import Log, say
 from cartoon_dist.train.loop import Outcome
 from cartoon_dist.train.meter import Meter
@@ -14,11 +15,12 @@ from cartoon_dist.train.watch import Watch
 class Reporter:
     """Reports every `log_every` steps, at the end of the warm-up and at the end of the run."""
 
-    def __init__(self, *, schedule: Schedule, log: Log, meter: Meter, step: int) -> None:
+    def __init__(self, *, schedule: Schedule, log: Log, meter: Meter, damage: Damage, step: int) -> None:
         settings = schedule.settings
         self.schedule = schedule
         self.log = log
         self.meter = meter
+        self.damage = damage
         self.watch = Watch(settings.warning)
         self.progress = Progress(
             total=schedule.total_steps * settings.batch_size,
@@ -70,6 +72,7 @@ class Reporter:
             | {"images_per_second": round((done - self.first) * batch_size / seconds, 3)}
             | {"data_wait_fraction": round(self.waited_seconds / seconds, 4)}
             | {"save_wait_fraction": round(self.saving_seconds / seconds, 4)}
+            | ({"damaged": len(self.damage.met)} if self.damage.met else {})
         )
         self.progress.update(
             done * batch_size, " ".join(f"{name.removeprefix('loss/')} {value:.3f}" for name, value in figures.items())

@@ -1,6 +1,8 @@
 """Small inputs for the shard job's tests: the embedded cartoons linked into a folder, and the job over them."""
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,8 +10,11 @@ import cv2
 from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.build import Built, build
 from cartoon_dist.data.job import plan_job
+from cartoon_dist.data.manifest import entry_of, index_path, read_index, read_manifest, write_record
+from cartoon_dist.data.read import Shards
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.data.slices import Slice
+from cartoon_dist.files import sha256_of
 
 SAMPLES = Path(__file__).parents[2] / "shards" / "samples"
 SMALL = ShardSettings(image_size=64, samples_per_shard=3, num_workers=1)
@@ -47,3 +52,27 @@ def built(
 def contents(folder: Path) -> dict[str, str]:
     """Each file's hash by its name."""
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def sealed_again(folder: Path) -> None:
+    """Let index and manifest of a folder speak of the tars as they are now."""
+    manifest, entries = read_manifest(folder), []
+    for shard in manifest.shards:
+        path = folder / shard.name
+        index = replace(read_index(folder, shard.name), sha256=sha256_of(path), bytes=path.stat().st_size)
+        write_record(index_path(folder, shard.name), index)
+        entries.append(entry_of(index))
+    write_record(folder / "manifest.json", replace(manifest, shards=tuple(entries)))
+
+
+def spoil(folder: Path, domain: str, numbers: Iterable[int], member: int = 0) -> list[str]:
+    """Overwrite the middle of training samples' pictures, or of their companions; the samples' keys."""
+    shards = Shards(folder=folder, domain=domain, split="train")
+    keys = []
+    for number in numbers:
+        offset, length = list(shards.spans(number).values())[member]
+        with shards.path(number).open("r+b") as tar:
+            tar.seek(offset + length // 2)
+            tar.write(bytes(40))
+        keys.append(shards.entry(number).key)
+    return keys

@@ -1,9 +1,11 @@
 """Reading, against plain tar files and OpenCV; and the share of each process."""
 
 import dataclasses
-import multiprocessing
+import os
 import shutil
+import signal
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,7 @@ import torch
 from shard_folders import SMALL, built, linked
 
 from cartoon_dist.data import read
-from cartoon_dist.data.batches import Steps, Stream, batches, stream
+from cartoon_dist.data.batches import Room, Share, Steps, Stream, batches, stream
 from cartoon_dist.data.manifest import index_path, read_index, write_record
 from cartoon_dist.data.plan import Plan
 from cartoon_dist.data.read import Shards
@@ -36,6 +38,17 @@ def steps(shards: Path, *, rank: int, world_size: int, warmup_steps: int = 0, fl
     return Steps(
         photos=photos, cartoons=cartoons, batch_size=12, warmup_steps=warmup_steps, rank=rank, world_size=world_size
     )
+
+
+def batch(of: Steps, step: int) -> Batch:
+    share = of[step]
+    assert isinstance(share, Share)
+    assert not share.damaged
+    return share.batch
+
+
+def taken(of: Steps, *, first: int = 0, end: int, num_workers: int) -> Iterator[Batch]:
+    return batches(of, first=first, end=end, num_workers=num_workers, pinned=False, note=pytest.fail)
 
 
 def test_samples_are_what_the_tar_holds(shards: Path) -> None:
@@ -64,19 +77,16 @@ def test_any_number_of_processes_sees_the_same_global_batch(shards: Path) -> Non
     for world_size in (2, 3):
         parts = [steps(shards, rank=rank, world_size=world_size) for rank in range(world_size)]
         for step in (0, 5):
-            shares = [part[step] for part in parts]
-            for name, expected in zip(Batch._fields, whole[step], strict=True):
+            shares = [batch(part, step) for part in parts]
+            for name, expected in zip(Batch._fields, batch(whole, step), strict=True):
                 assert torch.equal(torch.cat([getattr(share, name) for share in shares]), expected)
 
 
 def test_a_warm_up_step_has_photos_only_and_the_cartoons_begin_after_it(shards: Path) -> None:
     late = steps(shards, rank=0, world_size=1, warmup_steps=2)
-    first, third = late[0], late[2]
-    assert isinstance(first, Batch)
-    assert isinstance(third, Batch)
+    first, third = batch(late, 0), batch(late, 2)
     assert [len(part) for part in first] == [12, 12, 0, 0]
-    early = steps(shards, rank=0, world_size=1)[0]
-    assert isinstance(early, Batch)
+    early = batch(steps(shards, rank=0, world_size=1), 0)
     assert torch.equal(third.cartoon, early.cartoon)
     assert not torch.equal(third.photo, early.photo)
 
@@ -122,43 +132,40 @@ def test_shrinking_averages(shards: Path) -> None:
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_batches_come_in_order_from_any_number_of_workers(shards: Path, num_workers: int) -> None:
     here = steps(shards, rank=0, world_size=2)
-    taken = list(batches(here, first=3, end=7, num_workers=num_workers, pinned=False))
-    assert len(taken) == 4
-    for step, batch in enumerate(taken, 3):
-        expected = here[step]
-        assert isinstance(expected, Batch)
-        assert all(torch.equal(a, b) for a, b in zip(batch, expected, strict=True))
+    found = list(taken(here, first=3, end=7, num_workers=num_workers))
+    assert len(found) == 4
+    for step, share in enumerate(found, 3):
+        assert all(torch.equal(a, b) for a, b in zip(share, batch(here, step), strict=True))
 
 
-@pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_sample_that_cannot_be_decoded_is_named(shards: Path, tmp_path: Path, num_workers: int) -> None:
-    shutil.copytree(shards, tmp_path, dirs_exist_ok=True)
-    here = steps(tmp_path, rank=0, world_size=1)
-    spoilt = here.photos.shards.entry(0)
-    offset, _ = next(span for member, span in spoilt.members.items() if member.startswith("photo."))
-    with (tmp_path / "photos/photo-000000.tar").open("r+b") as tar:
-        tar.seek(offset)
-        tar.write(bytes(40))
-    with pytest.raises(
-        ShardError, match=rf"photo-000000\.tar: sample '{spoilt.key}' has a photo that cannot be decoded"
-    ):
-        list(batches(here, first=0, end=3, num_workers=num_workers, pinned=False))
+class Dying(Steps):
+    """Its worker is killed at step 2: while the training process waits for it, as it reads nothing else."""
+
+    def read(self, step: int, room: Room) -> Share | ShardError:
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(step, room)
 
 
 def test_a_killed_worker_is_an_error_that_says_so(shards: Path) -> None:
-    ahead = batches(steps(shards, rank=0, world_size=1), first=0, end=99, num_workers=1, pinned=False)
-    next(ahead)
-    [worker] = multiprocessing.active_children()
-    worker.kill()
+    photos, cartoons = made(shards, "photo"), made(shards, "cartoon")
+    dying = Dying(photos=photos, cartoons=cartoons, batch_size=12, warmup_steps=0, rank=0, world_size=1)
     with pytest.raises(ShardError, match=r"process 0 got no batch: DataLoader worker .* (killed|exited)"):
-        list(ahead)
+        list(taken(dying, end=99, num_workers=1))
+
+
+def test_a_batch_is_the_callers_own_while_the_workers_read_on(shards: Path) -> None:
+    here = steps(shards, rank=0, world_size=1, warmup_steps=3)
+    found = list(taken(here, end=30, num_workers=1))  # ten times as many as there is room for
+    for step, share in enumerate(found):
+        assert all(torch.equal(a, b) for a, b in zip(share, batch(here, step), strict=True))
 
 
 def test_workers_do_not_wait_for_the_threads_of_the_process_they_were_forked_from(shards: Path) -> None:
     cv2.setNumThreads(4)
     for _ in range(20):  # large enough that OpenCV starts its threads
         cv2.GaussianBlur(np.zeros((1000, 1000, 3), np.uint8), (9, 9), 3)
-    ahead = batches(steps(shards, rank=0, world_size=1), first=0, end=3, num_workers=2, pinned=False)
+    ahead = taken(steps(shards, rank=0, world_size=1), end=3, num_workers=2)
     assert len(list(ahead)) == 3
 
 

@@ -70,3 +70,16 @@ def test_choices_are_even_and_a_function_of_the_position() -> None:
     corners = Counter(order.draw(position, "top", 5) for position in range(10_000))
     assert set(corners) == set(range(5))
     assert min(corners.values()) > 1800
+
+
+def test_those_that_stand_in_are_a_function_of_the_position_and_spread_evenly() -> None:
+    order = plan(10)
+    first = [list(order.candidates(position, 4)) for position in range(2000)]
+    assert first == [list(order.candidates(position, 4)) for position in range(2000)]
+    assert [names[0] for names in first] == [order.sample(position) for position in range(2000)]
+    for turn in (1, 2, 3):
+        counts = Counter(names[turn] for names in first)
+        assert set(counts) == set(range(10))
+        assert min(counts.values()) > 140
+    assert len({tuple(names[1:]) for names in first}) > 800
+    assert list(plan(10, seed=1).candidates(0, 4)) != first[0]

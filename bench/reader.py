@@ -1,0 +1,108 @@
+"""The reader against decoding alone, of the same members' bytes that lie in memory already: `python -m bench.reader`.
+
+Both in seconds of processor time on one core, which what else the machine does lengthens less than it does the clock's.
+"""
+
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.ratios import Measured, publish, show, summarise
+from bench.stages import ONE, SIZE, as_squares
+from cartoon_dist.data.batches import Steps, Stream, batches, stream
+from cartoon_dist.data.build import build
+from cartoon_dist.data.job import plan_job
+from cartoon_dist.data.plan import positions
+from cartoon_dist.data.read import Shards
+from cartoon_dist.data.sample import Domain
+
+BATCH_SIZE, STEPS, WARM, RUNS = 8, 160, 10, 4
+GOAL = 0.9
+DOMAINS: tuple[Domain, Domain] = ("photo", "cartoon")
+Encoded = tuple[NDArray[np.uint8], int]
+"""A member's bytes, and how OpenCV is to decode them."""
+
+
+def main() -> Iterator[Measured]:
+    """The reader in this process, and a worker process that sends what it has read."""
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        photos, cartoons = (opened(domain, Path(scratch)) for domain in DOMAINS)
+        steps = Steps(photos=photos, cartoons=cartoons, batch_size=BATCH_SIZE, warmup_steps=0, rank=0, world_size=1)
+        for name, pairs in (
+            ("reader_vs_decode", [in_process(steps, step) for step in range(STEPS)][WARM:]),
+            ("reader_worker_vs_decode", [in_worker(steps, first) for first in range(0, STEPS, STEPS // RUNS)]),
+        ):
+            decoding, reading = (1000 * median(side) for side in zip(*pairs, strict=True))
+            show(f"{name}: {reading:.2f} ms a photo, a cartoon and their companions; decoding {decoding:.2f} ms")
+            yield summarise(
+                pairs, name=name, goal=GOAL, better="higher", against="decoding alone, its time over the reader's"
+            )
+
+
+def opened(domain: Domain, scratch: Path) -> Stream:
+    """A stream over the embedded pictures as 256 px JPEG, which goes into a shard as it is."""
+    job = plan_job([str(as_squares(domain, scratch / f"{domain}s-in"))], domain=domain, settings=ONE)
+    build(job, scratch / f"{domain}s", ONE, shown=False)
+    shards = Shards(folder=scratch / f"{domain}s", domain=domain, split="train")
+    return stream(shards=shards, seed=0, image_size=SIZE, fit="exact", flip=True, batch_size=BATCH_SIZE)
+
+
+def in_process(steps: Steps, step: int) -> tuple[float, float]:
+    """Seconds a pair for decoding a step's pictures and for reading the step."""
+    decoding = decoded(steps, range(step, step + 1))
+    before = time.thread_time()
+    steps[step]
+    return decoding, (time.thread_time() - before) / BATCH_SIZE
+
+
+def in_worker(steps: Steps, first: int) -> tuple[float, float]:
+    """Seconds a pair for decoding in this process and for all that a worker does, its start included."""
+    numbers = range(first, first + STEPS // RUNS)
+    decoding = decoded(steps, numbers)
+    before = of_children()
+    for _ in batches(steps, first=numbers.start, end=numbers.stop, num_workers=1, pinned=False, note=quiet):
+        pass
+    return decoding, (of_children() - before) / BATCH_SIZE / len(numbers)
+
+
+def decoded(steps: Steps, numbers: range) -> float:
+    """Seconds a pair for decoding the members of some steps."""
+    held = [member for step in numbers for each in (steps.photos, steps.cartoons) for member in encoded(each, step)]
+    before = time.thread_time()
+    for content, flags in held:
+        cv2.imdecode(content, flags)
+    return (time.thread_time() - before) / BATCH_SIZE / len(numbers)
+
+
+def encoded(each: Stream, step: int) -> Iterator[Encoded]:
+    """The bytes of the members that a stream reads for a step."""
+    shards = each.shards
+    for position in positions(step=step, batch_size=BATCH_SIZE, rank=0, world_size=1):
+        number = each.plan.sample(position)
+        for kind, (offset, length) in shards.spans(number).items():
+            with shards.path(number).open("rb") as file:
+                file.seek(offset)
+                flags = cv2.IMREAD_GRAYSCALE if kind == "saliency" else cv2.IMREAD_COLOR_RGB
+                yield np.frombuffer(file.read(length), np.uint8), flags
+
+
+def of_children() -> float:
+    """Seconds of processor time of the processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def quiet(_: object) -> None:
+    """No damage is expected."""
+
+
+if __name__ == "__main__":
+    publish(main())

@@ -1,0 +1,90 @@
+"""Nodes with caches of their own, each a process here: one manifest for all, one error for all, no endless waiting."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running import LIMIT_SECONDS, environment
+from served import served
+
+from cartoon_dist.commands import fetching
+from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.errors import ShardError
+
+NODE = """
+import sys
+from cartoon_dist import distributed
+from cartoon_dist.commands.fetching import fetched
+from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.errors import ShardError
+distributed.join()
+try:
+    print("found", fetched(read(TrainSettings, [], sys.argv[1:], run_dir="x")).data.photos)
+except ShardError as error:
+    print("error", error)
+distributed.leave()
+"""
+
+
+def settings(url: str, cache: Path) -> TrainSettings:
+    return read(TrainSettings, [], [f"data.photos={url}", f"data.cache={cache}"], run_dir="x")
+
+
+def on_nodes(url: str, caches: list[Path]) -> list[list[str]]:
+    """What each node says, a word for how it went first."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    running = []
+    for rank, cache in enumerate(caches):
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+        place |= {"RANK": str(rank), "WORLD_SIZE": str(len(caches))}
+        command = [sys.executable, "-c", NODE, f"data.photos={url}", f"data.cache={cache}"]
+        running.append(subprocess.Popen(command, env=environment() | place, stdout=subprocess.PIPE, text=True))
+    return [process.communicate(timeout=LIMIT_SECONDS)[0].split(maxsplit=1) for process in running]
+
+
+def test_each_node_fetches_its_own_copy_of_what_one_process_looked_up(shards: Path, tmp_path: Path) -> None:
+    with served(shards) as server:
+        found = on_nodes(f"{server.url}/photos", [tmp_path / "a", tmp_path / "b"])
+    names = []
+    for how, path in found:
+        assert how == "found"
+        names.append(Path(path.strip()).name)
+        assert (Path(path.strip()) / "manifest.json").read_bytes() == (shards / "photos/manifest.json").read_bytes()
+    assert names[0] == names[1]
+    assert server.asked == {"manifest.json": 1, "photo-000000.tar": 2, "photo-000000.index.json": 2}
+
+
+def test_an_error_on_one_node_reaches_all(shards: Path, tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("no folder")
+    with served(shards) as server:
+        found = on_nodes(f"{server.url}/photos", [tmp_path / "a", tmp_path / "b"])
+    assert [how for how, _ in found] == ["error", "error"]
+    assert found[0] == found[1]
+    assert str(tmp_path / "b") in found[0][1]
+
+
+def test_a_server_that_falls_silent_is_waited_for_with_a_limit(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(fetching, "ROUND_SECONDS", 0.02)
+    with served(shards) as server:
+        server.answers["photo-000000.tar"] = ["held"]
+        who = rf"process 0 on {socket.gethostname()} has had no byte for 0\.2 s"
+        with pytest.raises(ShardError, match=who):
+            fetching.fetched(settings(f"{server.url}/photos", tmp_path))
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "look_up_or_recall", None)
+    with pytest.raises(TypeError):
+        fetching.fetched(settings("file:///x", tmp_path))
+
+
+def test_folders_are_left_as_they_are(tmp_path: Path) -> None:
+    here = settings(str(tmp_path), tmp_path / "cache")
+    assert fetching.fetched(here) == here
+    assert not list(tmp_path.iterdir())
