@@ -86,7 +86,7 @@ class Stream:
         raise ShardError(f"{damaged[0].what} (and {CANDIDATES - 1} samples in its place were no better)")
 
     def _lay(self, pixels: NDArray[np.uint8], side: NDArray[np.uint8], *, flipped: bool) -> None:
-        """(h, w, c) into (c, h, w). OpenCV takes a third of numpy's time."""
+        """(h, w, c) into (c, h, w). OpenCV takes less than half of numpy's time."""
         if flipped:
             pixels = np.asarray(cv2.flip(pixels, 1), np.uint8)
         if len(side) == 1:
@@ -166,8 +166,8 @@ class Steps(Dataset[Share | ShardError]):
 class _Ring(Dataset[tuple[int, Sequence[Damaged]] | ShardError]):
     """Shares in memory that forked workers have in common with this process: what travels is only what is damaged.
 
-    Sent by the loader, a share is copied into new shared memory, which on small pictures takes a quarter of the time of
-    decoding; and one that is on its way when its worker dies cannot be taken in.
+    Sent by the loader, a share is copied into new shared memory (1.6 ms for 1.5 MB, 20 times a copy into old memory);
+    and one that is on its way when its worker dies cannot be taken in.
     """
 
     def __init__(self, steps: Steps, *, first: int, num_workers: int) -> None:
