@@ -2,6 +2,7 @@
 
 import random
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -68,12 +69,16 @@ def test_a_second_job_is_refused_and_the_first_one_ends_well(undisturbed: dict[s
     out = tmp_path / "out"
     with begin(PHOTOS, out) as build:
         wait_for(out / "photo-000000.tar.part", build)
-        for second in (
-            script("shards/photos.py", PHOTOS, out, *SETTINGS),
-            script("shards/verify.py", out, "--mend"),
-        ):
-            assert (second.returncode, second.stdout) == (2, "")
-            assert second.stderr == f"error: {out}: another job is writing there; wait for it or stop it\n"
+        build.send_signal(signal.SIGSTOP)  # it is still there, and holds the folder, however long the others take
+        try:
+            for second in (
+                script("shards/photos.py", PHOTOS, out, *SETTINGS),
+                script("shards/verify.py", out, "--mend"),
+            ):
+                assert (second.returncode, second.stdout) == (2, "")
+                assert second.stderr == f"error: {out}: another job is writing there; wait for it or stop it\n"
+        finally:
+            build.send_signal(signal.SIGCONT)
         assert build.wait(timeout=300) == 0
     assert held(out) == undisturbed
 
