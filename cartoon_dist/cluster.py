@@ -18,8 +18,8 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.helpers import DelayedSubmission
 from submitit.slurm import slurm
 
-from cartoon_dist.config import Count, Positive, settings
 from cartoon_dist.errors import ClusterError
+from cartoon_dist.settings import Count, Positive, settings
 
 _MAX_REQUEUES = 100
 """How often a task may run out of time; each time it has done a part of its work."""

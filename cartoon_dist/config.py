@@ -7,29 +7,16 @@ of several files the later wins. All mistakes are reported at once, each with it
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import Field, TypeAdapter, ValidationError
 
 from cartoon_dist import nested
 from cartoon_dist.contradictions import contradictions
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.settings import Count, CountOrZero, Fraction, NotNegative, Positive, settings
 
 Settings = TypeVar("Settings")
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-CountOrZero = Annotated[int, Field(ge=0)]
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
-def settings(kind: type[Settings]) -> type[Settings]:
-    """Settings are frozen, named, and refuse keys they do not know."""
-    made = dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))(kind)
-    return cast(type[Settings], made)
 
 
 @settings
