@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from cartoon_dist import distributed, nested
+from cartoon_dist import nested
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import read_manifest
 from cartoon_dist.errors import ShardError
@@ -15,10 +15,11 @@ _PAPER_PHOTOS, _PAPER_CARTOONS = 6659, 2000
 _GIB = 2**30
 
 
-def describe(settings: TrainSettings) -> str:
-    """The run that these settings would make, in words; the last line names its folder."""
+def describe(settings: TrainSettings, *, num_processes: int) -> str:
+    """The run that these settings would make on so many processes, in words; the last line names its folder."""
     head = yaml.safe_dump(nested.plain(settings), sort_keys=False, allow_unicode=True)
-    return "\n".join([head, *_networks(settings), "", *_steps(settings), "", *_memory(settings), "", _folder(settings)])
+    memory = _memory(settings, num_processes)
+    return "\n".join([head, *_networks(settings), "", *_steps(settings), "", *memory, "", _folder(settings)])
 
 
 def _networks(settings: TrainSettings) -> list[str]:
@@ -50,8 +51,7 @@ def _count(folder: str, otherwise: int) -> tuple[str, int]:
         return f"the paper's number, as {folder} is not there yet", otherwise
 
 
-def _memory(settings: TrainSettings) -> list[str]:
-    num = distributed.world_size()
+def _memory(settings: TrainSettings, num: int) -> list[str]:
     held = memory_bytes(settings, world_size=num)
     lines = [f"  {name:<14}{count / _GIB:>12.2f}" for name, count in held.items()]
     total = f"  {'together':<14}{sum(held.values()) / _GIB:>12.2f}"

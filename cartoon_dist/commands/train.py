@@ -16,10 +16,11 @@ from cartoon_dist.data.read import Shards
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.files import alone
+from cartoon_dist.requeue import requeue
 from cartoon_dist.runs import setup
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.tensors import Batch
-from cartoon_dist.train import samples
+from cartoon_dist.train import preempt, samples
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.log import Log, say
 from cartoon_dist.train.loop import Hooks, train
@@ -49,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_intermixed_args(argv)
     settings = read_settings(arguments.config)
     if arguments.dry_run:
-        print(describe(settings))
+        print(describe(settings, num_processes=distributed.world_size()))
         return entry.DONE
     return run(settings)
 
@@ -84,8 +85,19 @@ def run(settings: TrainSettings) -> int:
             if distributed.is_main():
                 folder.write_exit(status, reason)
                 report.refresh()
+    if reason and reason != preempt.MAX_HOURS:
+        _go_back()
     distributed.leave()
     return status
+
+
+def _go_back() -> None:
+    """Put a Slurm job that was stopped back into the queue; rank 0 does it while the others wait, as a launcher ends
+    all processes of a node when one of them leaves."""
+    said = requeue() if distributed.is_main() else ""
+    if said:
+        say(said)
+    distributed.gather(said)
 
 
 def _alone(folder: RunFolder) -> AbstractContextManager[None]:
@@ -99,7 +111,7 @@ def _alone(folder: RunFolder) -> AbstractContextManager[None]:
 def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
     """Wire the rooms and train; why it stopped early, or an empty string."""
     engine = Engine(precision=settings.precision)
-    _check_shares(settings)
+    check_shares(settings, distributed.world_size())
     folder.check_same(settings)
     photos, cartoons = _streams(settings)
     if settings.score_at_end:
@@ -149,8 +161,8 @@ def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: Tr
     say(f"{folder.scores}: {fid.in_words(found)}")
 
 
-def _check_shares(settings: TrainSettings) -> None:
-    num = distributed.world_size()
+def check_shares(settings: TrainSettings, num: int) -> None:
+    """ConfigError when the batch cannot be divided over so many processes."""
     if settings.batch_size % num:
         raise ConfigError(
             f"batch_size: {settings.batch_size} cannot be divided over {num} processes; use a multiple of {num}"
