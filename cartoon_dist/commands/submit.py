@@ -9,7 +9,6 @@ from typing import Protocol
 
 from cartoon_dist import config, nested
 from cartoon_dist.cluster import ClusterSettings
-from cartoon_dist.commands import submit_shards, submit_training
 from cartoon_dist.commands.shards import SETTING
 
 _CLUSTER_KEYS = frozenset(field.name for field in dataclasses.fields(ClusterSettings))
@@ -91,8 +90,13 @@ def _key(word: str) -> str:
 
 
 def _order(chosen: argparse.Namespace, cluster: ClusterSettings, given: Sequence[str]) -> Order:
+    # Each is imported when it is wanted: training brings torch and all that is built on it, seconds of a login node.
     if chosen.what == "shards":
+        from cartoon_dist.commands import submit_shards
+
         return submit_shards.order(chosen.domain.removesuffix("s"), chosen.inputs, chosen.out, cluster, given)
+    from cartoon_dist.commands import submit_training
+
     if chosen.what == "train":
         return submit_training.train_order(chosen.configs, cluster, given)
     return submit_training.score_order(chosen.run, cluster, given, untrained=chosen.untrained)
