@@ -1,6 +1,15 @@
-# What every job needs before its command. Sourced by the scripts beside it; what your site wants (modules, proxies, the
-# place of the environment) belongs here.
+# What every job needs before its command, and all that the code does not know of your site. Sourced by the scripts beside
+# it, and by the jobs of launch/submit.py on their first node; what it exports reaches all nodes.
 
-# Slurm runs a copy of a script from its spool, so the project is where the job was submitted from.
-cd "${CARTOON_DIST:-${SLURM_SUBMIT_DIR:-$(dirname "${BASH_SOURCE[0]}")/..}}"
-. .venv/bin/activate
+# Modules, for instance:
+# module load python/3.11 cuda/13.0
+
+# The environment; another one, or conda's, goes here.
+. "$(dirname "${BASH_SOURCE[0]}")/../.venv/bin/activate"
+
+# The network between the nodes, where the first interface is not the right one:
+# export NCCL_SOCKET_IFNAME=ib0
+# export GLOO_SOCKET_IFNAME=ib0
+
+# The name by which the other nodes reach the first one, where it is not its host name (this file is read there):
+# export MASTER_ADDR=$(hostname -s)-ib

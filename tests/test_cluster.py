@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from running import ROOT
 
 from cartoon_dist.cluster import Call, ClusterSettings, sbatch_file
 from cartoon_dist.commands.entry import status_of
@@ -28,6 +29,9 @@ FILE = """\
 #SBATCH --time=90
 #SBATCH --wckey=submitit
 
+# setup
+. PROJECT/slurm/environment.sh
+
 # command
 export SUBMITIT_EXECUTOR=slurm
 srun --unbuffered --output /data/out/jobs/%A_%a_%t_log.out --error /data/out/jobs/%A_%a_%t_log.err --cpus-per-task=16 \
@@ -38,7 +42,7 @@ PYTHON -u -m submitit.core._submit /data/out/jobs
 def test_the_sbatch_file() -> None:
     settings = ClusterSettings(nodes=4, cpus=16, mem_gb=1.5, time_hours=1.5, at_once=2, account="films")
     made = sbatch_file(4, settings, name="photo-shards", folder=Path("/data/out/jobs"))
-    assert made == FILE.replace("PYTHON", sys.executable)
+    assert made == FILE.replace("PYTHON", sys.executable).replace("PROJECT", str(ROOT))
 
 
 def test_a_single_task_is_no_array() -> None:

@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     finally:
         distributed.leave()
     if distributed.is_main():
-        print(f"{_run_folder(arguments.run).scores}: {in_words(scores)}")
+        print(f"{run_folder(arguments.run).scores}: {in_words(scores)}")
     return entry.DONE
 
 
@@ -84,7 +84,7 @@ def score_untrained(run: Path, words: Sequence[str]) -> list[Score]:
 def score_checkpoint(model: Path, settings: TrainSettings, device: torch.device) -> list[Score]:
     """Score a checkpoint on all processes; rank 0 writes the scores down and warns where they are too few to be
     believed."""
-    return _score(trained.load(model, weights=settings.score.weights), settings, _run_folder(model), device)
+    return _score(trained.load(model, weights=settings.score.weights), settings, run_folder(model), device)
 
 
 def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch.device) -> list[Score]:
@@ -131,5 +131,6 @@ def _device() -> torch.device:
     return torch.device(f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu")
 
 
-def _run_folder(model: Path) -> RunFolder:
+def run_folder(model: Path) -> RunFolder:
+    """The run that is meant: a run folder itself, or that of one of its checkpoints."""
     return RunFolder(model.parent if (model / "manifest.json").exists() else model)

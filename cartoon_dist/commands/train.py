@@ -19,9 +19,10 @@ from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.files import alone
 from cartoon_dist.presence import together
+from cartoon_dist.requeue import requeue
 from cartoon_dist.runs import setup
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.train import samples
+from cartoon_dist.train import preempt, samples
 from cartoon_dist.train.damage import Damage
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.log import Log, say
@@ -94,8 +95,19 @@ def run(settings: TrainSettings) -> int:
             if distributed.is_main():
                 folder.write_exit(status, reason)
                 report.refresh()
+    if reason and reason != preempt.MAX_HOURS:
+        _go_back()
     distributed.leave()
     return status
+
+
+def _go_back() -> None:
+    """Put a Slurm job that was stopped back into the queue; rank 0 does it while the others wait, as a launcher ends
+    all processes of a node when one of them leaves."""
+    said = requeue() if distributed.is_main() else ""
+    if said:
+        say(said)
+    distributed.gather(said)
 
 
 def _alone(folder: RunFolder) -> AbstractContextManager[None]:

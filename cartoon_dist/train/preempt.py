@@ -10,6 +10,8 @@ from cartoon_dist.errors import ShardError
 from cartoon_dist.train.damage import Damage
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+MAX_HOURS = "the time limit max_hours was reached"
+"""The reason when the user's own limit ended the run: it is not to be started again by itself."""
 _DAMAGED, _ASKED, _FAILED = 1, 2, 3
 
 
@@ -32,7 +34,7 @@ class StopRequest:
         Waits for the others, so that all of them leave at the same step.
         """
         if not self.reason and self.deadline is not None and time.monotonic() > self.deadline:
-            self.reason = "the time limit max_hours was reached"
+            self.reason = MAX_HOURS
         own = _FAILED if failure else _ASKED if self.reason else _DAMAGED if self.damage.unsaid else 0
         urgency = distributed.largest(own)
         if urgency == _FAILED:
@@ -40,7 +42,8 @@ class StopRequest:
         if urgency == _DAMAGED:
             self.damage.agree()
         if urgency == _ASKED:
-            self.reason = self.reason or "another process was asked to stop"
+            # One reason for all, as what follows depends on it: that of the lowest rank that was asked.
+            self.reason = next(said for said in distributed.gather(self.reason) if said)
         return urgency == _ASKED
 
     def _asked(self, number: int, _frame: FrameType | None) -> None:

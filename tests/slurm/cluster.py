@@ -73,7 +73,7 @@ def running(folder: Path) -> Iterator[None]:
         daemons.append(start(folder, "munged", *munge_words(folder)))
         wait_until(lambda: (folder / "munge.socket").exists(), "munged", folder)
         daemons.append(start(folder, "slurmctld", "-D"))
-        daemons += [start(folder, "slurmd", "-D", "-N", node) for node in ("n1", "n2")]
+        daemons += [start(folder, "slurmd", "-D", "-f", str(conf), "-N", node) for node in ("n1", "n2")]
         wait_until(lambda: said("sinfo", "-h", "-N", "-p", "low", "-o", "%t").split() == ["idle"] * 2, "nodes", folder)
         yield
     finally:
@@ -95,6 +95,43 @@ def start(folder: Path, program: str, *words: str) -> subprocess.Popen[bytes]:
     """A daemon as a child of ours; what it prints goes beside its log."""
     with (folder / "log" / f"{program}-{words[-1].lstrip('-')[:2]}.out").open("wb") as out:
         return subprocess.Popen([program, *words], stdout=out, stderr=out, start_new_session=True)
+
+
+def bring_back(folder: Path, node: str) -> None:
+    """Start a lost node's slurmd again; it goes into the background, and is ended with the rest."""
+    subprocess.run(["slurmd", "-f", str(folder / "slurm.conf"), "-N", node], check=True)
+
+
+def lose_node(folder: Path, node: str) -> None:
+    """What a node loses with its power: its slurmd, the step daemons and all that jobs run there."""
+    conf = str(folder / "slurm.conf")
+    lost = set()
+    for process in (int(entry.name) for entry in Path("/proc").glob("[0-9]*")):
+        inherited = of_process(process, "environ")
+        if {f"SLURMD_NODENAME={node}", f"SLURM_CONF={conf}"} <= set(inherited):
+            lost |= {process, parent_step(process)}
+        if of_process(process, "cmdline")[-3:-1] == ["-N", node] and conf in of_process(process, "cmdline"):
+            lost.add(process)
+    for process in lost - {0}:
+        os.kill(process, signal.SIGKILL)
+
+
+def of_process(process: int, name: str) -> list[str]:
+    """A process's environment or command line, empty when it is gone."""
+    try:
+        return (Path("/proc") / str(process) / name).read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def parent_step(process: int) -> int:
+    """The step daemon that has started a process, or 0."""
+    try:
+        status = (Path("/proc") / str(process) / "status").read_text()
+    except OSError:
+        return 0
+    parent = int(status.partition("PPid:")[2].split()[0])
+    return parent if of_process(parent, "cmdline")[0].startswith("slurmstepd") else 0
 
 
 def stop(daemons: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:

@@ -3,12 +3,10 @@
 import os
 import re
 import signal
-import subprocess
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jobs import said, state, wait_for
 from running import ROOT, script
 
 from cartoon_dist.files import sha256_of
@@ -18,30 +16,6 @@ pytestmark = pytest.mark.slurm
 PHOTOS = ROOT / "shards/samples/photos"
 SETTINGS = ["image_size=64", "samples_per_shard=2"]
 NUM_SHARDS = 12
-LIMIT_SECONDS = 240
-
-
-def said(*command: str | Path) -> str:
-    done = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def wait_for(condition: Callable[[], bool], what: str, out: Path) -> None:
-    """Slurm tells nobody when something has happened: look again and again, up to a limit."""
-    for _ in range(LIMIT_SECONDS * 10):
-        if condition():
-            return
-        threading.Event().wait(0.1)
-    logs = "\n".join(f"{log}:\n{log.read_text()[-2000:]}" for log in sorted(out.parent.rglob("*log*")) if log.is_file())
-    raise AssertionError(f"{what}: not in {LIMIT_SECONDS} s; {said('squeue')}\n{logs}")
-
-
-def state(job: str) -> str:
-    """A task's state, also for some minutes after its end."""
-    found = re.search(r"JobState=(\w+)", said("scontrol", "show", "job", job))
-    assert found
-    return found[1]
 
 
 def wait_until_done(job: str, tasks: str, out: Path) -> None:

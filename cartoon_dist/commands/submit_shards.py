@@ -1,0 +1,110 @@
+"""`launch/submit.py shards`: shards as a job of many tasks, each with its slice of them."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cartoon_dist import config
+from cartoon_dist.cluster import JOBS, Call, ClusterSettings, sbatch_file, submit
+from cartoon_dist.commands import shards
+from cartoon_dist.commands.entry import DONE, STOPPED, status_of
+from cartoon_dist.config import ShardSettings
+from cartoon_dist.data.build import claimed, writing
+from cartoon_dist.data.job import Job, plan_job, settle
+from cartoon_dist.data.manifest import index_path, read_manifest
+from cartoon_dist.data.sample import Domain
+from cartoon_dist.data.seal import seal
+from cartoon_dist.data.slices import Slice
+from cartoon_dist.progress import Progress
+
+
+def order(
+    domain: Domain, inputs: Sequence[str], out: str, cluster: ClusterSettings, given: Sequence[str]
+) -> "ShardOrder":
+    """What the command line asks for; `given` are settings of the shards."""
+    settings = config.read(ShardSettings, [], given)
+    job = plan_job(inputs, domain=domain, settings=settings, folder=Path(out), shown=True)
+    shards.warn_without_effect(job, settings, given)
+    return ShardOrder(job, out, settings, cluster)
+
+
+@dataclass(frozen=True)
+class ShardOrder:
+    """A shard job to be built by several machines."""
+
+    job: Job
+    out: str
+    settings: ShardSettings
+    cluster: ClusterSettings
+
+    @property
+    def folder(self) -> Path:
+        """OUT, wherever a task starts."""
+        return Path(self.out).absolute()
+
+    @property
+    def name(self) -> str:
+        """What Slurm calls the job."""
+        return f"{self.job.domain}-shards"
+
+    def calls(self) -> list[Call]:
+        """A call for each task that has shards to build."""
+        of = min(self.cluster.nodes, self.job.num_shards)
+        how = (f"num_workers={self._num_workers(of)}", f"max_broken={self.settings.max_broken}")
+        command = partial(status_of, shards.build_slice)
+        return [Call(command, (str(self.folder), str(Slice(k, of)), *how)) for k in range(1, of + 1)]
+
+    def dry_run(self) -> int:
+        """Say what would be done."""
+        calls = self.calls()
+        shards.print_plan(self.job, self.out, self.settings)
+        print(f"tasks: {len(calls)}, each with {calls[0].words[2]}; logs in {self.out}/{JOBS}")
+        if self.cluster.cluster == "slurm":
+            print(sbatch_file(len(calls), self.cluster, name=self.name, folder=self.folder / JOBS))
+        return DONE
+
+    def stopped(self) -> int:
+        """What a stop leaves."""
+        print(f"{self.out}: stopped; finished shards are kept, the same command goes on", file=sys.stderr)
+        return STOPPED
+
+    def place(self) -> int:
+        """Begin the folder, so that tasks need not search the inputs, and hand the tasks over."""
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            settle(self.job, self.folder)
+            with claimed(self.folder):  # not while an earlier job's tasks still run
+                whole, num_open = seal(self.job, self.folder, max_broken=self.settings.max_broken)
+        if whole is not None:
+            print(f"{self.out}: {shards.counts(whole.manifest)}; nothing left to do")
+            return DONE
+        job = submit(self.calls(), self.cluster, name=self.name, folder=self.folder / JOBS)
+        if self.cluster.cluster == "slurm":
+            print(f"follow it with: squeue -j {job.name}; tail -f {self.out}/{JOBS}/{job.name}_*.err", file=sys.stderr)
+            tasks, left = shards.count(len(job.tasks), "task"), shards.count(num_open, "shard")
+            print(f"{self.out}: job {job.name}, {tasks} for {left}")
+            return DONE
+        with Progress(total=self.job.num_shards, unit="shards", label=self.out) as progress:
+            job.wait(self._counter(progress))
+        print(f"{self.out}: {shards.counts(read_manifest(self.folder))}")  # the last task has sealed it
+        return DONE
+
+    def _counter(self, progress: Progress) -> Callable[[], None]:
+        """Looks how many shards are complete; one that was seen is not looked for again."""
+        waiting = [index_path(self.folder, self.job.name(number)) for number in range(self.job.num_shards)]
+
+        def tick() -> None:
+            waiting[:] = [path for path in waiting if not path.exists()]
+            progress.update(self.job.num_shards - len(waiting))
+
+        return tick
+
+    def _num_workers(self, num_tasks: int) -> int:
+        if self.settings.num_workers is not None:
+            return self.settings.num_workers
+        if self.cluster.cluster == "slurm":
+            return self.cluster.cpus
+        return max(1, len(os.sched_getaffinity(0)) // num_tasks)

@@ -1,0 +1,157 @@
+"""`launch/submit.py train|fid`: training and scores as one job of processes that work together."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cartoon_dist.cluster import JOBS, ClusterSettings, Together, sbatch_file_together, submit_together
+from cartoon_dist.commands import fid, train
+from cartoon_dist.commands.describe import describe
+from cartoon_dist.commands.entry import DONE, STOPPED, status_of
+from cartoon_dist.commands.shards import count
+from cartoon_dist.commands.supply import check_shares
+from cartoon_dist.config import TrainSettings
+from cartoon_dist.errors import CheckpointError, ClusterError, ConfigError
+from cartoon_dist.runs import checkpoint
+from cartoon_dist.runs.layout import RunFolder
+
+
+def train_order(configs: Sequence[str], cluster: ClusterSettings, given: Sequence[str]) -> "TrainOrder":
+    """A run to be trained; ConfigError or CheckpointError now for what would fail on the nodes."""
+    words = (*configs, *given)
+    settings = train.read_settings(words)
+    check_shares(settings, _num_processes(cluster))
+    run = RunFolder(Path(settings.run_dir))
+    run.check_same(settings)
+    return TrainOrder(train.main, words, run, cluster, "train", settings)
+
+
+def score_order(run: str, cluster: ClusterSettings, given: Sequence[str], *, untrained: bool) -> "TogetherOrder":
+    """A run to be scored; CheckpointError when there is none."""
+    _num_processes(cluster)
+    folder = fid.run_folder(Path(run))
+    if not folder.config.exists():
+        raise CheckpointError(f"{run}: is no run and no checkpoint of one; give the folder of a run")
+    return TogetherOrder(score, (run, *given, *(["--untrained"] if untrained else [])), folder, cluster, "fid")
+
+
+def score(words: Sequence[str]) -> int:
+    """Score in a job. There is nothing to save: when Slurm wants the node it puts the job back by itself, and when time
+    is up the job ends, as it would take as long again."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    return fid.main(words)
+
+
+def _num_processes(cluster: ClusterSettings) -> int:
+    if cluster.cluster == "local" and cluster.nodes > 1:
+        raise ConfigError("nodes: cluster=local is one node; set gpus_per_node or, on its CPUs, processes_per_node")
+    if cluster.gpus_per_node and cluster.processes_per_node != 1:
+        raise ConfigError("processes_per_node: is for CPUs; with gpus_per_node there is one process a GPU")
+    return cluster.nodes * cluster.tasks_per_node
+
+
+@dataclass(frozen=True)
+class TogetherOrder:
+    """A command that all processes of a job run together, on a run folder."""
+
+    command: Callable[[Sequence[str]], int]
+    words: tuple[str, ...]
+    run: RunFolder
+    cluster: ClusterSettings
+    what: str
+
+    @property
+    def folder(self) -> Path:
+        """Where logs and submitit's files lie."""
+        return self.run.root / JOBS
+
+    @property
+    def name(self) -> str:
+        """What Slurm calls the job."""
+        return f"{self.what}-{self.run.root.name}"
+
+    def dry_run(self) -> int:
+        """Say what would be done."""
+        print(f"job: {self._size()}, each with launch/{self.what}.py {' '.join(self.words)}; logs in {self.folder}")
+        if self.cluster.cluster == "slurm":
+            print(sbatch_file_together(self.cluster, name=self.name, folder=self.folder.absolute()))
+        return DONE
+
+    def place(self) -> int:
+        """Hand the job over; on this machine wait for it, and show what rank 0 says."""
+        call = Together(partial(status_of, self.command), self.words)
+        job = submit_together(call, self.cluster, name=self.name, folder=self.folder, saves=self.what == "train")
+        if self.cluster.cluster == "slurm":
+            print(f"follow it with: squeue -j {job.name}; tail -f {self.folder}/{job.name}_0_log.err", file=sys.stderr)
+            print(f"{self.run.root}: job {job.name}, {self._size()}")
+            return DONE
+        try:
+            job.wait(_shown(job.tasks[0].paths.stderr))
+        except ClusterError:
+            if self._has_stopped():
+                return self.stopped()
+            raise
+        print(self._made())
+        return DONE
+
+    def stopped(self) -> int:
+        """What a stop leaves."""
+        print(f"{self.run.root}: stopped; the same command starts it again", file=sys.stderr)
+        return STOPPED
+
+    def _size(self) -> str:
+        num, nodes = _num_processes(self.cluster), self.cluster.nodes
+        return f"{num} process{'es' if num > 1 else ''} on {count(nodes, 'node')}"
+
+    def _made(self) -> str:
+        return f"{self.run.scores}: scored"
+
+    def _has_stopped(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class TrainOrder(TogetherOrder):
+    """A run to be trained."""
+
+    settings: TrainSettings
+
+    def dry_run(self) -> int:
+        """Say what would be done: what training itself says, and the job."""
+        print(describe(self.settings, world_size=_num_processes(self.cluster), zero_stage=self.settings.zero_stage))
+        return super().dry_run()
+
+    def stopped(self) -> int:
+        """What a stop leaves."""
+        print(f"{self.run.root}: stopped after saving; the same command goes on", file=sys.stderr)
+        return STOPPED
+
+    def _made(self) -> str:
+        found, _ = checkpoint.newest(self.run)
+        return f"{found}: trained"
+
+    def _has_stopped(self) -> bool:
+        """Whether the processes have left because they were asked to, by the reason that rank 0 wrote down."""
+        left = json.loads(self.run.exit.read_text(encoding="utf-8")) if self.run.exit.exists() else {}
+        return bool(left.get("status") == STOPPED)
+
+
+def _shown(log: Path) -> Callable[[], None]:
+    """Copies what is new in a log to standard error, each time it is called."""
+    num_shown = 0
+
+    def tick() -> None:
+        nonlocal num_shown
+        if log.exists():
+            with log.open("rb") as file:
+                file.seek(num_shown)
+                new = file.read()
+            num_shown += len(new)
+            sys.stderr.write(new.decode(errors="replace"))
+            sys.stderr.flush()
+
+    return tick

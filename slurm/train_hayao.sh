@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Training in a style of the paper:   sbatch slurm/train_hayao.sh [MORE.yaml ...] [key=value ...]
+# On more nodes:                      sbatch --nodes=2 slurm/train_hayao.sh batch_size=8
+# On a login node                     bash slurm/train_hayao.sh [nodes=2 batch_size=8] [key=value ...]
+# submits the same through submitit. Run it from the project's folder. Preempted or out of time it goes on by itself.
+#SBATCH --job-name=train-hayao
+#SBATCH --nodes=1
+#SBATCH --ntasks-per-node=1
+#SBATCH --gpus-per-node=4
+#SBATCH --cpus-per-task=32
+#SBATCH --time=24:00:00
+#SBATCH --signal=USR2@120
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=%x-%j.log
+set -euo pipefail
+
+if [ -z "${SLURM_JOB_ID:-}" ]; then
+    . slurm/environment.sh
+    exec python launch/submit.py train configs/hayao.yaml gpus_per_node=4 time_hours=24 "$@"
+fi
+. slurm/every_node.sh
+every_node launch/train.py configs/hayao.yaml "$@"
