@@ -37,8 +37,8 @@ class Batch(NamedTuple):
 
 
 def from_bytes(pictures: Bytes, dtype: torch.dtype = torch.float32) -> Float[Tensor, "n c h w"]:
-    """Map 0..255 onto [-1, 1]: x / 127.5 - 1."""
-    return pictures.to(dtype) / 127.5 - 1.0
+    """Map 0..255 onto [-1, 1]: x / 127.5 - 1, plane after plane in memory whatever the bytes' order is."""
+    return pictures.to(dtype, memory_format=torch.contiguous_format) / 127.5 - 1.0
 
 
 def to_bytes(pictures: Float[Tensor, "n c h w"]) -> Bytes:

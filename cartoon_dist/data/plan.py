@@ -31,11 +31,11 @@ class Plan:
         """The sample at a position, then those that stand in for it, each for the one before it, when it is damaged."""
         yield self.sample(position)
         for turn in range(1, count):
-            yield self._hash("replacement", position, turn) % self.num_samples
+            yield self._hash(f"replacement/{position}/{turn}") % self.num_samples
 
     def draw(self, position: int, purpose: str, choices: int) -> int:
         """A choice among `choices`, made for a position alone: a flip, a window's corner."""
-        return self._hash(purpose, position) % choices
+        return self._hash(f"{purpose}/{position}") % choices
 
     def _permuted(self, place: int, wrap: int) -> int:
         half_bits = max(1, ((self.num_samples - 1).bit_length() + 1) // 2)
@@ -47,11 +47,11 @@ class Plan:
     def _feistel(self, value: int, wrap: int, half_bits: int) -> int:
         left, right = divmod(value, 1 << half_bits)
         for turn in range(_ROUNDS):
-            left, right = right, left ^ (self._hash("order", wrap, turn, right) % (1 << half_bits))
+            left, right = right, left ^ (self._hash(f"order/{wrap}/{turn}/{right}") % (1 << half_bits))
         return (left << half_bits) | right
 
-    def _hash(self, *parts: object) -> int:
-        text = "/".join(map(str, (self.seed, self.domain, *parts)))
+    def _hash(self, place: str) -> int:
+        text = f"{self.seed}/{self.domain}/{place}"
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 

@@ -66,6 +66,7 @@ class Shards:
             )
         self._ends = list(itertools.accumulate(map(self._count, self.manifest.shards)))
         self._spans: dict[int, NDArray[np.int64]] = {}
+        self._paths: dict[int, Path] = {}  # made once, as making one takes a fiftieth of a picture's decoding
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -109,7 +110,10 @@ class Shards:
 
     def path(self, number: int) -> Path:
         """The tar that holds sample `number`."""
-        return self.folder / self.manifest.shards[self._place(number)[0]].name
+        which, _ = self._place(number)
+        if which not in self._paths:
+            self._paths[which] = self.folder / self.manifest.shards[which].name
+        return self._paths[which]
 
     def _count(self, shard: ShardEntry) -> int:
         return {None: shard.num_samples, "train": shard.num_train, "test": shard.num_test}[self.split]
