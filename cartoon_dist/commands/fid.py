@@ -17,7 +17,7 @@ from cartoon_dist.evaluate.features import extractor
 from cartoon_dist.evaluate.scores import Score, record
 from cartoon_dist.evaluate.scoring import Subject, opened, score
 from cartoon_dist.presence import together
-from cartoon_dist.runs import trained
+from cartoon_dist.runs import checkpoint, trained
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.trained import Trained
 from cartoon_dist.train.log import say
@@ -133,4 +133,4 @@ def _device() -> torch.device:
 
 def run_folder(model: Path) -> RunFolder:
     """The run that is meant: a run folder itself, or that of one of its checkpoints."""
-    return RunFolder(model.parent if (model / "manifest.json").exists() else model)
+    return RunFolder(model.parent if checkpoint.is_one(model) else model)

@@ -17,6 +17,7 @@ from cartoon_dist.evaluate.findings import Findings, defaults, find
 from cartoon_dist.evaluate.frames import Frames, frames
 from cartoon_dist.evaluate.markup import Html, tag
 from cartoon_dist.files import write_whole
+from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
 
 _CELL_PIXELS = 192
@@ -30,6 +31,8 @@ def write(run: RunFolder) -> Path:
     """
     if not run.root.is_dir():
         raise CheckpointError(f"{run.root}: there is no such run folder")
+    if checkpoint.is_one(run.root):
+        raise CheckpointError(f"{run.root}: is a checkpoint; give the run_dir of a training, the folder that holds it")
     if not any(path.exists() for path in (run.config, run.metrics, run.sample(0).parent)):
         raise CheckpointError(
             f"{run.root}: is no run folder: it holds no config.yaml, no metrics.jsonl and no samples; give the run_dir "

@@ -77,6 +77,11 @@ def steps(run: RunFolder) -> list[int]:
     return sorted(number for number in numbers if run.checkpoint(number).is_dir())
 
 
+def is_one(folder: Path) -> bool:
+    """Whether the folder is a checkpoint, whole or not, rather than a run: it, too, has settings of its own."""
+    return (folder / _MANIFEST).exists()
+
+
 def damage(folder: Path) -> str | None:
     """What is wrong with a checkpoint, or None when every byte is as its manifest says. Reads all of it."""
     try:

@@ -52,8 +52,8 @@ def untrained(run: Path, *, weights: Literal["ema", "raw"]) -> Trained:
 
     Before training the running average is the weights themselves.
     """
-    if not RunFolder(run).config.exists():
-        raise CheckpointError(f"{run}: is no run, it has no config.yaml; give the folder of a run")
+    if checkpoint.is_one(run) or not RunFolder(run).config.exists():
+        raise CheckpointError(f"{run}: is no run; give the folder of one, which holds config.yaml and checkpoints")
     settings = _settings(RunFolder(run).config)
     generator = setup.fresh_networks(settings)["generator"]
     tensors = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
@@ -68,7 +68,7 @@ def untrained(run: Path, *, weights: Literal["ema", "raw"]) -> Trained:
 
 
 def _checkpoint(model: Path) -> Path:
-    if (model / "manifest.json").exists():
+    if checkpoint.is_one(model):
         fault = checkpoint.damage(model)
         if fault:
             raise CheckpointError(f"{model}: {fault}; use another checkpoint of the run")

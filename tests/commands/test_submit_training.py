@@ -35,7 +35,7 @@ def test_the_sbatch_file(request: pytest.FixtureRequest) -> None:
     asked = ["nodes=2", "gpus_per_node=4", "batch_size=8", "mem_gb=64", "partition=gpu"]
     done = script("launch/submit.py", "train", "configs/hayao.yaml", *asked, "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "memory of each of 8 processes" in done.stdout  # what training's own dry run says
+    assert "8 processes of 1 each" in done.stdout  # what training's own dry run says
     said, _, file = done.stdout.partition("#!/bin/bash")
     assert said.splitlines()[-1].startswith("job: 8 processes on 2 nodes, each with launch/train.py configs/hayao.yaml")
     made = f"#!/bin/bash{file}".replace(sys.executable, "PYTHON").replace(str(ROOT), "PROJECT")
