@@ -100,7 +100,8 @@ class Saver:
                 f"{found}: was trained on other {' and '.join(changed)}; give these shards as data.{changed[0]}=, "
                 "or train into another run_dir"
             )
-        self.run.check_same(self.settings, checkpoint.config_of(found))
+        if self.run.config.exists():  # else somebody put it there to begin from: a demo's control does
+            self.run.check_same(self.settings, checkpoint.config_of(found))
         tensors = checkpoint.load(found)
         state.load(facts["step"], tensors)
         self.engine.load_scaler_states(facts["scalers"])
