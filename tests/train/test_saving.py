@@ -209,8 +209,11 @@ def test_one_of_the_first_format_is_gone_on_from(
 
 
 def test_a_checkpoint_made_with_other_settings_is_refused(made: Callable[..., Saver]) -> None:
-    with made("seed=3") as saving:  # a run folder without its own config
+    with made("seed=3") as saving:
         saving.save(synthetic(1), Meter())
+    # In a run without settings of its own somebody has put it there, to begin from.
+    assert made("seed=4").resume(synthetic(0), Meter()) is not None
+    saving.run.write_config(saving.settings)
     with pytest.raises(CheckpointError, match=r"step-0000001: made with other settings \(seed: 3 -> 4\)"):
         made("seed=4").resume(synthetic(0), Meter())
     assert made("seed=3", "max_steps=9").resume(synthetic(0), Meter()) is not None
