@@ -137,9 +137,16 @@ class ScoreSettings:
 
 @settings
 class CaptureSettings:
-    """The step as a recorded graph. This release runs every step eagerly."""
+    """The step as a recorded graph: a CUDA graph on a GPU, on a CPU a replay that only proves what can be recorded.
 
-    mode: Literal["none"] = "none"
+    generator: G's forward and update, the other networks' between them plain. iteration: all of it.
+    """
+
+    mode: Literal["none", "generator", "iteration"] = "none"
+    # Plain training steps before the recording.
+    warmup_steps: Annotated[int, Field(ge=1)] = 3
+    # A step that cannot be captured is an error, instead of a warning and plain steps.
+    require: bool = False
 
 
 @settings

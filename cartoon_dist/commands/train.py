@@ -28,6 +28,7 @@ from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.log import Log, say
 from cartoon_dist.train.loop import Hooks, train
 from cartoon_dist.train.meter import Meter
+from cartoon_dist.train.phases import Phases
 from cartoon_dist.train.preempt import StopRequest
 from cartoon_dist.train.reporter import Reporter
 from cartoon_dist.train.saving import Saver
@@ -130,8 +131,12 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str
 def _engine(settings: TrainSettings) -> Engine:
     clip = settings.optimizer.clip
     if stage := settings.zero_stage or launched_stage():
+        if settings.capture.mode != "none":
+            raise ConfigError(
+                "capture.mode: DeepSpeed's engines cannot be captured; use capture.mode=none, or start without it"
+            )
         return ZeroEngine(precision=settings.precision, stage=stage, num_parts=settings.accumulate, clip=clip)
-    return Engine(precision=settings.precision, clip=clip)
+    return Engine(precision=settings.precision, clip=clip, recordable=settings.capture.mode != "none")
 
 
 def _leave_at_once(folder: RunFolder, error: CartoonError) -> None:
@@ -158,6 +163,7 @@ def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report
         folder.write_config(settings)
     _announce(settings, engine, schedule, state)
     engine.prepare(state)
+    phases = Phases(method=method, engine=engine, state=state, settings=settings)
 
     log = Log(folder, step=state.step)
     damage = Damage(max_damaged=settings.data.max_damaged)
@@ -172,9 +178,9 @@ def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report
         reporter.saved(time.perf_counter() - before)
 
     try:
-        with saver:
+        with saver, phases:
             reason = train(
-                method=method,
+                phases=phases,
                 engine=engine,
                 state=state,
                 schedule=schedule,

@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate.utils import AutocastKwargs, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
 
 from cartoon_dist import distributed
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.tensors import Batch, from_bytes
-from cartoon_dist.train.state import TrainState, forget_moments
+from cartoon_dist.train.averaging import Averaging
+from cartoon_dist.train.state import TrainState
 from cartoon_dist.train.update import Update
 
 
@@ -23,9 +24,12 @@ class Engine:
 
     Every process computes its share of the global batch and every loss is a mean over equal shares, so the averaged
     gradient is the gradient of the global batch: N processes compute what one does.
+
+    recordable: the average is made by `Averaging`, a part of the step, instead of DDP, whose hooks stay outside a
+    recorded one.
     """
 
-    def __init__(self, *, precision: str, clip: float | None = None) -> None:
+    def __init__(self, *, precision: str, clip: float | None = None, recordable: bool = False) -> None:
         on_cpu = not torch.cuda.is_available()
         _check_precision(precision, on_cpu=on_cpu)
         self.accelerator = Accelerator(
@@ -33,11 +37,14 @@ class Engine:
             mixed_precision=precision if precision in ("bf16", "fp16") else "no",
             kwargs_handlers=[
                 DistributedDataParallelKwargs(gradient_as_bucket_view=True),
+                # A cast weight that is kept from one step to the next would be frozen into a recorded one.
+                AutocastKwargs(cache_enabled=False),
                 # Long enough for rank 0 to draw pictures or write a checkpoint while the others wait.
                 InitProcessGroupKwargs(timeout=timedelta(seconds=distributed.WAIT_SECONDS)),
             ],
         )
         self.clip = clip
+        self.recordable = recordable
         self.dtype = torch.float64 if precision == "fp64" else torch.float32
         # One scaler a network: with a shared one, an overflow in D's step would shrink G's scale as well.
         self.scalers: defaultdict[str, torch.amp.GradScaler] = defaultdict(
@@ -56,15 +63,29 @@ class Engine:
     def prepare(self, state: TrainState) -> None:
         """Take charge of the state's networks; they keep their plain names and are wrapped here alone."""
         self.state = state
-        self.wrapped = {name: self.accelerator.prepare_model(network) for name, network in state.networks.items()}
+        wrap = (lambda network: network) if self.recordable else self.accelerator.prepare_model
+        self.wrapped = {name: wrap(network) for name, network in state.networks.items()}
+        for optimizer in state.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self._rate()
         self._updates = {
-            name: Update(name, optimizer, self.scalers[name], clip=self.clip)
+            name: Update(
+                name,
+                optimizer,
+                self.scalers[name],
+                clip=self.clip,
+                average=Averaging(list(state.networks[name].parameters())) if self.recordable else None,
+            )
             for name, optimizer in state.optimizers.items()
         }
 
-    def batch(self, held: Batch) -> Batch:
-        """Move a batch of bytes to the device as numbers in [-1, 1]."""
-        return Batch(*(from_bytes(part.to(self.device, non_blocking=True), self.dtype) for part in held))
+    def moved(self, held: Batch) -> Batch:
+        """A batch of bytes on the device."""
+        return Batch(*(side.to(self.device, non_blocking=True) for side in held))
+
+    def numbers(self, batch: Batch) -> Batch:
+        """A batch of bytes as numbers in [-1, 1]."""
+        return Batch(*(from_bytes(side, self.dtype) for side in batch))
 
     @contextmanager
     def training(self, name: str, *, last: bool = True) -> Iterator[dict[str, nn.Module]]:
@@ -93,12 +114,11 @@ class Engine:
         """Set each named network's learning rate."""
         for name, rate in rates.items():
             for group in self.state.optimizers[name].param_groups:
-                group["lr"] = rate
+                group["lr"].fill_(rate)
 
     def forget_moments(self) -> None:
         """Start all optimizers afresh."""
-        for optimizer in self.state.optimizers.values():
-            forget_moments(optimizer)
+        self.state.forget_moments()
 
     def gathered(self) -> dict[str, dict[str, Tensor]]:
         """What of the state lies divided over the processes, by the checkpoint's file; all of them must ask. Here
@@ -113,6 +133,11 @@ class Engine:
         """Take up the scalers of a checkpoint."""
         for name, held in states.items():
             self.scalers[name].load_state_dict(held)
+
+    def _rate(self) -> Tensor:
+        """A learning rate on the device, in the type that fused Adam wants there: filled, never replaced."""
+        kind = torch.float32 if self.device.type == "cuda" else torch.float64
+        return torch.zeros((), device=self.device, dtype=kind)
 
     def _apart(self, name: str) -> AbstractContextManager[None]:
         """While losses are computed whose gradients the processes are not to average yet."""

@@ -19,9 +19,9 @@ class Meter:
 
     def add(self, step: int, figures: dict[str, Tensor]) -> None:
         """Note a step's figures, 0-d tensors each."""
-        self.names = list(figures)
+        self.names = sorted(figures)  # a recorded step may tell them in another order than a plain one
         self.steps.append(step)
-        self.rows.append(torch.stack([value.detach().double() for value in figures.values()]))
+        self.rows.append(torch.stack([figures[name].detach().double() for name in self.names]))
 
     def pending(self) -> dict[str, list[object]]:
         """What a checkpoint holds of an unfinished interval: the figures of its steps, averaged over the processes.

@@ -6,8 +6,8 @@ from cartoon_dist import distributed
 from cartoon_dist.progress import Progress
 from cartoon_dist.train.damage import Damage
 from cartoon_dist.train.log import Log, say
-from cartoon_dist.train.loop import Outcome
 from cartoon_dist.train.meter import Meter
+from cartoon_dist.train.phases import Told
 from cartoon_dist.train.schedule import Schedule
 from cartoon_dist.train.watch import Watch
 
@@ -46,17 +46,17 @@ class Reporter:
         """Note time that a checkpoint held the loop up; it belongs to the interval after its step."""
         self.saving_seconds += seconds
 
-    def report(self, done: int, outcome: Outcome) -> None:
+    def report(self, done: int, told: Told) -> None:
         """Note step `done - 1`; write a record when an interval is full."""
-        self.meter.add(done - 1, outcome.figures)
+        self.meter.add(done - 1, told.figures)
         self.progress.update(done * self.schedule.settings.batch_size)
         schedule = self.schedule
         if done % schedule.settings.log_every and done not in (schedule.warmup_steps, schedule.total_steps):
             return
         num_steps = len(self.meter.steps)
         figures = self.meter.report()
-        self._record(done, figures, outcome.weights)
-        for warning in self.watch.judge(figures, outcome.weights, num_steps):
+        self._record(done, figures, told.weights)
+        for warning in self.watch.judge(figures, told.weights, num_steps):
             say(f"warning: step {done}: {warning}")
 
     def _record(self, done: int, figures: dict[str, float], weights: dict[str, float]) -> None:

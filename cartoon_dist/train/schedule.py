@@ -52,6 +52,11 @@ class Schedule:
         content = self.settings.loss.content
         return content_weight(epoch=self.epoch(step), initial=content.weight, decay=content.decay, every=content.every)
 
+    def ema_share(self, step: int) -> float:
+        """How much of the step's weights goes into the running average: 1 - min(ema, (1 + step) / (10 + step)); young
+        averages forget fast."""
+        return 1.0 - min(self.settings.ema, (1 + step) / (10 + step))
+
     def learning_rates(self, step: int) -> dict[str, float]:
         """Each network's learning rate; in the warm-up the generator's alone."""
         if self.is_warmup(step):

@@ -24,6 +24,8 @@ class TrainState:
     networks: dict[str, nn.Module]
     ema: nn.Module
     optimizers: dict[str, Adam]
+    # Grows when tensors were replaced by others: a recorded step, which knows them by their place, is void then.
+    generation: int = 0
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """All tensors, by the checkpoint file they go into."""
@@ -43,6 +45,13 @@ class TrainState:
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"the checkpoint holds other networks than the config: {error}") from None
         self.step = step
+        self.generation += 1
+
+    def forget_moments(self) -> None:
+        """Start all optimizers afresh: the GAN phase must not inherit the warm-up's moments."""
+        for optimizer in self.optimizers.values():
+            forget_moments(optimizer)
+        self.generation += 1
 
 
 def start(networks: dict[str, nn.Module], settings: OptimizerSettings) -> TrainState:
@@ -70,16 +79,18 @@ def on_host(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, 
 
 
 def forget_moments(optimizer: Optimizer) -> None:
-    """Start an optimizer afresh: the GAN phase must not inherit the warm-up's moments."""
+    """Start an optimizer afresh."""
     optimizer.state.clear()
 
 
 @torch.no_grad()
-def update_ema(ema: nn.Module, network: nn.Module, *, decay: float, updates: int) -> None:
-    """ema += (1 - d) (weights - ema), with d = min(decay, (1 + updates) / (10 + updates)): young averages forget
-    fast."""
-    ramped = min(decay, (1 + updates) / (10 + updates))
-    torch._foreach_lerp_(list(ema.parameters()), list(network.parameters()), 1.0 - ramped)
+def update_ema(ema: nn.Module, network: nn.Module, share: Tensor) -> None:
+    """ema += share (weights - ema); the share lies on the device, as it changes and the step may be recorded."""
+    averages: list[Tensor] = list(ema.parameters())
+    weights: list[Tensor] = list(network.parameters())
+    moved = list(torch._foreach_sub(weights, averages))
+    torch._foreach_mul_(moved, share)
+    torch._foreach_add_(averages, moved)
 
 
 def _adam(network: nn.Module, settings: OptimizerSettings) -> Adam:

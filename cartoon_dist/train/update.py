@@ -1,5 +1,7 @@
 """One network's weight update: scaled backward, the gradient clipped, a step of its optimizer."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -12,14 +14,25 @@ class Update:
     overflowed in fp16 is left out and halves the scale; in other precisions a figure that is not finite ends the run
     at the next report (train/meter.py). Nothing here waits for the device.
 
-    clip: the largest norm that the gradient of all the network's weights may have together; a longer one is shortened.
+    average: puts the average over the processes in the place of each gradient; None where a wrapper around the network
+    has done so in the backward. clip: the largest norm that the gradient of all the network's weights may have
+    together; a longer one is shortened.
     """
 
-    def __init__(self, name: str, optimizer: Optimizer, scaler: torch.amp.GradScaler, *, clip: float | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        optimizer: Optimizer,
+        scaler: torch.amp.GradScaler,
+        *,
+        clip: float | None,
+        average: Callable[[], None] | None = None,
+    ) -> None:
         self.name = name
         self.optimizer = optimizer
         self.scaler = scaler
         self.clip = clip
+        self.average = average
 
     def backward(self, loss: Tensor) -> None:
         """Add the loss's gradients to those of earlier parts of the batch."""
@@ -28,6 +41,8 @@ class Update:
     def step(self) -> dict[str, Tensor]:
         """Move the weights, and forget the gradients; with clipping the norm before it, as `norm/NAME`."""
         figures = {}
+        if self.average is not None:
+            self.average()
         if self.clip is not None:
             self.scaler.unscale_(self.optimizer)
             weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]

@@ -63,6 +63,12 @@ class ZeroEngine(Engine):
             return {}
         return {f"norm/{name}": torch.as_tensor(wrapped.get_global_grad_norm(), dtype=torch.float32)}
 
+    def set_learning_rates(self, rates: dict[str, float]) -> None:
+        """Set each named network's learning rate; DeepSpeed wants numbers."""
+        for name, rate in rates.items():
+            for group in self.state.optimizers[name].param_groups:
+                group["lr"] = rate
+
     def forget_moments(self) -> None:
         """Start all optimizers afresh; their memory stays where DeepSpeed knows it."""
         for optimizer in self.state.optimizers.values():

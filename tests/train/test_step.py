@@ -13,8 +13,8 @@ from cartoon_dist.config import OptimizerSettings
 from cartoon_dist.methods.method import Method
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.loop import Outcome, iterate, warmup
 from cartoon_dist.train.state import TrainState, start
+from cartoon_dist.train.step import Outcome, iterate, warmup
 
 RATE = 1e-3
 

@@ -1,0 +1,73 @@
+"""Gradients averaged over the processes inside a recorded step: what DDP does in a plain one."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+BUCKET_BYTES = 25 * 2**20
+"""Gradients travel in flat pieces of about so many bytes: few messages, and little memory beside the gradients."""
+_sending = True
+
+
+class Averaging:
+    """Averages the gradients of some weights, in buckets whose make-up depends on the weights alone.
+
+    Every process has computed the mean over its equal share of the batch: the mean of these is that of the whole batch.
+    """
+
+    def __init__(self, weights: Sequence[nn.Parameter]) -> None:
+        self.buckets: list[list[nn.Parameter]] = []
+        size = BUCKET_BYTES + 1
+        for weight in reversed(weights):  # as the backward makes them
+            num_bytes = weight.numel() * weight.element_size()
+            if size + num_bytes > BUCKET_BYTES or weight.dtype != self.buckets[-1][0].dtype:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(weight)
+            size += num_bytes
+
+    @torch.no_grad()
+    def __call__(self) -> None:
+        """Put the average in the place of each gradient; nothing in a process alone."""
+        if not dist.is_initialized() or dist.get_world_size() == 1:
+            return
+        for bucket in self.buckets:
+            gradients = [_gradient(weight) for weight in bucket]
+            flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+            flat.div_(dist.get_world_size())
+            sum_over_processes(flat)
+            for weight, part in zip(bucket, flat.split([weight.numel() for weight in bucket]), strict=True):
+                weight.grad = part.view(weight.shape)
+
+
+@contextmanager
+def nothing_sent() -> Iterator[None]:
+    """While a step is written down: `sum_over_processes` leaves its numbers as they are, so that a process which fails
+    there keeps no other waiting."""
+    global _sending
+    _sending = False
+    try:
+        yield
+    finally:
+        _sending = True
+
+
+@torch.library.custom_op("cartoon_dist::sum_over_processes", mutates_args={"flat"})
+def sum_over_processes(flat: Tensor) -> None:
+    """The sum over the processes in place. One operation to whoever records: a replay does all of it anew."""
+    if _sending:
+        dist.all_reduce(flat)
+
+
+@sum_over_processes.register_fake
+def _(flat: Tensor) -> None:
+    """Where nothing is computed, nothing is sent."""
+
+
+def _gradient(weight: nn.Parameter) -> Tensor:
+    if weight.grad is None:
+        raise RuntimeError(f"a weight of shape {tuple(weight.shape)} has no gradient: no loss reaches it")
+    return weight.grad
