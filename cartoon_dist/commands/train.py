@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from cartoon_dist import config, distributed
-from cartoon_dist.commands import entry, fid, supply
+from cartoon_dist.commands import check_capture, entry, fid, supply
 from cartoon_dist.commands.describe import describe
 from cartoon_dist.commands.fetching import fetched
 from cartoon_dist.commands.report import Refresher
@@ -55,8 +55,15 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--processes", type=int, metavar="N", help="of --dry-run: what N processes would do, whatever starts them here"
     )
+    parser.add_argument(
+        "--check-capture",
+        action="store_true",
+        help="find out whether the step can be captured, and stop; no GPU needed",
+    )
     arguments = parser.parse_intermixed_args(argv)
     settings = read_settings(arguments.config)
+    if arguments.check_capture:
+        return check_capture.run(settings)
     if not arguments.dry_run:
         return run(settings)
     world_size = max(1, arguments.processes or distributed.world_size())
@@ -163,7 +170,7 @@ def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report
         folder.write_config(settings)
     _announce(settings, engine, schedule, state)
     engine.prepare(state)
-    phases = Phases(method=method, engine=engine, state=state, settings=settings)
+    phases = Phases(method=method, engine=engine, state=state, capture=settings.capture, num_parts=settings.accumulate)
 
     log = Log(folder, step=state.step)
     damage = Damage(max_damaged=settings.data.max_damaged)

@@ -18,7 +18,8 @@ class Averaging:
     Every process has computed the mean over its equal share of the batch: the mean of these is that of the whole batch.
     """
 
-    def __init__(self, weights: Sequence[nn.Parameter]) -> None:
+    def __init__(self, weights: Sequence[nn.Parameter], *, world_size: int) -> None:
+        self.world_size = world_size
         self.buckets: list[list[nn.Parameter]] = []
         size = BUCKET_BYTES + 1
         for weight in reversed(weights):  # as the backward makes them
@@ -32,12 +33,12 @@ class Averaging:
     @torch.no_grad()
     def __call__(self) -> None:
         """Put the average in the place of each gradient; nothing in a process alone."""
-        if not dist.is_initialized() or dist.get_world_size() == 1:
+        if self.world_size == 1:
             return
         for bucket in self.buckets:
             gradients = [_gradient(weight) for weight in bucket]
             flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-            flat.div_(dist.get_world_size())
+            flat.div_(self.world_size)
             sum_over_processes(flat)
             for weight, part in zip(bucket, flat.split([weight.numel() for weight in bucket]), strict=True):
                 weight.grad = part.view(weight.shape)

@@ -29,8 +29,10 @@ class Engine:
     recorded one.
     """
 
-    def __init__(self, *, precision: str, clip: float | None = None, recordable: bool = False) -> None:
-        on_cpu = not torch.cuda.is_available()
+    def __init__(
+        self, *, precision: str, clip: float | None = None, recordable: bool = False, on_cpu: bool | None = None
+    ) -> None:
+        on_cpu = not torch.cuda.is_available() if on_cpu is None else on_cpu
         _check_precision(precision, on_cpu=on_cpu)
         self.accelerator = Accelerator(
             cpu=on_cpu,
@@ -74,7 +76,7 @@ class Engine:
                 optimizer,
                 self.scalers[name],
                 clip=self.clip,
-                average=Averaging(list(state.networks[name].parameters())) if self.recordable else None,
+                average=self._average(state.networks[name]) if self.recordable else None,
             )
             for name, optimizer in state.optimizers.items()
         }
@@ -98,7 +100,7 @@ class Engine:
         for network in others:
             network.requires_grad_(requires_grad=False)
         try:
-            with nullcontext() if last else self._apart(name), self.accelerator.autocast():
+            with nullcontext() if last else self._apart(name), self._autocast():
                 yield self.state.networks | {name: self.wrapped[name]}
         finally:
             for network in others:
@@ -133,6 +135,13 @@ class Engine:
         """Take up the scalers of a checkpoint."""
         for name, held in states.items():
             self.scalers[name].load_state_dict(held)
+
+    def _average(self, network: nn.Module) -> Averaging:
+        return Averaging(list(network.parameters()), world_size=distributed.world_size())
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        held: AbstractContextManager[None] = self.accelerator.autocast()
+        return held
 
     def _rate(self) -> Tensor:
         """A learning rate on the device, in the type that fused Adam wants there: filled, never replaced."""

@@ -1,6 +1,8 @@
 """Why a step cannot be recorded, in words, with the line it is about."""
 
+import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ READS_BACK = {
 }
 """Operations that make the host wait for the device, and what the line does that calls them."""
 _OURS = Path(__file__).parents[1]
+_RECORDERS = ("replay.py", "cuda_graph.py", "fault.py", "capture_check.py", "paper.py")
+_NOT_THE_STEPS = (str(Path(torch.__file__).parent), "<", *(str(Path(__file__).with_name(name)) for name in _RECORDERS))
 
 
 class ReadsBackError(RuntimeError):
@@ -37,17 +41,20 @@ def in_words(error: BaseException) -> str:
 
 def place(error: BaseException) -> str:
     """The innermost line that is not torch's, as `FILE:LINE`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return line_of(frames) or "the step"
+    lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return _innermost(reversed(lines)) or "the step"
 
 
-def line_of(frames: traceback.StackSummary) -> str:
-    """The innermost line of the frames that is neither torch's nor the recorder's."""
-    torchs, here = str(Path(torch.__file__).parent), Path(__file__).parent
-    recorders = {str(here / name) for name in ("replay.py", "cuda_graph.py", "fault.py", "capture_check.py")}
-    for frame in reversed(frames):
-        if not frame.filename.startswith((torchs, "<")) and frame.filename not in recorders:
-            path = Path(frame.filename)
-            named = path.relative_to(_OURS.parent) if path.is_relative_to(_OURS) else path
-            return f"{named}:{frame.lineno}"
+def place_here() -> str:
+    """The line that called torch just now, as `FILE:LINE`; of a backward the one that began it."""
+    frames = traceback.walk_stack(sys._getframe(1))
+    return _innermost((frame.f_code.co_filename, line) for frame, line in frames)
+
+
+def _innermost(lines: Iterable[tuple[str, int]]) -> str:
+    """The first of the lines that is neither torch's nor the recorder's."""
+    for name, number in lines:
+        if not name.startswith(_NOT_THE_STEPS):
+            path = Path(name)
+            return f"{path.relative_to(_OURS.parent) if path.is_relative_to(_OURS) else path}:{number}"
     return ""

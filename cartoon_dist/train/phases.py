@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from cartoon_dist.config import TrainSettings
+from cartoon_dist.config import CaptureSettings
 from cartoon_dist.methods.method import Method
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.capture import Captured, recorder
@@ -29,16 +29,18 @@ class Phases:
     average. `knobs` are to be turned before each. What of a step is recorded as a graph, `capture.mode` says; a graph
     is given back when the phase has passed, and at the end (`with`)."""
 
-    def __init__(self, *, method: Method, engine: Engine, state: TrainState, settings: TrainSettings) -> None:
+    def __init__(
+        self, *, method: Method, engine: Engine, state: TrainState, capture: CaptureSettings, num_parts: int = 1
+    ) -> None:
         self.method = method
         self.engine = engine
         self.state = state
         self.knobs = Knobs(engine.device, engine.dtype)
-        self.num_parts = settings.accumulate
+        self.num_parts = num_parts
         self.kinds: dict[str, Callable[[Batch], Outcome]] = {"warmup": self.warmup, "gan": self.gan}
         self.captured: dict[str, Captured] = {}
-        if settings.capture.mode != "none":
-            self._capture(settings)
+        if capture.mode != "none":
+            self._capture(capture)
 
     def __call__(self, phase: str, batch: Batch) -> Told:
         """One step of the phase from a batch of bytes on the device, with the knobs as they are turned."""
@@ -70,8 +72,8 @@ class Phases:
         for captured in self.captured.values():
             captured.release()
 
-    def _capture(self, settings: TrainSettings) -> None:
-        wrap = partial(Captured, state=self.state, settings=settings.capture)
+    def _capture(self, settings: CaptureSettings) -> None:
+        wrap = partial(Captured, state=self.state, settings=settings)
         for name, step in (("warmup", self.warmup), ("gan", self.gan)):
             captured = wrap(step, name=name, recorder=recorder(self.state, device=self.engine.device))
             self.captured[name] = self.kinds[name] = captured
