@@ -248,6 +248,8 @@ def _announce(settings: TrainSettings, engine: Engine, schedule: Schedule, state
     )
     if settings.precision == "bf16" and engine.device.type == "cpu":
         say("warning: precision=bf16 on a CPU without native bf16 is many times slower than fp32")
+    if settings.capture.mode != "none" and engine.device.type == "cpu":
+        say("warning: capture.mode on a CPU replays steps to prove that they can be captured; it saves no time")
     for idle in config.without_effect(settings):
         say(f"warning: {idle}")
     if state.step >= schedule.total_steps:

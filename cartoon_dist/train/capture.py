@@ -15,6 +15,7 @@ from cartoon_dist.config import CaptureSettings
 from cartoon_dist.errors import TrainingError
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.cuda_graph import CudaGraphs
+from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.fault import in_words
 from cartoon_dist.train.log import say
 from cartoon_dist.train.replay import Replay
@@ -44,9 +45,9 @@ class Recorder(Protocol):
         ...
 
 
-def recorder(state: TrainState, *, device: torch.device) -> Recorder:
+def recorder(engine: Engine, state: TrainState) -> Recorder:
     """CUDA graphs on a GPU; elsewhere the replay that proves what they would do."""
-    return CudaGraphs(state) if device.type == "cuda" else Replay(state)
+    return CudaGraphs(engine.abandon) if engine.device.type == "cuda" else Replay(state, engine.abandon)
 
 
 class Captured:

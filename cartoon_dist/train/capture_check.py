@@ -25,7 +25,7 @@ from cartoon_dist.train.phases import Phases
 
 PHASES = ("warmup", "gan")
 NUM_STEPS = 6
-_PLAIN = CaptureSettings()
+PLAIN = CaptureSettings()
 Make = Callable[[Engine, CaptureSettings], Phases]
 """Builds what is checked on an engine, always with the same weights; called anew for each check."""
 
@@ -48,24 +48,24 @@ def check(
     mode: what of a GAN step is recorded. Runs on the CPU, whatever devices there are.
     """
     paper.available()  # before the first backward, which counts the kinds of devices there are
-    batches = [_batch(size, batch_size, seed) for seed in range(NUM_STEPS)]
+    batches = [random_batch(size, batch_size, seed) for seed in range(NUM_STEPS)]
     for phase in PHASES:
         plain, recorded = (_engine(precision, clip, recordable=recordable) for recordable in (False, True))
-        yield _replayed(make, plain, recorded, phase, batches, mode)
-        yield _repeated(make, _engine(precision, clip, recordable=True), phase, batches)
-        yield _on_paper(make, phase, batches[0], clip)
+        yield replayed(make, plain, recorded, phase, batches, mode)
+        yield repeated(make, _engine(precision, clip, recordable=True), phase, batches)
+        yield on_paper(make, phase, batches[0], clip)
 
 
 def _engine(precision: str, clip: float | None, *, recordable: bool) -> Engine:
     return Engine(precision=precision, clip=clip, recordable=recordable, on_cpu=True)
 
 
-def _replayed(make: Make, plain: Engine, recorded: Engine, phase: str, batches: list[Batch], mode: str) -> Finding:
+def replayed(make: Make, plain: Engine, recorded: Engine, phase: str, batches: list[Batch], mode: str) -> Finding:
     """The step recorded and replayed beside the plain one: a frozen number or a tensor that was replaced shows in the
     weights."""
     finding = Finding("replayed", phase)
     capture = CaptureSettings(mode=mode, warmup_steps=2, require=True)  # type: ignore[arg-type]
-    one, other = make(plain, _PLAIN), make(recorded, capture)
+    one, other = make(plain, PLAIN), make(recorded, capture)
     with other:
         for number, batch in enumerate(batches):
             try:
@@ -86,17 +86,19 @@ def _replayed(make: Make, plain: Engine, recorded: Engine, phase: str, batches: 
     return finding
 
 
-def _repeated(make: Make, engine: Engine, phase: str, batches: list[Batch]) -> Finding:
+def repeated(make: Make, engine: Engine, phase: str, batches: list[Batch]) -> Finding:
     """Two steps in a row, operation by operation: what differs would be frozen."""
     finding = Finding("repeated", phase)
-    phases = make(engine, _PLAIN)
-    logs = []
+    phases = make(engine, PLAIN)
+    logs: list[list[tuple[str, tuple[Any, ...], str]]] = []
+    places: dict[int, str] = {}
     inputs = Batch(*(side.clone() for side in batches[0]))
     for number, batch in enumerate(batches[:3]):
         _turn(phases, number)
         for held, given in zip(inputs, batch, strict=True):
             held.copy_(given)
-        with _Log(_places(phases, inputs)) as log:
+        places = places if number > 1 else _places(phases, inputs)
+        with _Log(places) as log:
             phases(phase, inputs)
         logs.append(log.operations)
     for before, after in zip_longest(*logs[1:], fillvalue=("nothing", (), "the step's end")):
@@ -107,16 +109,16 @@ def _repeated(make: Make, engine: Engine, phase: str, batches: list[Batch]) -> F
     return finding
 
 
-def _on_paper(make: Make, phase: str, batch: Batch, clip: float | None) -> Finding:
+def on_paper(make: Make, phase: str, batch: Batch, clip: float | None) -> Finding:
     """The step where no value can be seen: each line that waits for the device, or brings numbers to it."""
     finding = Finding("on paper", phase)
     if missing := paper.available():
         finding.fact = f"not checked: {missing}"
         return finding
-    with paper.on_paper(), nothing_sent(), warnings.catch_warnings():
+    with paper.written(), nothing_sent(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's, about copies of tensors without numbers
         engine = paper.PaperEngine(clip=clip)
-        phases = make(engine, _PLAIN)
+        phases = make(engine, PLAIN)
         _turn(phases, 0)
         held = Batch(*(torch.zeros(side.shape, dtype=side.dtype, device=engine.device) for side in batch))
         with paper.Reader() as reader:
@@ -135,7 +137,8 @@ def _turn(phases: Phases, number: int) -> None:
     phases.engine.set_learning_rates(dict.fromkeys(phases.state.networks, 1e-3 / (number + 1)))
 
 
-def _batch(size: int, batch_size: int, seed: int) -> Batch:
+def random_batch(size: int, batch_size: int, seed: int) -> Batch:
+    """Bytes of noise."""
     random = torch.Generator().manual_seed(seed)
     channels = (3, 1, 3, 3)
     shape = (batch_size, size, size)

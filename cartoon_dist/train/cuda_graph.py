@@ -2,24 +2,24 @@
 whether it has been run."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor
 
-from cartoon_dist.train.state import TrainState
 from cartoon_dist.train.step import Apart, Drawn, Outcome, Update, at_once
 
 
 class CudaGraphs:
     """Records on torch's capture stream into one pool of memory; nothing runs while it records.
 
-    One graph, or with an update left out two around it: what the first made for the backward (autograd holds it while
-    the second is recorded) stays in the pool, where the second finds it at every replay.
+    abandon: forgets a step that was begun. One graph, or with an update left out two around it: what the first made for
+    the backward (autograd holds it while the second is recorded) stays in the pool, where the second finds it at every
+    replay.
     """
 
-    def __init__(self, state: TrainState) -> None:
-        self.state = state
+    def __init__(self, abandon: Callable[[], None]) -> None:
+        self.abandon = abandon
         self.side: torch.cuda.Stream | None = None
         self.graphs: list[torch.cuda.CUDAGraph] = []
         self.program: list[Callable[[], None]] = []
@@ -39,8 +39,7 @@ class CudaGraphs:
 
     def record(self, step: Callable[[Apart], Outcome], *, whole: bool) -> Callable[[], Outcome]:
         """See Recorder; errors of the step, and CUDA's own where an operation cannot be recorded."""
-        for optimizer in self.state.optimizers.values():
-            optimizer.zero_grad(set_to_none=True)  # gradients are to be made in the pool
+        self.abandon()  # gradients are to be made in the pool
         self.pool = torch.cuda.graph_pool_handle()
         try:
             with self._recording():
@@ -49,8 +48,7 @@ class CudaGraphs:
                 # One tensor, so that one copy hands all figures out before the next replay writes over them.
                 figures = torch.stack([figure.detach().double() for figure in outcome.figures.values()])
         finally:
-            for optimizer in self.state.optimizers.values():
-                optimizer.zero_grad(set_to_none=True)
+            self.abandon()
         program, apart, weights = self.program, self.apart, outcome.weights
 
         def replay() -> Outcome:
@@ -74,7 +72,8 @@ class CudaGraphs:
         try:
             yield
         except BaseException as error:
-            self.capture.__exit__(type(error), error, error.__traceback__)
+            with suppress(RuntimeError):  # what ended the recording is worth more than that it has ended
+                self.capture.__exit__(type(error), error, error.__traceback__)
             raise
         self._end()
 

@@ -112,6 +112,11 @@ class Engine:
         self._updates[name].backward(loss)
         return self._updates[name].step() if last else {}
 
+    def abandon(self) -> None:
+        """Forget a step that was begun and not finished: no gradient is left of it."""
+        for update in self._updates.values():
+            update.abandon()
+
     def set_learning_rates(self, rates: dict[str, float]) -> None:
         """Set each named network's learning rate."""
         for name, rate in rates.items():

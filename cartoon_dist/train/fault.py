@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 _aten = torch.ops.aten
-READS_BACK = {
+_READS_BACK = {
     _aten._local_scalar_dense.default: "reads a number back from the device (.item(), float(), int(), if)",
     _aten.is_nonzero.default: "decides by a tensor's value",
     _aten.equal.default: "decides by a tensor's value",
@@ -27,8 +27,14 @@ _NOT_THE_STEPS = (str(Path(torch.__file__).parent), "<", *(str(Path(__file__).wi
 class ReadsBackError(RuntimeError):
     """A line of the step waits for the device."""
 
-    def __init__(self, func: Any) -> None:
-        super().__init__(READS_BACK[func])
+
+def reads_back(func: Any, args: tuple[Any, ...]) -> str:
+    """What a line does that makes the host wait for the device by this operation; an empty string if it does not."""
+    if func in (_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default) and any(
+        isinstance(index, torch.Tensor) and index.dtype == torch.bool for index in args[1]
+    ):
+        return _READS_BACK[_aten.nonzero.default]
+    return _READS_BACK.get(func, "")
 
 
 def in_words(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cartoon_dist.train.averaging import Averaging
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.fault import READS_BACK, place, place_here
+from cartoon_dist.train.fault import place, place_here, reads_back
 
 NAME = "paper"
 _aten = torch.ops.aten
@@ -67,7 +67,7 @@ class PaperEngine(Engine):
         return nullcontext()
 
 
-def on_paper() -> AbstractContextManager[Any]:
+def written() -> AbstractContextManager[Any]:
     """While tensors have no numbers; only then can they be moved to the device on paper."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -91,8 +91,8 @@ class Reader(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         self.num_operations += func.namespace == "aten"
-        if func in READS_BACK or _by_mask(func, args):
-            self._note(READS_BACK.get(func, READS_BACK[_aten.nonzero.default]))
+        if waits := reads_back(func, args):
+            self._note(waits)
         if func is _aten._local_scalar_dense.default:
             return 1.0  # some number, so that lines after this one are read too
         if func.overloadpacket.__name__ in _UPDATES:
@@ -128,9 +128,3 @@ class Reader(TorchDispatchMode):
 
 
 _COPIES = "copies numbers from the host to the device (torch.tensor(...), .to(device), numpy)"
-
-
-def _by_mask(func: Any, args: tuple[Any, ...]) -> bool:
-    return func in (_aten.index.Tensor, _aten.index_put_.default) and any(
-        isinstance(index, Tensor) and index.dtype == torch.bool for index in args[1]
-    )

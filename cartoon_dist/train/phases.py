@@ -75,5 +75,5 @@ class Phases:
     def _capture(self, settings: CaptureSettings) -> None:
         wrap = partial(Captured, state=self.state, settings=settings)
         for name, step in (("warmup", self.warmup), ("gan", self.gan)):
-            captured = wrap(step, name=name, recorder=recorder(self.state, device=self.engine.device))
+            captured = wrap(step, name=name, recorder=recorder(self.engine, self.state))
             self.captured[name] = self.kinds[name] = captured

@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cartoon_dist.train.averaging import nothing_sent
-from cartoon_dist.train.fault import READS_BACK, ReadsBackError
+from cartoon_dist.train.fault import ReadsBackError, reads_back
 from cartoon_dist.train.state import TrainState
 from cartoon_dist.train.step import Apart, Drawn, Outcome, Update, at_once
 
@@ -22,8 +22,9 @@ from cartoon_dist.train.step import Apart, Drawn, Outcome, Update, at_once
 class Replay:
     """Records by `make_fx`: the step runs once, without sending anything, and the state is put back after it."""
 
-    def __init__(self, state: TrainState) -> None:
+    def __init__(self, state: TrainState, abandon: Callable[[], None]) -> None:
         self.state = state
+        self.abandon = abandon
         self.release()
 
     def eager(self, step: Callable[[], Outcome]) -> Outcome:
@@ -35,18 +36,18 @@ class Replay:
         told: dict[str, float | Tensor] = {}
 
         def traced() -> tuple[dict[str, Tensor], list[list[Tensor]]]:
-            outcome = step(at_once if whole else self._leave_out)
+            with _NothingReadBack():
+                outcome = step(at_once if whole else self._leave_out)
             told.update(outcome.weights)
             return outcome.figures, [cut.given for cut in self.cuts]
 
         held = [tensor for named in self.state.tensors().values() for tensor in named.values()]
         before = [tensor.clone() for tensor in held]
         try:
-            with nothing_sent(), _NothingReadBack():
+            with nothing_sent():
                 graph = make_fx(traced)()
         finally:
-            for optimizer in self.state.optimizers.values():
-                optimizer.zero_grad(set_to_none=True)
+            self.abandon()
             with torch.no_grad():
                 torch._foreach_copy_(held, before)
         for number, cut in enumerate(self.cuts):
@@ -108,6 +109,6 @@ class _NothingReadBack(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func in READS_BACK:
-            raise ReadsBackError(func)
+        if waits := reads_back(func, args):
+            raise ReadsBackError(waits)
         return func(*args, **(kwargs or {}))

@@ -51,3 +51,9 @@ class Update:
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         return figures
+
+    def abandon(self) -> None:
+        """Forget a step that was begun and not finished."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.scaler.is_enabled():
+            self.scaler._per_optimizer_states.clear()  # else the next step's gradients count as unscaled already

@@ -1,0 +1,74 @@
+"""Small phases to record, plain or with a fault planted, and how far two of them are apart."""
+
+from collections.abc import Callable
+
+import torch
+from accelerate.state import AcceleratorState
+from running import ROOT
+
+from cartoon_dist.commands.check_capture import built
+from cartoon_dist.config import CaptureSettings, TrainSettings, read
+from cartoon_dist.tensors import Batch
+from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.phases import Phases, Told
+
+ROWS = ("cartoongan", "sal", "sal_cbam", "ressal_cbam")
+PLAIN = CaptureSettings()
+WORDS = ["image_size=16", "model.channels=2", "loss.content.layer=conv1_2", "loss.content.network=vgg16"]
+WORDS += ["model.num_blocks=1", "optimizer.clip=5"]
+
+
+def settings(row: str, *words: str) -> TrainSettings:
+    """The settings of a row of Table 1, very small."""
+    return read(TrainSettings, [ROOT / f"configs/ablation/{row}.yaml"], [*WORDS, *words], run_dir="none")
+
+
+def capture(mode: str, *, require: bool = True) -> CaptureSettings:
+    return CaptureSettings(mode=mode, warmup_steps=2, require=require)  # type: ignore[arg-type]
+
+
+def phases(of: TrainSettings, how: CaptureSettings, plant: Callable[[Phases], None] = lambda _: None) -> Phases:
+    """The phases of these settings, always from the same weights, with a fault planted before the first step."""
+    AcceleratorState._reset_state()  # else one process knows one precision
+    engine = Engine(precision=of.precision, clip=of.optimizer.clip, recordable=how.mode != "none")
+    made = built(of, engine, how)
+    plant(made)
+    return made
+
+
+def batch(number: int, *, size: int = 16, count: int = 4) -> Batch:
+    """Bytes that are other ones in each step."""
+    random = torch.Generator().manual_seed(number)
+    shapes = ((count, channels, size, size) for channels in (3, 1, 3, 3))
+    return Batch(*(torch.randint(256, shape, generator=random, dtype=torch.uint8) for shape in shapes))
+
+
+def step(made: Phases, number: int, *, phase: str = "gan", given: Batch | None = None) -> Told:
+    """One step with rates and weights of its own."""
+    made.knobs.turn(content_weight=0.5 / (1 + number), ema_share=0.9 / (1 + number))
+    made.engine.set_learning_rates({"generator": 1e-3 / (1 + number), "discriminator": 2e-3 / (1 + number)})
+    return made(phase, given or batch(number))
+
+
+def train(made: Phases, num_steps: int, *, num_warmup: int = 0) -> list[dict[str, float]]:
+    """Steps of a warm-up, then of a GAN; each step's figures and weights."""
+    told = []
+    with made:
+        for number in range(num_steps):
+            if number == num_warmup > 0:
+                made.engine.forget_moments()
+            figures, weights = step(made, number, phase="warmup" if number < num_warmup else "gan")
+            told.append({name: value.item() for name, value in sorted(figures.items())} | weights)
+    return told
+
+
+def differing(one: Phases, other: Phases) -> list[str]:
+    """The tensors of the state that are not the same to the bit."""
+    expected, found = one.state.tensors(), other.state.tensors()
+    assert {kind: named.keys() for kind, named in expected.items()} == {k: named.keys() for k, named in found.items()}
+    return [
+        f"{kind}.{name}"
+        for kind, named in expected.items()
+        for name, tensor in named.items()
+        if not torch.equal(tensor, found[kind][name])
+    ]

@@ -1,0 +1,50 @@
+"""Prints as JSON what the checks of a step find by planted fault; a process of its own, as a device is made for it."""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import faults
+from capturing import batch, settings
+
+from cartoon_dist.commands.check_capture import built
+from cartoon_dist.config import CaptureSettings
+from cartoon_dist.train import paper
+from cartoon_dist.train.capture_check import on_paper, repeated, replayed
+from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.phases import Phases
+
+SMALL = settings("ressal_cbam")
+
+
+def main() -> None:
+    """By fault and check, the lines that are named."""
+    assert not paper.available()
+    found = {}
+    for plant in (lambda _: None, *(value for value in vars(faults).values() if is_fault(value))):
+        make = partial(planted, plant)
+        engines = [Engine(precision="fp32", clip=None, recordable=recordable) for recordable in (False, True, True)]
+        batches = [batch(number) for number in range(5)]
+        found[plant.__name__] = {
+            "on paper": on_paper(make, "gan", batches[0], None).faults,
+            "replayed": replayed(make, engines[0], engines[1], "gan", batches, "iteration").faults,
+            "repeated": repeated(make, engines[2], "gan", batches).faults,
+        }
+    sys.stdout.write(json.dumps(found))
+
+
+def is_fault(value: object) -> bool:
+    """Whether it is one of the functions that plant one."""
+    return callable(value) and getattr(value, "__module__", "") == faults.__name__ and not isinstance(value, type)
+
+
+def planted(plant: Callable[[Phases], None], engine: Engine, capture: CaptureSettings) -> Phases:
+    """The phases with the fault."""
+    made = built(SMALL, engine, capture)
+    plant(made)
+    return made
+
+
+if __name__ == "__main__":
+    main()

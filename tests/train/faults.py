@@ -1,0 +1,89 @@
+"""What keeps a step from being captured: each plants one fault into phases before their first step."""
+
+import torch
+from torch import Tensor, nn
+
+from cartoon_dist.train.phases import Phases
+
+
+def reads_back(made: Phases) -> None:
+    judged = made.method.losses["generator"]
+
+    def losses(*given: object) -> object:
+        found = judged(*given)
+        assert found.terms["content"].value.item() > 0
+        return found
+
+    made.method.losses["generator"] = losses  # type: ignore[assignment]
+
+
+def branches(made: Phases) -> None:
+    def hook(_network: nn.Module, _given: object, logits: Tensor) -> Tensor:
+        return logits if logits.mean() > -100 else -logits
+
+    made.state.networks["discriminator"].register_forward_hook(hook)
+
+
+def reads_its_step_count(made: Phases) -> None:
+    for name, network in made.state.networks.items():
+        made.state.optimizers[name] = torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.5, 0.999), fused=False)
+    made.engine.prepare(made.state)
+
+
+def depends_on_a_size(made: Phases) -> None:
+    def hook(_network: nn.Module, _given: object, logits: Tensor) -> Tensor:
+        return logits + logits[logits > 0].sum() * 0
+
+    made.state.networks["discriminator"].register_forward_hook(hook)
+
+
+def freezes_a_number(made: Phases) -> None:
+    judged = made.method.losses["generator"]
+
+    def losses(networks: object, part: object, drawing: object, _weight: object) -> object:
+        return judged(networks, part, drawing, made.knobs._turned_to["content_weight"])  # type: ignore[arg-type]
+
+    made.method.losses["generator"] = losses  # type: ignore[assignment]
+
+
+def replaces_a_tensor(made: Phases) -> None:
+    turn = made.knobs.turn
+
+    def replaced(*, content_weight: float, ema_share: float) -> None:
+        made.knobs.ema_share = torch.zeros(())
+        turn(content_weight=content_weight, ema_share=ema_share)
+
+    made.knobs.turn = replaced  # type: ignore[method-assign]
+
+
+def copies_from_the_host(made: Phases) -> None:
+    def hook(_network: nn.Module, _given: object, logits: Tensor) -> Tensor:
+        return logits + torch.tensor([0.0], device=logits.device)
+
+    made.state.networks["discriminator"].register_forward_hook(hook)
+
+
+def copies_there_and_back(made: Phases) -> None:
+    def hook(_network: nn.Module, _given: object, logits: Tensor) -> Tensor:
+        return logits.cpu().to(logits.device)
+
+    made.state.networks["discriminator"].register_forward_hook(hook)
+
+
+def reads_back_in_the_backward(made: Phases) -> None:
+    def hook(_network: nn.Module, _given: object, logits: Tensor) -> Tensor:
+        return Looking.apply(logits)  # type: ignore[no-any-return, no-untyped-call]
+
+    made.state.networks["discriminator"].register_forward_hook(hook)
+
+
+class Looking(torch.autograd.Function):
+    """The identity, whose backward looks at a value."""
+
+    @staticmethod
+    def forward(_context: object, logits: Tensor) -> Tensor:  # type: ignore[override]
+        return logits.clone()
+
+    @staticmethod
+    def backward(_context: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return gradient * (1.0 if gradient.sum().item() < 1e9 else 0.0)

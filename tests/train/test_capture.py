@@ -1,0 +1,222 @@
+"""A step that is recorded and replayed, beside the plain one: to the bit, or refused with its reason."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from capturing import PLAIN, ROWS, batch, capture, differing, phases, settings, step, train
+from faults import branches, depends_on_a_size, freezes_a_number, reads_back, reads_its_step_count, replaces_a_tensor
+from running import ROOT, environment
+
+from cartoon_dist.errors import TrainingError
+from cartoon_dist.tensors import Batch
+from cartoon_dist.train.replay import Replay
+from cartoon_dist.train.step import Apart, Outcome
+
+NUM_STEPS = 20
+
+
+@pytest.mark.parametrize("num_parts", [1, 2])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("row", ROWS)
+def test_a_replayed_step_is_the_plain_one_to_the_bit(row: str, precision: str, num_parts: int) -> None:
+    small = settings(row, f"precision={precision}", f"accumulate={num_parts}")
+    plain, recorded = phases(small, PLAIN), phases(small, capture("iteration" if num_parts == 1 else "generator"))
+    assert train(recorded, NUM_STEPS) == train(plain, NUM_STEPS)
+    assert differing(plain, recorded) == []
+
+
+@pytest.mark.parametrize("mode", ["generator", "iteration"])
+def test_a_phase_that_begins_is_recorded_anew(mode: str) -> None:
+    small = settings("ressal_cbam")
+    plain, recorded = phases(small, PLAIN), phases(small, capture(mode))
+    assert train(recorded, NUM_STEPS, num_warmup=6) == train(plain, NUM_STEPS, num_warmup=6)
+    assert differing(plain, recorded) == []
+
+
+def test_two_processes_replay_what_they_do_plain(tmp_path: Path) -> None:
+    """Also: DDP's average and ours are the same, and one that cannot record makes both run plain."""
+    children = [
+        subprocess.Popen(
+            [sys.executable, str(ROOT / "tests/train/capturing_together.py"), str(rank), str(tmp_path / "meet")],
+            env=environment() | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}:{ROOT / 'tests/train'}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    ended = [child.communicate(timeout=500) for child in children]
+    assert [child.returncode for child in children] == [0, 0], ended
+    one, other = (json.loads(said) for said, _ in ended)
+    assert one == other
+    assert len(one["replayed"]) == 2 * len(ROWS)
+    assert not any(one["replayed"].values())
+    assert one["ddp"] < 1e-9
+    assert one["fallen_back"].startswith("process 1: ")
+    assert one["fallen_back"].endswith("RuntimeError: planted")
+    assert one["after_falling_back"] == []
+
+
+def test_recording_trains_nothing() -> None:
+    made = phases(settings("ressal_cbam"), capture("iteration"))
+    for number in range(3):
+        step(made, number)
+    before = {f"{k}.{n}": t.clone() for k, named in made.state.tensors().items() for n, t in named.items()}
+    where = {name: t.data_ptr() for k, named in made.state.tensors().items() for name, t in named.items()}
+    held = batch(5)
+
+    def again(apart: Apart) -> Outcome:
+        return made.gan(held, apart)
+
+    for whole in (True, False):
+        Replay(made.state, made.engine.abandon).record(again, whole=whole)
+    after = {f"{k}.{n}": t for k, named in made.state.tensors().items() for n, t in named.items()}
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    assert where == {name: t.data_ptr() for k, named in made.state.tensors().items() for name, t in named.items()}
+    assert all(weight.grad is None for network in made.state.networks.values() for weight in network.parameters())
+
+
+def test_the_generator_draws_once_in_a_recorded_step() -> None:
+    made = phases(settings("ressal_cbam"), capture("generator"))
+    for number in range(3):
+        step(made, number)
+    drawn, judged = [], []
+    made.state.networks["generator"].register_forward_hook(lambda *_: drawn.append(1))
+    made.state.networks["discriminator"].register_forward_hook(lambda *_: judged.append(1))
+    step(made, 3)
+    assert not drawn  # G and its loss are replayed: no line of its own runs
+    assert judged == [1]  # D's own update runs plain, between
+
+
+def test_figures_of_a_step_outlive_the_next() -> None:
+    made = phases(settings("ressal_cbam"), capture("iteration"))
+    told = [step(made, number).figures for number in range(6)]
+    values = [{name: value.item() for name, value in figures.items()} for figures in told]
+    step(made, 9)
+    assert values == [{name: value.item() for name, value in figures.items()} for figures in told]
+    assert len({figures["loss/content"] for figures in values}) == 6
+
+
+def test_it_is_recorded_anew_after_a_checkpoint_was_loaded() -> None:
+    small = settings("ressal_cbam")
+    plain, recorded = phases(small, PLAIN), phases(small, capture("iteration"))
+    for made in (plain, recorded):
+        for number in range(5):
+            step(made, number)
+    saved = {kind: {n: t.clone() for n, t in named.items()} for kind, named in plain.state.tensors().items()}
+    for made in (plain, recorded):
+        for number in range(5, 7):
+            step(made, number)
+        made.state.load(5, {kind: {n: t.clone() for n, t in named.items()} for kind, named in saved.items()})
+        for number in range(5, 11):
+            step(made, number)
+    assert recorded.captured["gan"].replay is not None
+    assert differing(plain, recorded) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "words"),
+    [
+        (batch(1, count=2), "photo", r"uint8 \(2, 3, 16, 16\)"),
+        (batch(1, size=20), "photo", r"uint8 \(4, 3, 20, 20\)"),
+        (Batch(*(side.float() for side in batch(1))), "photo", "float32"),
+        (
+            Batch(*(side.to(memory_format=torch.channels_last) for side in batch(1))),
+            "photo",
+            r"strides \(768, 1, 48, 3\)",
+        ),
+    ],
+)
+def test_a_batch_of_another_kind_is_refused_by_name(given: Batch, name: str, words: str) -> None:
+    made = phases(settings("ressal_cbam"), capture("iteration"))
+    for number in range(4):
+        step(made, number)
+    with pytest.raises(TrainingError, match=rf"capture: batch\.{name} is .*{words}.*recorded step"):
+        step(made, 4, given=given)
+
+
+READ_BACK = {
+    reads_back: "reads a number back",
+    branches: "reads a number back",
+    reads_its_step_count: "reads a number back",
+    depends_on_a_size: "size depends on values",
+}
+FROZEN = (freezes_a_number, replaces_a_tensor)
+
+
+@pytest.mark.parametrize("plant", READ_BACK, ids=lambda plant: plant.__name__)
+def test_a_step_that_waits_for_the_device_falls_back_or_is_refused(
+    plant: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, words = settings("ressal_cbam"), READ_BACK[plant]  # type: ignore[index]
+    plain, fallen = phases(small, PLAIN, plant), phases(small, capture("iteration", require=False), plant)  # type: ignore[arg-type]
+    for made in (plain, fallen):
+        for number in range(5):
+            step(made, number)
+    assert differing(plain, fallen) == []
+    said = capsys.readouterr().err
+    assert said.count("cannot be captured and runs plain") == 1
+    assert words in said
+    where = "cartoon_dist/train/update.py:" if plant is reads_its_step_count else "faults.py:"
+    assert where in said
+    strict = phases(small, capture("generator"), plant)  # type: ignore[arg-type]
+    if plant in (branches, depends_on_a_size):
+        strict = phases(small, capture("iteration"), plant)  # type: ignore[arg-type]
+    step(strict, 0)
+    step(strict, 1)
+    with pytest.raises(TrainingError, match=f"capture.require: the gan step cannot be captured: .*{words}"):
+        step(strict, 2)
+
+
+@pytest.mark.parametrize("plant", FROZEN, ids=lambda plant: plant.__name__)
+def test_what_a_recording_froze_shows_in_the_weights(plant: object) -> None:
+    small = settings("ressal_cbam")
+    plain, recorded = phases(small, PLAIN, plant), phases(small, capture("iteration"), plant)  # type: ignore[arg-type]
+    apart = []
+    for number in range(5):
+        for made in (plain, recorded):
+            step(made, number)
+        apart.append(bool(differing(plain, recorded)))
+    # Two plain steps; the first replay still has the numbers it was recorded with.
+    assert apart == [False, False, False, True, True]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("mode", ["generator", "iteration"])
+def test_a_cuda_graph_computes_what_plain_steps_do(mode: str, precision: str) -> None:
+    small = settings("ressal_cbam", f"precision={precision}")
+    plain, recorded = phases(small, PLAIN), phases(small, capture(mode))
+    expected, found = train(plain, NUM_STEPS), train(recorded, NUM_STEPS)
+    for step_by_plain, step_by_graph in zip(expected, found, strict=True):
+        assert step_by_graph == pytest.approx(step_by_plain, rel=1e-2, abs=1e-3)
+
+
+@pytest.mark.gpu
+def test_memory_does_not_grow_from_replay_to_replay() -> None:
+    made = phases(settings("ressal_cbam"), capture("generator"))
+    for number in range(6):
+        step(made, number)
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    for number in range(6, 30):
+        step(made, number)
+    torch.cuda.synchronize()
+    assert torch.cuda.memory_allocated() <= before
+
+
+@pytest.mark.gpu
+def test_a_graph_is_recorded_anew_after_a_load_on_a_gpu() -> None:
+    small = settings("ressal_cbam")
+    made = phases(small, capture("iteration"))
+    for number in range(6):
+        step(made, number)
+    saved = {kind: {n: t.clone() for n, t in named.items()} for kind, named in made.state.tensors().items()}
+    first = [step(made, number).figures["loss/content"].item() for number in range(6, 12)]
+    made.state.load(6, saved)
+    again = [step(made, number).figures["loss/content"].item() for number in range(6, 12)]
+    assert again == pytest.approx(first, rel=1e-3)
