@@ -26,18 +26,25 @@ def tiny(shards: Path, run: Path, *more: str) -> list[str | Path]:
     return [ROOT / "tests/tiny.yaml", *folders, f"run_dir={run}", f"weights_folder={ROOT / 'weights'}", *more]
 
 
-def train_command(words: Sequence[str | Path], *, num_processes: int) -> list[str]:
-    """The command that trains: the script alone, or accelerate with the CPU config."""
+def train_command(words: Sequence[str | Path], *, num_processes: int, config: str = "cpu") -> list[str]:
+    """The command that trains: the script alone, or accelerate with one of its configs."""
     launcher = [sys.executable]
     if num_processes > 1:
-        launcher += ["-m", "accelerate.commands.launch", "--config_file", str(ROOT / "configs/accelerate/cpu.yaml")]
+        launcher += [
+            "-m",
+            "accelerate.commands.launch",
+            "--config_file",
+            str(ROOT / f"configs/accelerate/{config}.yaml"),
+        ]
         launcher += ["--num_processes", str(num_processes), "--main_process_port", "0"]
     return [*launcher, str(ROOT / "launch/train.py"), *map(str, words)]
 
 
-def train(words: Sequence[str | Path], *, num_processes: int = 1) -> subprocess.CompletedProcess[str]:
+def train(
+    words: Sequence[str | Path], *, num_processes: int = 1, config: str = "cpu"
+) -> subprocess.CompletedProcess[str]:
     """Train to the end."""
-    return _run(train_command(words, num_processes=num_processes), ROOT)
+    return _run(train_command(words, num_processes=num_processes, config=config), ROOT)
 
 
 def with_little_room(name: str, *words: str | Path, kibibytes: int) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ MAY_CHANGE = frozenset(
     {"run_dir", "max_steps", "max_hours", "log_every", "sample_every", "num_samples", "weights", "weights_folder"}
     | {"zero_stage", "accumulate", "compare_every", "silence_seconds"}
     | {"checkpoint", "warning", "score", "score_at_end", "data.num_workers", "data.photos", "data.cartoons"}
-    | {"data.cache", "data.max_damaged"}
+    | {"data.cache", "data.max_damaged", "capture"}
 )
 """Settings that do not change what a run computes: they may differ when it goes on. Shards are compared by their
 bytes, not by where they lie."""
@@ -65,11 +65,10 @@ class RunFolder:
         if not config.exists():
             return
         try:
-            before = yaml.safe_load(config.read_text(encoding="utf-8"))
-            check(TrainSettings, before)
+            before = check(TrainSettings, yaml.safe_load(config.read_text(encoding="utf-8")))
         except (yaml.YAMLError, UnicodeDecodeError, TypeError, ConfigError):
             raise CheckpointError(f"{config}: is damaged; restore it or train into another run_dir") from None
-        changed = nested.differences(before, nested.plain(settings), MAY_CHANGE)
+        changed = nested.differences(nested.plain(before), nested.plain(settings), MAY_CHANGE)
         if changed:
             raise CheckpointError(
                 f"{config.parent}: made with other settings ({', '.join(changed)}); use these or another run_dir"
