@@ -74,7 +74,7 @@ class VGG(nn.Module):
         return self.features((unit - self.mean) / self.deviation)
 
 
-class _Convolution(nn.Conv2d):
+class FrozenConvolution(nn.Conv2d):
     """A frozen convolution by the fastest way, with gradients or without, as it is never exported."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def _features(network: Network, layer: str) -> nn.Sequential:
     in_channels = 3
     for block, (num, width) in enumerate(zip(NUM_CONVOLUTIONS[network], WIDTHS, strict=True), start=1):
         for index in range(1, num + 1):
-            layers.append(_Convolution(in_channels, width, 3, padding=1))
+            layers.append(FrozenConvolution(in_channels, width, 3, padding=1))
             if f"conv{block}_{index}" == layer:
                 return nn.Sequential(*layers)
             # In place: nothing else looks at what comes before, which would be held until the backward.
