@@ -10,15 +10,17 @@ from cartoon_dist.models.blocks import Convolution
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.loop import iterate
 
-SMALL = ("model.channels=8", "model.num_blocks=1", "loss.content.layer=conv2_2", "precision=fp64")
+SMALL = ("model.channels=8", "model.num_blocks=2", "loss.content.layer=conv2_2", "precision=fp64")
 
 
 @pytest.mark.parametrize("drawn", ["detached", "undetached"])
-@pytest.mark.parametrize("fast", [False, True])
-def test_five_steps_reach_the_same_weights(drawn: Drawn, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("fast", "checkpointed"), [(False, False), (True, False), (True, True)])
+def test_five_steps_reach_the_same_weights(
+    drawn: Drawn, *, fast: bool, checkpointed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(winograd, "_FEWEST_TILES", 1 if fast else 10**9)
     monkeypatch.setattr(winograd, "_FEWEST_WEIGHTS", 1)
-    chosen = settings(16, 2, *SMALL)
+    chosen = settings(16, 2, *SMALL, f"model.checkpoint_blocks={checkpointed}")
     engine, seen, batch = Engine(precision="fp64"), features(chosen), batch_of(chosen, torch.float64)
     method, state = our_method(chosen, engine, seen)
     weights = Weights(content=chosen.loss.content.weight, saliency=chosen.loss.saliency.weight)
@@ -38,6 +40,6 @@ def test_five_steps_reach_the_same_weights(drawn: Drawn, fast: bool, monkeypatch
     for name, network in state.networks.items():
         theirs = book.networks[name].state_dict()
         for key, ours in network.state_dict().items():
-            # A bias before a norm moves by round-off alone, of which Adam makes full steps: the norm takes it out again.
+            # A bias before a norm moves by round-off alone, of which Adam makes full steps; the norm takes it out.
             limit = 1e-6 if key.endswith("bias") else 1e-9
             assert (ours - theirs[key]).abs().max() < limit, (name, key)
