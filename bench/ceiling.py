@@ -58,20 +58,23 @@ class Ceiling:
             winograd.suits, narrow.suits = kept
         self.flops, self.counts = counter.get_total_flops(), calls.counts
 
-    def seconds(self) -> float:
-        """Each distinct convolution's best time of a few, added up as often as the step makes it.
+    def seconds(self) -> tuple[float, float]:
+        """Each distinct convolution's best time of a few, by the clock and of processor time, added up as often as the
+        step makes it.
 
         That is the step's FLOPs over the rate, as no FLOP is counted outside of convolutions.
         """
-        return float(sum(number * _best(call) for call, number in self.counts.items()))
+        best = [(number, *_best(call)) for call, number in self.counts.items()]
+        return sum(number * clock for number, clock, _ in best), sum(number * work for number, _, work in best)
 
 
-def _best(call: _Call) -> float:
+def _best(call: _Call) -> tuple[float, float]:
     arguments = [torch.randn(arg) if isinstance(arg, torch.Size) else arg for arg in call.arguments]
     operation = _BACKWARD if call.backward else _FORWARD
-    times: list[float] = []
+    times: list[tuple[float, float]] = []
     for _ in range(REPEATS):
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         operation(*arguments)
-        times.append(time.perf_counter() - begun)
-    return min(times)
+        times.append((time.perf_counter() - begun, time.process_time() - worked))
+    clock, work = (min(side) for side in zip(*times, strict=True))
+    return clock, work

@@ -1,6 +1,7 @@
 """Processes that make one step whenever they are told to: `python -m bench.driven KIND SIZE BATCH`.
 
-Each answers a line on its standard input, the number of steps to make, with the seconds that they took.
+Each answers a line on its standard input, the number of steps to make, with the seconds that one took, by the clock and
+of processor time.
 """
 
 import os
@@ -28,6 +29,8 @@ from cartoon_dist.train.state import TrainState, start
 Step = Callable[[], object]
 ROOT = Path(__file__).parents[1]
 RATE = 2e-4
+QUIET = {"OMP_WAIT_POLICY": "passive"}
+"""A thread that waits for another uses no processor time, which would be counted as work."""
 
 
 def settings(size: int, batch_size: int, *words: str) -> TrainSettings:
@@ -91,7 +94,12 @@ class Driven:
     def __init__(self, kind: str, size: int, batch_size: int, **environment: str) -> None:
         words = [sys.executable, "-m", "bench.driven", kind, str(size), str(batch_size)]
         self.process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | environment
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | QUIET | environment,
         )
 
     def __enter__(self) -> "Driven":
@@ -107,7 +115,7 @@ class Driven:
         self.process.stdin.flush()
 
     def answer(self) -> list[float]:
-        """What the process has to say: seconds of a step, and for a ceiling its rate as well."""
+        """What the process has to say: seconds of a step, of processor time, and for a ceiling its FLOPs."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -115,11 +123,11 @@ class Driven:
         return [float(word) for word in line.split()]
 
 
-def seconds_of(driven: Sequence[Driven], steps: int = 1) -> list[float]:
-    """Seconds of a step in each process; they run at the same time."""
+def answers_of(driven: Sequence[Driven], steps: int = 1) -> list[list[float]]:
+    """The answers of processes that step at the same time."""
     for one in driven:
         one.ask(steps)
-    return [one.answer()[0] for one in driven]
+    return [one.answer() for one in driven]
 
 
 def ranks(size: int, batch_size: int, num: int, **environment: str) -> list[Driven]:
@@ -136,14 +144,14 @@ def _made(kind: str, chosen: TrainSettings) -> Callable[[int], str]:
         from bench.ceiling import Ceiling
 
         ceiling = Ceiling(chosen)
-        return lambda _: f"{ceiling.seconds()} {ceiling.flops}"
+        return lambda _: " ".join(map(str, (*ceiling.seconds(), ceiling.flops)))
     step = our_step(chosen) if kind == "ours" else textbook_step(chosen, kind)
 
     def timed(steps: int) -> str:
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.process_time()
         for _ in range(steps):
             step()
-        return str((time.perf_counter() - begun) / steps)
+        return f"{(time.perf_counter() - begun) / steps} {(time.process_time() - worked) / steps}"
 
     return timed
 
