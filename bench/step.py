@@ -1,7 +1,7 @@
 """A step of training on CPU, paper widths, against the textbook's and against the hardware: `python -m bench.step`.
 
 Every number is of two processes that step in turn, or for the processes side by side; each ratio comes by the clock
-and, as `NAME_work`, of processor time, which what else the machine does lengthens less. `python -m bench.step 64` leaves
+and, as `NAME_work`, of processor time, which what else runs here lengthens less. `python -m bench.step 64` leaves
 the large pictures out, `python -m bench.step 0` measures the two processes alone.
 """
 
@@ -45,9 +45,7 @@ def against_ceiling(ours: Driven, size: int) -> Iterator[Measured]:
     with Driven("ceiling", size, SHAPES[size]) as ceiling:
         pairs = in_turn(ceiling, ours, FEW[size] + 1)
     clock, work, flops = map(median, zip(*(theirs for theirs, _ in pairs), strict=True))
-    show(
-        f"step_{size}: {flops / 1e9:.0f} GFLOP a step, {flops / clock / 1e9:.0f} GFLOP/s in its convolutions by the clock"
-    )
+    show(f"step_{size}: {flops / 1e9:.0f} GFLOP a step, {flops / clock / 1e9:.0f} GFLOP/s in its convolutions")
     show(f"step_{size}: {flops / work / 1e9:.0f} GFLOP a second of processor time")
     yield from told(
         pairs, f"step_{size}_vs_ceiling", GOAL_CEILING, "counted FLOPs at the measured rate, their time over ours"
