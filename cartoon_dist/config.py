@@ -46,6 +46,8 @@ class ModelSettings:
     attention: Literal["none", "cbam"] = "cbam"
     # Whether the generator's losses reach the saliency network through the joints.
     joints: Literal["attached", "detached"] = "attached"
+    # Less memory, more time: the backward runs each of the generator's residual blocks once more (docs/performance.md).
+    checkpoint_blocks: bool = False
 
 
 @settings

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from cartoon_dist.models.blocks import ResidualBlock, Upsample, check_sides, convolution, decoder, encoder
 from cartoon_dist.models.cbam import CBAM
@@ -22,7 +23,8 @@ class Generator(nn.Module):
     """Photo -> cartoon: encoder c, 2c, 4c, residual blocks, decoder 2c, c, k7 tanh; its IN is affine.
 
     channels: c, 64 in the paper. saliency: the network that feeds the encoder and is trained along with it; it becomes
-    a part of this module. attention: CBAM after each joint. ValueError for attention without a saliency network, or for
+    a part of this module. attention: CBAM after each joint. checkpoint_blocks: of each residual block only the input is
+    kept for the backward, which runs the block once more. ValueError for attention without a saliency network, or for
     one of another width.
     """
 
@@ -34,6 +36,7 @@ class Generator(nn.Module):
         upsample: Upsample,
         saliency: SaliencyNetwork | None,
         attention: bool,
+        checkpoint_blocks: bool = False,
     ) -> None:
         super().__init__()
         if attention and saliency is None:
@@ -47,6 +50,7 @@ class Generator(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(4 * channels, affine=True) for _ in range(num_blocks)))
         self.decoder = decoder(channels, 3, upsample=upsample, affine=True)
         self.saliency = saliency
+        self.checkpoint_blocks = checkpoint_blocks
 
     def forward(self, photo: Images, *, detach_joints: bool = False) -> Drawing:
         """The drawing of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError).
@@ -55,12 +59,21 @@ class Generator(nn.Module):
         """
         check_sides(*photo.shape[2:])
         if self.saliency is None:
-            return Drawing(self.decoder(self.blocks(self.encoder(photo))), None)
+            return Drawing(self.decoder(self._transform(self.encoder(photo))), None)
         saliency, seen = self.saliency(photo)
         features = photo
         for stage, joint, given in zip(self.encoder, self.joints, seen, strict=True):
             features = joint(stage(features), given.detach() if detach_joints else given)
-        return Drawing(self.decoder(self.blocks(features)), saliency)
+        return Drawing(self.decoder(self._transform(features)), saliency)
+
+    def _transform(self, features: Features) -> Features:
+        """Through the residual blocks."""
+        if not (self.checkpoint_blocks and torch.is_grad_enabled()):
+            return self.blocks(features)
+        for block in self.blocks:
+            # Nothing in a block is random, and reading the random state would wait for the device.
+            features = checkpoint(block, features, use_reentrant=False, preserve_rng_state=False)
+        return features
 
 
 class Joint(nn.Module):

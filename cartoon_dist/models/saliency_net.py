@@ -67,8 +67,8 @@ class ProjectionStage(nn.Module):
 
     def forward(self, features: Features) -> Float[Tensor, "n out_c out_y out_x"]:
         """Maps n c y x -> n c' y/s x/s."""
-        main = functional.relu(self.norm1(self.conv1(features)))
-        return functional.relu(self.norm2(self.conv2(main)) + self.projection(features))
+        main = functional.relu(self.norm1(self.conv1(features)), inplace=True)
+        return functional.relu(self.norm2(self.conv2(main)) + self.projection(features), inplace=True)
 
 
 def _encoder(channels: int, wiring: Wiring) -> nn.Sequential:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cartoon_dist.errors import WeightsError
+from cartoon_dist.models import winograd
 from cartoon_dist.tensors import Features, Images
 
 Network = Literal["vgg16", "vgg19"]
@@ -73,16 +74,27 @@ class VGG(nn.Module):
         return self.features((unit - self.mean) / self.deviation)
 
 
+class FrozenConvolution(nn.Conv2d):
+    """A frozen convolution by the fastest way, with gradients or without, as it is never exported."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Maps n c y x -> n c' y x."""
+        if winograd.suits(input, self.weight, self.stride):
+            return winograd.winograd(input, self.weight, self.bias, reflect=False)
+        return super().forward(input)
+
+
 def _features(network: Network, layer: str) -> nn.Sequential:
     """Layers up to the named convolution; their positions are those of torchvision's `features`."""
     layers: list[nn.Module] = []
     in_channels = 3
     for block, (num, width) in enumerate(zip(NUM_CONVOLUTIONS[network], WIDTHS, strict=True), start=1):
         for index in range(1, num + 1):
-            layers.append(nn.Conv2d(in_channels, width, 3, padding=1))
+            layers.append(FrozenConvolution(in_channels, width, 3, padding=1))
             if f"conv{block}_{index}" == layer:
                 return nn.Sequential(*layers)
-            layers.append(nn.ReLU())
+            # In place: nothing else looks at what comes before, which would be held until the backward.
+            layers.append(nn.ReLU(inplace=True))
             in_channels = width
         layers.append(nn.MaxPool2d(2))
     raise ValueError(f"{network} has no layer '{layer}'; there are {', '.join(layer_names(network))}")

@@ -52,6 +52,7 @@ def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
         upsample=settings.upsample,
         saliency=_saliency_network(model, settings.upsample),
         attention=model.attention == "cbam",
+        checkpoint_blocks=model.checkpoint_blocks,
     )
     return {"generator": generator, "discriminator": Discriminator(channels=model.channels)}
 

@@ -133,8 +133,10 @@ def test_half_precision_draws_nearly_the_same() -> None:
     assert float(difference.mean()) < 0.01
 
 
-def test_a_traced_step_replays_like_the_eager_one() -> None:
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_a_traced_step_replays_like_the_eager_one(checkpointed: bool) -> None:  # noqa: FBT001
     network = build().double()
+    network.checkpoint_blocks = checkpointed
     held = {name: parameter.detach() for name, parameter in network.named_parameters()}
 
     def step(weights: dict[str, Tensor], photo: Tensor) -> list[Tensor]:
@@ -147,3 +149,25 @@ def test_a_traced_step_replays_like_the_eager_one() -> None:
     other = photos(2, 3, 16, 16)[1:]
     for replayed, eager in zip(traced(held, other), step(held, other), strict=True):
         assert torch.equal(replayed, eager)
+
+
+def test_checkpointed_blocks_give_the_same_gradients_and_keep_less() -> None:
+    network, photo = build(num_blocks=3).double(), photos(2, 3, 16, 16)
+    held: dict[bool, tuple[int, list[Tensor]]] = {}
+    for checkpointed in (False, True):
+        network.checkpoint_blocks = checkpointed
+        network.zero_grad()
+        kept: dict[int, int] = {}
+
+        def keep(tensor: Tensor, kept: dict[int, int] = kept) -> Tensor:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            generated = network(photo).generated
+        generated.square().mean().backward()
+        gradients = [weight.grad.clone() for weight in network.parameters() if weight.grad is not None]
+        held[checkpointed] = (sum(kept.values()), gradients)
+    assert held[True][0] < 0.9 * held[False][0]
+    assert len(held[True][1]) == len(held[False][1])
+    assert all(torch.equal(one, other) for one, other in zip(held[False][1], held[True][1], strict=True))

@@ -16,7 +16,7 @@ from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.state import TrainState, start
 from cartoon_dist.train.step import Outcome, iterate, warmup
 
-RATE = 1e-3
+RATE = 1e-4
 
 
 @pytest.fixture

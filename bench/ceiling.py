@@ -1,0 +1,80 @@
+"""The least a step could take: its counted FLOPs, at the rate this machine reaches on the step's own convolutions."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench import driven
+from cartoon_dist.config import TrainSettings
+from cartoon_dist.models import narrow, winograd
+
+_FORWARD, _BACKWARD = torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default
+REPEATS = 3
+
+
+class _Call(NamedTuple):
+    """A convolution, forward or backward, without its numbers: tensors are given by their shapes."""
+
+    backward: bool
+    arguments: tuple[Any, ...]
+
+
+class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes down the convolutions that are made."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.counts: Counter[_Call] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (_FORWARD, _BACKWARD):
+            arguments = tuple(
+                arg.shape if isinstance(arg, Tensor) else tuple(arg) if isinstance(arg, list) else arg for arg in args
+            )
+            self.counts[_Call(func is _BACKWARD, arguments)] += 1
+        return func(*args, **(kwargs or {}))
+
+
+class Ceiling:
+    """The convolutions of one step as torch has them, none of them by a way of ours that multiplies less, and their
+    FLOPs."""
+
+    def __init__(self, chosen: TrainSettings) -> None:
+        step = driven.our_step(chosen)
+        kept = winograd.suits, narrow.suits
+        winograd.suits = narrow.suits = lambda *_: False
+        try:
+            with FlopCounterMode(display=False) as counter, _Calls() as calls:
+                step()
+        finally:
+            winograd.suits, narrow.suits = kept
+        self.flops, self.counts = counter.get_total_flops(), calls.counts
+
+    def seconds(self) -> tuple[float, float]:
+        """Each distinct convolution's best time of a few, by the clock and of processor time, added up as often as the
+        step makes it.
+
+        That is the step's FLOPs over the rate, as no FLOP is counted outside of convolutions.
+        """
+        best = [(number, *_best(call)) for call, number in self.counts.items()]
+        return sum(number * clock for number, clock, _ in best), sum(number * work for number, _, work in best)
+
+
+def _best(call: _Call) -> tuple[float, float]:
+    arguments = [torch.randn(arg) if isinstance(arg, torch.Size) else arg for arg in call.arguments]
+    operation = _BACKWARD if call.backward else _FORWARD
+    times: list[tuple[float, float]] = []
+    for _ in range(REPEATS):
+        begun, worked = time.perf_counter(), time.process_time()
+        operation(*arguments)
+        times.append((time.perf_counter() - begun, time.process_time() - worked))
+    clock, work = (min(side) for side in zip(*times, strict=True))
+    return clock, work

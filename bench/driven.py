@@ -1,0 +1,168 @@
+"""Processes that make one step whenever they are told to: `python -m bench.driven KIND SIZE BATCH`.
+
+Each answers a line on its standard input, the number of steps to make, with the seconds that one took, by the clock and
+of processor time.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from bench.textbook import Textbook, Weights
+from cartoon_dist.allocator import keep_freed_memory
+from cartoon_dist.config import OptimizerSettings, TrainSettings, read
+from cartoon_dist.methods.method import Method
+from cartoon_dist.runs import setup
+from cartoon_dist.tensors import Batch
+from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.loop import iterate
+from cartoon_dist.train.state import TrainState, start
+
+Step = Callable[[], object]
+ROOT = Path(__file__).parents[1]
+RATE = 2e-4
+QUIET = {"OMP_WAIT_POLICY": "passive"}
+"""A thread that waits for another uses no processor time, which would be counted as work."""
+
+
+def settings(size: int, batch_size: int, *words: str) -> TrainSettings:
+    """The paper's networks at a size; further settings as on a command line."""
+    return read(TrainSettings, [], [f"image_size={size}", f"batch_size={batch_size}", *words], run_dir="runs/bench")
+
+
+def features(chosen: TrainSettings) -> nn.Module:
+    """The config's VGG with random weights that keep the scale of what goes through: speed does not see values."""
+    made = setup.empty_features(chosen)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        for module in made.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    return made
+
+
+def batch_of(chosen: TrainSettings, dtype: torch.dtype = torch.float32) -> Batch:
+    """Noise in the shape of a batch."""
+    noise = torch.Generator().manual_seed(2)
+    side, num = chosen.image_size, chosen.batch_size
+    return Batch(*(torch.rand(num, c, side, side, generator=noise, dtype=dtype) * 2 - 1 for c in (3, 1, 3, 3)))
+
+
+def our_method(chosen: TrainSettings, engine: Engine, seen: nn.Module) -> tuple[Method, TrainState]:
+    """The config's networks in the engine's charge, at one learning rate."""
+    engine.place(seen)
+    networks = {name: engine.place(network) for name, network in setup.fresh_networks(chosen).items()}
+    state = start(networks, OptimizerSettings())
+    engine.prepare(state)
+    engine.set_learning_rates(dict.fromkeys(networks, RATE))
+    return setup.bind(chosen, networks, seen), state
+
+
+def our_step(chosen: TrainSettings) -> Step:
+    """A step of the trainer's own loop, with its engine; under a launcher's variables one of several processes."""
+    keep_freed_memory()
+    engine = Engine(precision=chosen.precision)
+    method, _ = our_method(chosen, engine, features(chosen))
+    return partial(iterate, method, engine, batch_of(chosen), chosen.loss.content.weight)
+
+
+def textbook_step(chosen: TrainSettings, drawn: str) -> Step:
+    """A step as it is usually written, on the same networks and numbers."""
+    weights = Weights(content=chosen.loss.content.weight, saliency=chosen.loss.saliency.weight)
+    book = Textbook(
+        setup.fresh_networks(chosen),
+        features(chosen),
+        rate=RATE,
+        weights=weights,
+        drawn="detached" if drawn == "detached" else "undetached",
+    )
+    return partial(book.step, batch_of(chosen))
+
+
+class Driven:
+    """A process that steps when it is told to; leave its `with` and it ends."""
+
+    def __init__(self, kind: str, size: int, batch_size: int, **environment: str) -> None:
+        words = [sys.executable, "-m", "bench.driven", kind, str(size), str(batch_size)]
+        self.process = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | QUIET | environment,
+        )
+
+    def __enter__(self) -> "Driven":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+    def ask(self, steps: int) -> None:
+        """Begin so many steps."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> list[float]:
+        """What the process has to say: seconds of a step, of processor time, and for a ceiling its FLOPs."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.process.args!r} ended")
+        return [float(word) for word in line.split()]
+
+
+def answers_of(driven: Sequence[Driven], steps: int = 1) -> list[list[float]]:
+    """The answers of processes that step at the same time."""
+    for one in driven:
+        one.ask(steps)
+    return [one.answer() for one in driven]
+
+
+def ranks(size: int, batch_size: int, num: int, **environment: str) -> list[Driven]:
+    """Processes that train together, over gloo, each on so many samples."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": str(num), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)} | environment
+    return [Driven("ours", size, batch_size, RANK=str(rank), LOCAL_RANK=str(rank), **shared) for rank in range(num)]
+
+
+def _made(kind: str, chosen: TrainSettings) -> Callable[[int], str]:
+    if kind == "ceiling":
+        from bench.ceiling import Ceiling
+
+        ceiling = Ceiling(chosen)
+        return lambda _: " ".join(map(str, (*ceiling.seconds(), ceiling.flops)))
+    step = our_step(chosen) if kind == "ours" else textbook_step(chosen, kind)
+
+    def timed(steps: int) -> str:
+        begun, worked = time.perf_counter(), time.process_time()
+        for _ in range(steps):
+            step()
+        return f"{(time.perf_counter() - begun) / steps} {(time.process_time() - worked) / steps}"
+
+    return timed
+
+
+def main(kind: str, size: str, batch_size: str, *words: str) -> None:
+    """Answer until the input ends."""
+    answer = _made(kind, settings(int(size), int(batch_size), *words))
+    for line in sys.stdin:
+        sys.stdout.write(answer(int(line)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
