@@ -23,8 +23,8 @@ from cartoon_dist.methods.method import Method
 from cartoon_dist.runs import setup
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.loop import iterate
 from cartoon_dist.train.state import TrainState, start
+from cartoon_dist.train.step import iterate
 
 Step = Callable[[], object]
 ROOT = Path(__file__).parents[1]

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from cartoon_dist import config, distributed
+from cartoon_dist.allocator import keep_freed_memory
 from cartoon_dist.commands import check_capture, entry, fid, supply
 from cartoon_dist.commands.describe import describe
 from cartoon_dist.commands.fetching import fetched
@@ -129,6 +130,8 @@ def _alone(folder: RunFolder) -> AbstractContextManager[None]:
 def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
     """Wire the rooms and train; why it stopped early, or an empty string."""
     engine = _engine(settings)
+    if engine.device.type == "cpu":
+        keep_freed_memory()
     supply.check_shares(settings, distributed.world_size())
     folder.check_same(settings)
     with together(settings.silence_seconds, partial(_leave_at_once, folder)):

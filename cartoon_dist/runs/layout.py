@@ -14,7 +14,7 @@ MAY_CHANGE = frozenset(
     {"run_dir", "max_steps", "max_hours", "log_every", "sample_every", "num_samples", "weights", "weights_folder"}
     | {"zero_stage", "accumulate", "compare_every", "silence_seconds"}
     | {"checkpoint", "warning", "score", "score_at_end", "data.num_workers", "data.photos", "data.cartoons"}
-    | {"data.cache", "data.max_damaged", "capture"}
+    | {"data.cache", "data.max_damaged", "capture", "model.checkpoint_blocks"}
 )
 """Settings that do not change what a run computes: they may differ when it goes on. Shards are compared by their
 bytes, not by where they lie."""

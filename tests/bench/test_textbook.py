@@ -8,7 +8,7 @@ from bench.textbook import Drawn, Textbook, Weights
 from cartoon_dist.models import winograd
 from cartoon_dist.models.blocks import Convolution
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.loop import iterate
+from cartoon_dist.train.step import iterate
 
 SMALL = ("model.channels=8", "model.num_blocks=2", "loss.content.layer=conv2_2", "precision=fp64")
 
