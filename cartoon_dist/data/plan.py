@@ -4,7 +4,7 @@ Photos and cartoons are two streams, each reshuffled at its own wrap. A step tak
 of each; ranks and workers only choose among them. So every number of processes sees the same global batches, no sample
 comes twice within a pass, and a run goes on exactly where it stopped. The permutation is computed by position (a
 Feistel network, walked until it lands inside the set; Black and Rogaway, CT-RSA 2002), so nothing the size of the set
-is stored: a pass's round functions, tabled, are six times the square root of it.
+is stored: the tables of a pass hold fewer numbers than twelve times its square root.
 """
 
 import functools
@@ -56,8 +56,8 @@ class Plan:
 
 @functools.lru_cache(maxsize=4)  # both domains' passes, and those that a batch at their ends also has samples of
 def _rounds(plan: Plan, wrap: int, half_bits: int) -> list[list[int]]:
-    """The network's round functions in a pass, for each value of a half: hashed as they are needed, about 18 times a
-    sample, they took as long as a fiftieth of its decoding."""
+    """The network's round functions in a pass, for each value of a half: hashed as they are needed, about 18 times
+    a sample, they took as long as a fiftieth of its decoding."""
     size = 1 << half_bits
     return [[plan._hash(f"order/{wrap}/{turn}/{half}") % size for half in range(size)] for turn in range(_ROUNDS)]
 
