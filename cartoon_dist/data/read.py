@@ -33,7 +33,7 @@ MEMBERS = {"photo": ("photo", "saliency"), "cartoon": ("cartoon", "smoothed")}
 
 MAX_OPEN = 256
 """Shards that stay open: a process may hold 1,024 files on most systems, and a large set has more shards than that."""
-_OPEN: dict[Path, int] = {}
+_OPEN: dict[str, int] = {}
 
 
 class Sample(NamedTuple):
@@ -66,7 +66,7 @@ class Shards:
             )
         self._ends = list(itertools.accumulate(map(self._count, self.manifest.shards)))
         self._spans: dict[int, NDArray[np.int64]] = {}
-        self._paths: dict[int, Path] = {}  # made once, as making one takes a fiftieth of a picture's decoding
+        self._paths: dict[int, str] = {}  # made once, as making one takes a fiftieth of a picture's decoding
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -98,22 +98,20 @@ class Shards:
     def read(self, number: int) -> Sample:
         """Decode sample `number`; SampleError when a member is missing, cannot be read, or is no picture of the set's
         size, ShardError when its shard or index is gone or damaged."""
-        return Sample(*(self._decode(number, member, span) for member, span in self.spans(number).items()))
+        which, place = self._place(number)
+        (picture, companion), kinds = self._members(which, place), MEMBERS[self.domain]
+        descriptor = _descriptor(self._path(which))
+        return Sample(
+            self._decode(number, descriptor, kinds[0], picture), self._decode(number, descriptor, kinds[1], companion)
+        )
 
     def spans(self, number: int) -> dict[str, tuple[int, int]]:
         """Offset and length of the picture and of its companion, by their kind; a missing one has length 0."""
-        which, place = self._place(number)
-        if which not in self._spans:
-            self._spans[which] = self._spans_of(which)
-        (picture, companion), kinds = self._spans[which][place].tolist(), MEMBERS[self.domain]
-        return {kinds[0]: (picture[0], picture[1]), kinds[1]: (companion[0], companion[1])}
+        return dict(zip(MEMBERS[self.domain], self._members(*self._place(number)), strict=True))
 
     def path(self, number: int) -> Path:
         """The tar that holds sample `number`."""
-        which, _ = self._place(number)
-        if which not in self._paths:
-            self._paths[which] = self.folder / self.manifest.shards[which].name
-        return self._paths[which]
+        return Path(self._path(self._place(number)[0]))
 
     def _count(self, shard: ShardEntry) -> int:
         return {None: shard.num_samples, "train": shard.num_train, "test": shard.num_test}[self.split]
@@ -122,6 +120,18 @@ class Shards:
         """The shard that holds a number, and the place among its samples of the split."""
         which = bisect.bisect_right(self._ends, number)
         return which, number - (self._ends[which - 1] if which else 0)
+
+    def _members(self, which: int, place: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Offset and length of the picture and of its companion."""
+        if which not in self._spans:
+            self._spans[which] = self._spans_of(which)
+        picture, companion = self._spans[which][place].tolist()
+        return tuple(picture), tuple(companion)
+
+    def _path(self, which: int) -> str:
+        if which not in self._paths:
+            self._paths[which] = str(self.folder / self.manifest.shards[which].name)
+        return self._paths[which]
 
     def _entries(self, which: int) -> list[SampleEntry]:
         shard = self.manifest.shards[which]
@@ -155,11 +165,10 @@ class Shards:
             return f"{path}: {error.strerror}; {self._mend()}"
         return None if found == shard.sha256 else f"{path}: not the bytes its manifest speaks of; {self._mend()}"
 
-    def _decode(self, number: int, member: str, span: tuple[int, int]) -> NDArray[np.uint8]:
+    def _decode(self, number: int, descriptor: int, member: str, span: tuple[int, int]) -> NDArray[np.uint8]:
         offset, length = span
         if not length:
             raise self._error(number, f"has no {member}")
-        descriptor = _descriptor(self.path(number))
         try:
             content = os.pread(descriptor, length, offset)
         except OSError as error:
@@ -180,14 +189,14 @@ class Shards:
         return mend_by(self.folder)
 
 
-def _descriptor(path: Path) -> int:
+def _descriptor(path: str) -> int:
     """An open shard. Forked workers may share it, as pread has no position; only the last MAX_OPEN stay open."""
     descriptor = _OPEN.pop(path, None)
     if descriptor is None:
         try:
             descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise ShardError(f"{path}: {error.strerror}; {mend_by(path.parent)}") from None
+            raise ShardError(f"{path}: {error.strerror}; {mend_by(Path(path).parent)}") from None
         if len(_OPEN) >= MAX_OPEN:
             os.close(_OPEN.pop(next(iter(_OPEN))))
     _OPEN[path] = descriptor  # the last place: the first is that which was not used for longest

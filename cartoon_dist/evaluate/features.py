@@ -13,7 +13,6 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from cartoon_dist import distributed
 from cartoon_dist.errors import WeightsError
@@ -56,6 +55,9 @@ def inception(path: Path, device: torch.device, *, layer: str) -> Extractor:
         torch.load(path, map_location="cpu", weights_only=True)  # torch-fidelity would run what a pickle names
     except (UnpicklingError, RuntimeError, EOFError) as error:
         raise WeightsError(f"{path}: not plain weights ({type(error).__name__}); fetch them again") from None
+    # Here: it brings torchvision, a second that training without a score need not wait for.
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
     network = FeatureExtractorInceptionV3("inception-v3-compat", [layer], feature_extractor_weights_path=str(path))
     return Extractor(
         kind="inception",

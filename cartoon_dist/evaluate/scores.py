@@ -11,8 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
-from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
 from cartoon_dist.config import ScoreSettings
 from cartoon_dist.errors import CartoonError, CheckpointError
@@ -51,6 +49,10 @@ def measure(
         )
     if kind == "efficientnet_lite0":
         return {"frechet_efficientnet_lite0": _frechet_on_main_axes(generated, real)}
+    # Here: they bring torchvision, a second that nothing need wait for that reads scores or has none.
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
+
     fid = fid_statistics_to_metric(
         fid_features_to_statistics(generated), fid_features_to_statistics(real), verbose=False
     )
@@ -66,6 +68,8 @@ def measure(
 def _frechet_on_main_axes(generated: Float[Tensor, "n c"], real: Float[Tensor, "m c"]) -> tuple[float, dict[str, Any]]:
     """Frechet distance of features projected on the real set's main axes: with few pictures, all axes would be mostly
     noise."""
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+
     centre = real.double().numpy().mean(axis=0)
     _, spread, axes = np.linalg.svd(real.double().numpy() - centre, full_matrices=False)
     num_axes = min(AXES, len(real) - 1)

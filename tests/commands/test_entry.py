@@ -1,5 +1,7 @@
-"""How a command ends."""
+"""How a command begins and ends."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -47,3 +49,13 @@ def test_other_processes_speak_of_their_own_node_alone(
     monkeypatch.setenv("RANK", "1")
     assert ends(error) == 2
     assert capsys.readouterr().err == said
+
+
+def test_a_command_does_not_wait_for_what_only_a_score_needs() -> None:
+    """torch-fidelity brings torchvision, and that torch's compiler: as long again as the rest of the start."""
+    program = (
+        "import sys; from cartoon_dist.commands import export, fid, report, submit, train\n"
+        "print(sorted({'torch_fidelity', 'torchvision', 'torch._dynamo'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -15,7 +15,7 @@ import torch
 from shard_folders import SMALL, built, linked
 
 from cartoon_dist.data import read
-from cartoon_dist.data.batches import Room, Share, Steps, Stream, batches, stream
+from cartoon_dist.data.batches import Damaged, Room, Share, Steps, Stream, batches, stream
 from cartoon_dist.data.manifest import index_path, read_index, write_record
 from cartoon_dist.data.plan import Plan
 from cartoon_dist.data.read import Shards
@@ -141,7 +141,7 @@ def test_batches_come_in_order_from_any_number_of_workers(shards: Path, num_work
 class Dying(Steps):
     """Its worker is killed at step 2: while the training process waits for it, as it reads nothing else."""
 
-    def read(self, step: int, room: Room) -> Share | ShardError:
+    def read(self, step: int, room: Room) -> list[Damaged] | ShardError:
         if step == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().read(step, room)

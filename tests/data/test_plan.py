@@ -1,5 +1,6 @@
 """The order of samples, against lists that hold it whole."""
 
+import hashlib
 from collections import Counter
 
 import pytest
@@ -50,6 +51,25 @@ def test_every_sample_is_equally_likely_at_every_place(num_samples: int) -> None
 def test_order_is_what_it_was() -> None:
     """A changed order would silently break the resuming of every run that exists."""
     assert [plan(10).sample(position) for position in range(20)] == GOLDEN_ORDER
+
+
+def hashed(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+@settings(max_examples=60, deadline=None)
+@given(num_samples=st.integers(1, 5000), position=st.integers(0, 10**6), seed=st.integers(0, 2**40))
+def test_the_order_is_that_of_a_network_that_hashes_each_time(num_samples: int, position: int, seed: int) -> None:
+    wrap, place = divmod(position, num_samples)
+    half_bits = next(bits for bits in range(1, 99) if 4**bits >= num_samples)
+    place_is_inside = False
+    while not place_is_inside:
+        left, right = divmod(place, 2**half_bits)
+        for turn in range(6):
+            left, right = right, left ^ (hashed(f"{seed}/cartoon/order/{wrap}/{turn}/{right}") % 2**half_bits)
+        place = left * 2**half_bits + right
+        place_is_inside = place < num_samples
+    assert plan(num_samples, seed, "cartoon").sample(position) == place
 
 
 @given(step=st.integers(0, 10**6), share=st.integers(1, 8))
