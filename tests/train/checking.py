@@ -16,6 +16,7 @@ from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.phases import Phases
 
 SMALL = settings("ressal_cbam")
+FROZEN = ("freezes_a_number", "replaces_a_tensor")
 
 
 def main() -> None:
@@ -26,11 +27,11 @@ def main() -> None:
         make = partial(planted, plant)
         engines = [Engine(precision="fp32", clip=None, recordable=recordable) for recordable in (False, True, True)]
         batches = [batch(number) for number in range(5)]
-        found[plant.__name__] = {
-            "on paper": on_paper(make, "gan", batches[0], None).faults,
-            "replayed": replayed(make, engines[0], engines[1], "gan", batches, "iteration").faults,
-            "repeated": repeated(make, engines[2], "gan", batches).faults,
-        }
+        name = plant.__name__
+        found[name] = {"on paper": [] if name in FROZEN else on_paper(make, "gan", batches[0], None).faults}
+        if name in FROZEN or name == "<lambda>":
+            found[name]["replayed"] = replayed(make, engines[0], engines[1], "gan", batches, "iteration").faults
+            found[name]["repeated"] = repeated(make, engines[2], "gan", batches).faults
     sys.stdout.write(json.dumps(found))
 
 
