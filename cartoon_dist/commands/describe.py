@@ -9,11 +9,13 @@ from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import read_manifest
 from cartoon_dist.data.remote import Patience, is_remote, look_up
 from cartoon_dist.errors import ShardError
-from cartoon_dist.runs.estimate import checkpoint_bytes, memory_bytes, parameter_counts, traffic_bytes
+from cartoon_dist.runs.estimate import checkpoint_bytes, largest_batch, memory_bytes, parameter_counts, traffic_bytes
 from cartoon_dist.train.schedule import Schedule
 
 _PAPER_PHOTOS, _PAPER_CARTOONS = 6659, 2000
 _MIB, _GIB = 2**20, 2**30
+_CARDS = (8, 24, 80)
+"""Gigabytes of usual graphics cards."""
 
 
 def describe(settings: TrainSettings, *, world_size: int, zero_stage: int = 0) -> str:
@@ -60,10 +62,15 @@ def _memory(settings: TrainSettings, world_size: int, zero_stage: int) -> list[s
     held = memory_bytes(settings, world_size=world_size, zero_stage=zero_stage)
     lines = [f"  {name:<14}{num / _GIB:>12.2f}" for name, num in held.items()]
     sent = traffic_bytes(settings, world_size=world_size)
+    fitting = [
+        f"{largest_batch(settings, world_size=world_size, limit=limit * 10**9, zero_stage=zero_stage)} at {limit} GB"
+        for limit in _CARDS
+    ]
     return [
         "memory of a process, GiB, estimated" + (f", with ZeRO {zero_stage}" if zero_stage else ""),
         *lines,
         f"  {'together':<14}{sum(held.values()) / _GIB:>12.2f}",
+        f"largest batch: {', '.join(fitting)} a process, of a model measured on CPU",
         "",
         "traffic of a process, MiB a step, sent and as much received",
         f"  {'warm-up':<14}{sent['warmup'] / _MIB:>12.1f}",

@@ -19,6 +19,10 @@ Result = TypeVar("Result")
 _WEIGHT_BYTES = {"fp32": 4, "bf16": 4, "fp16": 4, "fp64": 8}
 _ACTIVATION_SHARE = {"fp32": 1.0, "bf16": 0.5, "fp16": 0.5, "fp64": 2.0}
 """How much an activation takes, against float32. Autocast keeps a few in float32, so half is a little too low."""
+PROCESS_BYTES = 545 * 2**20
+"""What a process holds before it has a network: the libraries it has loaded."""
+PASSING_SHARE = 0.3
+"""Fitted: the peak beyond all that is counted, as a share of the activations."""
 
 
 def parameter_counts(settings: TrainSettings) -> dict[str, int]:
@@ -39,8 +43,9 @@ def memory_bytes(settings: TrainSettings, *, world_size: int, zero_stage: int = 
     """A process's memory for weights, frozen features and activations.
 
     Weights come with their gradients, Adam's two moments and the running average; ZeRO divides moments (1) and
-    gradients (2) over the processes. Activations are what autograd keeps of one iteration, counted tensor by tensor;
-    the allocator's and cuDNN's own needs come on top.
+    gradients (2) over the processes. Activations are what autograd keeps of one iteration, counted tensor by tensor.
+    Passing is what the backward makes beside them and frees again, and the process itself: both measured on CPU in
+    float32 (docs/performance.md), never on a GPU.
     """
     method, features = _on_meta(settings)
     counts = {name: num_parameters(network) for name, network in method.networks.items()}
@@ -51,7 +56,22 @@ def memory_bytes(settings: TrainSettings, *, world_size: int, zero_stage: int = 
     frozen = size * sum(parameter.numel() for parameter in features.parameters()) if features is not None else 0
     images = settings.batch_size // world_size // settings.accumulate
     kept = int(_kept_bytes(method, settings.image_size) * _ACTIVATION_SHARE[settings.precision]) * images
-    return {"weights": trained, "features": frozen, "activations": kept}
+    return {
+        "process": PROCESS_BYTES,
+        "weights": trained,
+        "features": frozen,
+        "activations": kept,
+        "passing": int(PASSING_SHARE * kept),
+    }
+
+
+def largest_batch(settings: TrainSettings, *, world_size: int, limit: int, zero_stage: int = 0) -> int:
+    """The largest `batch_size` with which each process stays within so many bytes, by `memory_bytes`; 0 where not even
+    one image fits. A whole number of images for each process and each of its parts."""
+    parts = world_size * settings.accumulate
+    held = memory_bytes(replace(settings, batch_size=parts), world_size=world_size, zero_stage=zero_stage)
+    image = held["activations"] + held["passing"]
+    return max(0, limit - sum(held.values()) + image) // image * parts
 
 
 def traffic_bytes(settings: TrainSettings, *, world_size: int) -> dict[str, int]:
@@ -90,7 +110,19 @@ def _kept_bytes(method: Method, size: int) -> int:
     judged, _ = _counted(lambda: method.losses["discriminator"](method.networks, batch, drawing, 1.0))
     others.requires_grad_(requires_grad=False)
     steered, _ = _counted(lambda: method.losses["generator"](method.networks, batch, drawing, 1.0))
-    return drawn + max(judged, steered)
+    return drawn + max(judged, steered) + _checkpointed_bytes(method.networks["generator"], size)
+
+
+def _checkpointed_bytes(generator: nn.Module, size: int) -> int:
+    """What a checkpointed block's hooks hide from the count: each block's input, and all that one block keeps while it
+    runs once more."""
+    assert isinstance(generator, Generator)
+    if not generator.checkpoint_blocks or not generator.blocks:
+        return 0
+    channels = generator.encoder[-1].get_submodule("conv").out_channels
+    features = torch.empty(1, int(str(channels)), size // 4, size // 4, device="meta", requires_grad=True)
+    inside, _ = _counted(lambda: generator.blocks[0](features))
+    return len(generator.blocks) * features.nbytes + inside
 
 
 def _counted(forward: Callable[[], Result]) -> tuple[int, Result]:

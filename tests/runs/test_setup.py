@@ -7,7 +7,7 @@ from torch import nn
 from cartoon_dist.config import TrainSettings, read
 from cartoon_dist.runs import setup
 from cartoon_dist.runs.estimate import _counted as counted
-from cartoon_dist.runs.estimate import memory_bytes, parameter_counts
+from cartoon_dist.runs.estimate import largest_batch, memory_bytes, parameter_counts
 
 
 def settings(*words: str) -> TrainSettings:
@@ -74,6 +74,27 @@ def test_memory_of_activations_follows_batch_size_and_precision() -> None:
     assert kept(world_size=2) * 2 == one
     assert kept("precision=fp64") == 2 * one
     assert kept("image_size=64") == pytest.approx(4 * one, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("world_size", "words"), [(1, []), (2, ["accumulate=2"]), (1, ["model.checkpoint_blocks=true"])]
+)
+def test_the_largest_batch_just_fits(world_size: int, words: list[str]) -> None:
+    def held(batch_size: int) -> int:
+        return sum(memory_bytes(small(f"batch_size={batch_size}", *words), world_size=world_size).values())
+
+    parts = world_size * small(*words).accumulate
+    limit = held(parts) + 10**6
+    largest = largest_batch(small(*words), world_size=world_size, limit=limit)
+    assert largest >= parts
+    assert held(largest) <= limit < held(largest + parts)
+    assert largest_batch(small(*words), world_size=world_size, limit=0) == 0
+
+
+def test_checkpointed_blocks_are_estimated_at_less() -> None:
+    many = "model.num_blocks=8"
+    plain, less = (memory_bytes(small(many, f"model.checkpoint_blocks={on}"), world_size=1) for on in (False, True))
+    assert 0.5 * plain["activations"] < less["activations"] < plain["activations"]
 
 
 def test_what_autograd_keeps_is_counted_once() -> None:

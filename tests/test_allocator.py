@@ -1,0 +1,40 @@
+"""Freed memory that is kept: how often the system hands out pages, in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+from running import ROOT, environment
+
+FAULTS = """
+import resource, sys
+import torch
+from cartoon_dist.allocator import keep_freed_memory
+if sys.argv[1] == "kept":
+    assert keep_freed_memory()
+for turn in range(20):
+    if turn == 10:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(64, 2**18)  # 64 MiB, more than malloc keeps by itself
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's setting")
+def test_freed_memory_is_used_again() -> None:
+    faults = {
+        how: int(
+            subprocess.run(
+                [sys.executable, "-c", FAULTS, how],
+                cwd=ROOT,
+                env=environment(),
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for how in ("kept", "given back")
+    }
+    pages = 10 * 64 * 2**20 // 4096
+    assert faults["given back"] > 0.9 * pages
+    assert faults["kept"] < 0.1 * pages
