@@ -17,11 +17,13 @@ import torch
 from torch import nn
 
 from bench.textbook import Textbook, Weights
+from cartoon_dist import distributed
 from cartoon_dist.allocator import keep_freed_memory
 from cartoon_dist.config import OptimizerSettings, TrainSettings, read
 from cartoon_dist.methods.method import Method
 from cartoon_dist.runs import setup
 from cartoon_dist.tensors import Batch
+from cartoon_dist.train.averaging import BUCKET_BYTES, sum_over_processes
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.state import TrainState, start
 from cartoon_dist.train.step import iterate
@@ -130,13 +132,13 @@ def answers_of(driven: Sequence[Driven], steps: int = 1) -> list[list[float]]:
     return [one.answer() for one in driven]
 
 
-def ranks(size: int, batch_size: int, num: int, **environment: str) -> list[Driven]:
-    """Processes that train together, over gloo, each on so many samples."""
+def ranks(kind: str, size: int, batch_size: int, num: int, **environment: str) -> list[Driven]:
+    """Processes that meet over gloo: `ours` train together, each on so many samples; `traffic` only send."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": str(num), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)} | environment
-    return [Driven("ours", size, batch_size, RANK=str(rank), LOCAL_RANK=str(rank), **shared) for rank in range(num)]
+    return [Driven(kind, size, batch_size, RANK=str(rank), LOCAL_RANK=str(rank), **shared) for rank in range(num)]
 
 
 def _made(kind: str, chosen: TrainSettings) -> Callable[[int], str]:
@@ -145,6 +147,8 @@ def _made(kind: str, chosen: TrainSettings) -> Callable[[int], str]:
 
         ceiling = Ceiling(chosen)
         return lambda _: " ".join(map(str, (*ceiling.seconds(), ceiling.flops)))
+    if kind == "traffic":
+        return _traffic()
     step = our_step(chosen) if kind == "ours" else textbook_step(chosen, kind)
 
     def timed(steps: int) -> str:
@@ -152,6 +156,21 @@ def _made(kind: str, chosen: TrainSettings) -> Callable[[int], str]:
         for _ in range(steps):
             step()
         return f"{(time.perf_counter() - begun) / steps} {(time.process_time() - worked) / steps}"
+
+    return timed
+
+
+def _traffic() -> Callable[[int], str]:
+    """Averages so many bytes, as a step does: in its buckets."""
+    distributed.join()
+
+    def timed(num_bytes: int) -> str:
+        full, rest = divmod(num_bytes, BUCKET_BYTES)
+        buckets = [torch.zeros(max(1, size // 4)) for size in [BUCKET_BYTES] * full + [rest] * (rest > 0)]
+        begun, worked = time.perf_counter(), time.process_time()
+        for bucket in buckets:
+            sum_over_processes(bucket)
+        return f"{time.perf_counter() - begun} {time.process_time() - worked}"
 
     return timed
 

@@ -57,7 +57,7 @@ def two_processes() -> Iterator[Measured]:
     pairs = []
     with ExitStack() as stack:
         copies = [stack.enter_context(Driven("ours", SCALING_SIZE, SCALING_BATCH, **ONE_THREAD)) for _ in range(2)]
-        both = [stack.enter_context(one) for one in ranks(SCALING_SIZE, SCALING_BATCH, 2, **ONE_THREAD)]
+        both = [stack.enter_context(one) for one in ranks("ours", SCALING_SIZE, SCALING_BATCH, 2, **ONE_THREAD)]
         for group in (copies, both):
             answers_of(group)  # what the first step sets up is not measured
         for _ in range(PAIRS[SCALING_SIZE]):

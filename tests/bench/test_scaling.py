@@ -1,0 +1,48 @@
+"""The model of a step on N processes, by hand."""
+
+import pytest
+
+from bench.scaling import Costs, calculated, fitted, gradient_bytes, ring_seconds, step_seconds
+from cartoon_dist.train.averaging import BUCKET_BYTES
+
+COSTS = Costs(fixed_seconds=0.01, image_seconds=0.02, message_seconds=0.001, bytes_per_second=1e9, crowding=1.5)
+
+
+def test_the_ring_by_hand() -> None:
+    assert ring_seconds(COSTS, 1, 10**8) == 0
+    # Two processes: two turns of half the bytes each, 0.1 s in all, and 2 turns x 4 buckets x 1 ms.
+    assert 3 * BUCKET_BYTES < 10**8 < 4 * BUCKET_BYTES
+    assert ring_seconds(COSTS, 2, 10**8) == pytest.approx(0.1 + 0.008)
+    # Eight: fourteen turns of an eighth.
+    assert ring_seconds(COSTS, 8, 10**8) == pytest.approx(14 / 8 * 0.1 + 14 * 4 * 0.001)
+
+
+def test_a_step_by_hand() -> None:
+    assert step_seconds(COSTS, num_processes=1, share=4, num_bytes=10**8) == pytest.approx(0.01 + 0.08)
+    crowded = 1.5 * (0.01 + 0.08)
+    assert step_seconds(COSTS, num_processes=2, share=4, num_bytes=10**8) == pytest.approx(crowded + 0.108)
+    waiting = Costs(image_seconds=0.02, message_seconds=0.0, bytes_per_second=1e9, input_seconds=0.5)
+    assert step_seconds(waiting, num_processes=2, share=4, num_bytes=0) == 2.0
+
+
+def test_costs_are_found_again_from_what_they_make() -> None:
+    assert fitted({share: 0.01 + 0.02 * share for share in (1, 2, 4, 8)}) == pytest.approx((0.01, 0.02))
+    fixed, image = fitted({1: 0.9, 2: 2.1, 4: 4.4})  # more than in proportion: nothing is fixed
+    assert fixed == 0
+    assert 0.9 < image < 1.1
+
+
+def test_the_bytes_are_those_of_the_papers_networks() -> None:
+    from cartoon_dist.config import TrainSettings, read
+    from cartoon_dist.runs.setup import fresh_networks
+
+    networks = fresh_networks(read(TrainSettings, [], [], run_dir="none")).values()
+    assert gradient_bytes() == sum(weight.numel() * 4 for network in networks for weight in network.parameters())
+
+
+def test_the_calculator_prints_a_row_for_each_world() -> None:
+    lines = calculated(["processes=1,8,64", "image_seconds=0.05", "share=2"]).splitlines()
+    assert "image_seconds=0.05" in lines[0]
+    assert [line.split("|")[1].strip() for line in lines[3:]] == ["1", "8", "64"]
+    assert [line.split("|")[2].strip() for line in lines[3:]] == ["2", "16", "128"]
+    assert lines[3].split("|")[-2].strip() == "100%"
