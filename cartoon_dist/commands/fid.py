@@ -97,7 +97,7 @@ def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch
         device=device,
         dtype=next(held.generator.parameters()).dtype,
     )
-    scores = score(subject, fetched(settings), seen_by)
+    scores = score(subject, fetched(settings), seen_by, warn=lambda what: say(f"warning: {what}"))
     if min(scores[0].num_generated, scores[0].num_real) < FEW:
         say(
             f"warning: {scores[0].num_generated} drawings against {scores[0].num_real} cartoons: a Frechet distance of "

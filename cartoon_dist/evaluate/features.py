@@ -1,10 +1,11 @@
 """Pictures to feature vectors, shared by any number of processes, in an order that does not depend on them.
 
-Process r takes the pictures r, r + world, r + 2 world, ... without padding; the vectors are gathered with their
-numbers and put back in order, so what follows is what one process would have computed.
+Pictures go through the network in blocks of `batch_size`, cut as one process would cut them; process r takes the blocks
+r, r + world, r + 2 world, ... So every block has the same company whatever the number of processes, and the vectors are
+to the bit those of one process. The blocks are put back in order.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from cartoon_dist import distributed
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.evaluate import efficientnet
+from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.files import sha256_of
 from cartoon_dist.tensors import Bytes
 from cartoon_dist.weights import resolve
@@ -91,16 +93,26 @@ def _first(network: nn.Module) -> Callable[[Bytes], Float[Tensor, "n c"]]:
 
 
 @torch.no_grad()
-def features(pictures: Pictures, num: int, seen_by: Extractor, *, batch_size: int) -> Float[Tensor, "num c"]:
-    """The feature vectors of pictures 0..num-1, in order, in host memory, on every process. Waits for the others."""
-    mine = range(distributed.rank(), num, distributed.world_size())
-    vectors = [seen_by.extract(pictures(some).to(seen_by.device)).float().cpu() for some in _cut(mine, batch_size)]
-    parts = distributed.gather((list(mine), torch.cat(vectors) if vectors else torch.empty(0)))
-    numbers = [number for part, _ in parts for number in part]
-    assert sorted(numbers) == list(range(num)), "a picture is missing or was taken twice"
-    return torch.cat([held for _, held in parts if len(held)])[torch.tensor(numbers).argsort()]
+def features(
+    pictures: Pictures, num: int, seen_by: Extractor, *, batch_size: int, store: FeatureStore | None = None
+) -> Float[Tensor, "num c"]:
+    """The feature vectors of pictures 0..num-1, in order, in host memory, on every process. Waits for the others.
+
+    store: where vectors are kept; those that lie there already are taken, whatever the number of processes was.
+    """
+    blocks = [range(start, min(num, start + batch_size)) for start in range(0, num, batch_size)]
+    mine = blocks[distributed.rank() :: distributed.world_size()]
+    parts = distributed.gather([(block.start, _seen(pictures, block, seen_by, store)) for block in mine])
+    found = dict(one for part in parts for one in part)
+    assert sorted(found) == [block.start for block in blocks], "a block is missing or was taken twice"
+    return torch.cat([found[block.start] for block in blocks]) if blocks else torch.empty(0)
 
 
-def _cut(numbers: range, length: int) -> Iterator[range]:
-    for start in range(0, len(numbers), length):
-        yield numbers[start : start + length]
+def _seen(pictures: Pictures, block: range, seen_by: Extractor, store: FeatureStore | None) -> Float[Tensor, "n c"]:
+    held = store.load(block) if store else None
+    if held is not None:
+        return held
+    vectors = seen_by.extract(pictures(block).to(seen_by.device)).float().cpu()
+    if store:
+        store.save(block, vectors)
+    return vectors

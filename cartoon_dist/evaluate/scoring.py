@@ -1,5 +1,6 @@
 """A generator's scores, with the protocol that makes each number comparable."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from cartoon_dist.evaluate.drawing import drawn, stored
 from cartoon_dist.evaluate.features import Extractor, features
 from cartoon_dist.evaluate.labels import constant_map, label_error
 from cartoon_dist.evaluate.scores import Score, measure
+from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.models.generator import Generator
 
 _PACKAGES = ("cartoon-dist", "torch", "torch-fidelity", "numpy", "scipy")
@@ -31,7 +33,7 @@ class Subject:
     dtype: torch.dtype
 
 
-def score(subject: Subject, settings: TrainSettings, seen_by: Extractor) -> list[Score]:
+def score(subject: Subject, settings: TrainSettings, seen_by: Extractor, *, warn: Callable[[str], None]) -> list[Score]:
     """Drawings of the run's photos against all of its cartoons. All processes take part and get the same scores.
 
     Raises ShardError where there is no photo to draw or no cartoon to compare with.
@@ -39,9 +41,14 @@ def score(subject: Subject, settings: TrainSettings, seen_by: Extractor) -> list
     photos = opened(settings.data.photos, "photo", settings)
     cartoons = opened(settings.data.cartoons, "cartoon", settings)
     pictures = drawn(stored(photos, size=settings.image_size), subject.generator, subject.device, subject.dtype)
-    size = settings.score.batch_size
-    generated = features(pictures, len(photos), seen_by, batch_size=size)
-    real = features(stored(cartoons, size=settings.image_size), len(cartoons), seen_by, batch_size=size)
+    size, kept = settings.score.batch_size, stores(subject, settings, seen_by, photos, cartoons)
+    generated = features(pictures, len(photos), seen_by, batch_size=size, store=kept[0])
+    shown = stored(cartoons, size=settings.image_size)
+    real = features(shown, len(cartoons), seen_by, batch_size=size, store=kept[1])
+    for store in kept:
+        if store.unwritten:
+            warn(store.unwritten)
+    kept[0].remove()  # of use to this score alone; the cartoons' are of use to the style's next one
     base = Score(
         metric="",
         value=0.0,
@@ -58,6 +65,26 @@ def score(subject: Subject, settings: TrainSettings, seen_by: Extractor) -> list
         for metric, (value, more) in measured.items()
     ]
     return scores + _label_scores(subject, settings, base)
+
+
+def stores(
+    subject: Subject, settings: TrainSettings, seen_by: Extractor, photos: Shards, cartoons: Shards
+) -> tuple[FeatureStore, FeatureStore]:
+    """Where the vectors of the drawings and of the cartoons are kept, in `data.cache`."""
+    root = Path(settings.data.cache) / "features"
+    seen = {
+        **{key: getattr(seen_by, key) for key in ("kind", "layer", "weights_sha256", "resize")},
+        "device": torch.cuda.get_device_name() if subject.device.type == "cuda" else subject.device.type,
+        "batch_size": settings.score.batch_size,
+        "versions": {package: version(package) for package in _PACKAGES},
+    }
+    of_photos = {"fingerprint": photos.fingerprint(), "split": settings.score.photos, "pixels": settings.image_size}
+    of_cartoons = {"fingerprint": cartoons.fingerprint(), "split": "all", "pixels": settings.image_size}
+    drawn_by = {"sha256": subject.sha256, "dtype": str(subject.dtype), "upsample": settings.upsample}
+    return (
+        FeatureStore(root, {"photos": of_photos, "generator": drawn_by, "seen": seen}),
+        FeatureStore(root, {"cartoons": of_cartoons, "seen": seen}),
+    )
 
 
 def opened(folder: str, domain: str, settings: TrainSettings) -> Shards:

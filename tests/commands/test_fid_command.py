@@ -20,6 +20,7 @@ SMALL = ["score.features=efficientnet_lite0", f"weights_folder={ROOT / 'weights'
 
 def words(shards: Path, run: Path, *more: str) -> list[str]:
     folders = [f"data.photos={shards / 'photos'}", f"data.cartoons={shards / 'cartoons'}", f"run_dir={run}"]
+    folders.append(f"data.cache={run.parent / 'cache'}")
     cheap = ["loss.content.weight=0", "warmup.loss=pixel", "max_steps=3", "checkpoint.every=2"]
     return [str(ROOT / "tests/tiny.yaml"), *folders, *cheap, *more]
 
@@ -53,6 +54,18 @@ def test_a_run_a_checkpoint_and_raw_weights(run: Path, shards: Path) -> None:
     assert first["protocol"]["photos"] == {"split": "test", "fingerprint": photos.fingerprint()}
     assert first["weights_sha256"].startswith("57934424")
     assert len({score["value"] for score in held[::3]}) == 3
+
+
+def test_the_cartoons_are_looked_at_once_and_drawings_are_not_kept(run: Path) -> None:
+    assert fid.main([str(run), *SMALL]) == 0
+    before = (run / "scores.json").read_bytes()
+    folders = list((run.parent / "cache/features").iterdir())
+    assert [set(json.loads((folder / "made_from.json").read_text())) for folder in folders] == [{"cartoons", "seen"}]
+    [path] = folders[0].glob("*.npy")
+    written = path.stat().st_mtime_ns
+    assert fid.main([str(run), *SMALL]) == 0
+    assert path.stat().st_mtime_ns == written
+    assert (run / "scores.json").read_bytes() == before
 
 
 def test_the_constant_map_is_the_best_that_does_not_look(run: Path, shards: Path) -> None:

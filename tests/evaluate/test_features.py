@@ -1,9 +1,12 @@
 """Features and scores on one process and on two, against torch-fidelity's own call, bit for bit."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -19,6 +22,7 @@ from cartoon_dist.errors import CartoonError, WeightsError
 from cartoon_dist.evaluate import efficientnet
 from cartoon_dist.evaluate.features import extractor, features, inception
 from cartoon_dist.evaluate.scores import measure
+from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.tensors import Bytes
 
 CPU = torch.device("cpu")
@@ -82,10 +86,27 @@ def reference(weights: Path) -> dict[str, float]:
     return found
 
 
-def scored(weights: Path, batch_size: int) -> dict[str, float]:
+def scored(weights: Path, batch_size: int, store: Path | None = None, *, dies_at: int = -1) -> dict[str, float]:
+    """Both sides' vectors, kept in a folder if there is one, and their distances. The process kills itself when it is
+    to see a picture of that number."""
     seen_by = inception(weights, CPU, layer=LAYER)
+
+    def shown(numbers: Sequence[int], kind: str) -> Bytes:
+        if dies_at in numbers and kind == "generated":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if store:
+            with (store / f"seen-{os.getpid()}").open("a") as lines:
+                lines.write(f"{kind} {numbers[0]}\n")
+        return by_numbers(kind, numbers)
+
     sides = [
-        features(lambda numbers, kind=kind: by_numbers(kind, numbers), num, seen_by, batch_size=batch_size)
+        features(
+            partial(shown, kind=kind),
+            num,
+            seen_by,
+            batch_size=batch_size,
+            store=FeatureStore(store, {"of": kind}) if store else None,
+        )
         for kind, num in SIZES.items()
     ]
     return {metric: value for metric, (value, _) in measure("inception", *sides).items()}
@@ -100,24 +121,26 @@ def test_one_process_equals_the_reference(weights: Path, reference: dict[str, fl
 
 # Each process writes a file of its own: on one stream their lines run into each other.
 SCORE = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from cartoon_dist import distributed
 from test_features import scored
 distributed.join()
-found = scored(Path(sys.argv[1]), 4)
+store = Path(sys.argv[3]) if sys.argv[3:] else None
+found = scored(Path(sys.argv[1]), 2 if store else 4, store)
 Path(sys.argv[2], f"{distributed.rank()}.json").write_text(json.dumps(found))
 distributed.leave()
 """
 
 
-def test_two_processes_equal_the_reference(weights: Path, reference: dict[str, float], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    (tmp_path / "score.py").write_text(SCORE)
+def scored_together(num: int, weights: Path, folder: Path, *store: Path) -> list[dict[str, float]]:
+    """What each of several processes finds."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num)]
+    (folder / "score.py").write_text(SCORE)
     done = subprocess.run(
-        [*command, str(tmp_path / "score.py"), str(weights), str(tmp_path)],
+        [*command, str(folder / "score.py"), str(weights), str(folder), *map(str, store)],
         env=environment() | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/evaluate'}"},
         capture_output=True,
         text=True,
@@ -125,12 +148,47 @@ def test_two_processes_equal_the_reference(weights: Path, reference: dict[str, f
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
-    expected = {
-        "fid": reference["frechet_inception_distance"],
-        "kid": reference["kernel_inception_distance_mean"],
-    }
-    assert found == [expected, expected]
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(num)]
+
+
+def in_our_words(reference: dict[str, float]) -> dict[str, float]:
+    return {"fid": reference["frechet_inception_distance"], "kid": reference["kernel_inception_distance_mean"]}
+
+
+def test_two_processes_equal_the_reference(weights: Path, reference: dict[str, float], tmp_path: Path) -> None:
+    assert scored_together(2, weights, tmp_path) == [in_our_words(reference)] * 2
+
+
+def test_a_killed_score_goes_on_where_it_was_on_three_processes(
+    weights: Path, reference: dict[str, float], tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    child = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, torch; from pathlib import Path; torch.set_num_threads(1)\n"
+            "from test_features import scored; scored(Path(sys.argv[1]), 2, Path(sys.argv[2]), dies_at=5)",
+            str(weights),
+            str(store),
+        ],
+        env=environment() | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/evaluate'}"},
+        timeout=200,
+        check=False,
+    )
+    assert child.returncode == -signal.SIGKILL
+    assert seen(store) == ["generated 0", "generated 2"]
+    assert scored_together(3, weights, tmp_path, store) == [in_our_words(reference)] * 3
+    generated = [f"generated {number}" for number in (0, 2, 4, 6)]
+    assert seen(store) == generated + [f"real {number}" for number in (0, 2, 4, 6, 8)]
+    assert scored(weights, 2, store) == in_our_words(reference)
+    assert len(seen(store)) == 9  # all of them taken from the disk
+
+
+def seen(store: Path) -> list[str]:
+    """The blocks that went through the network, of all processes so far."""
+    return sorted(line for path in store.glob("seen-*") for line in path.read_text().splitlines())
 
 
 def test_a_pickle_in_place_of_weights_is_refused_before_it_runs(tmp_path: Path) -> None:
