@@ -135,6 +135,8 @@ class ScoreSettings:
     # Held-out photos, or those of the training set. The cartoons are all of the style's.
     photos: Literal["test", "train"] = "test"
     batch_size: Count = 32
+    # Random halves of both sets from which the distance's standard error is estimated; 0 leaves it out.
+    subsamples: CountOrZero = 10
 
 
 @settings

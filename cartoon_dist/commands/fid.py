@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         nargs="*",
         metavar="key=value",
         help="score.features=inception|efficientnet_lite0 score.weights=ema|raw "
-        "score.photos=test|train score.batch_size=N weights_folder=FOLDER "
+        "score.photos=test|train score.batch_size=N score.subsamples=N weights_folder=FOLDER "
         "data.photos=FOLDER|URL data.cartoons=FOLDER|URL",
     )
     parser.add_argument(

@@ -15,7 +15,14 @@ _SAME = ("step", "features", "weights_sha256", "num_generated", "num_real")
 _SAME_PROTOCOL = ("subject", "weights", "photos", "cartoons", "generator_sha256", "pixels")
 _WORDY = frozenset({"", "features", "photos", "weights", "protocol"})
 """Heads of columns that hold words; the others hold numbers and stand to the right, as these do."""
-_NAMES = {"frechet_efficientnet_lite0": "Fréchet, EfficientNet-Lite0", "fid": "FID", "kid": "KID"}
+_NAMES = {
+    "frechet_efficientnet_lite0": "Fréchet, EfficientNet-Lite0",
+    "frechet_efficientnet_lite0_floor": "real against real",
+    "fid": "FID",
+    "fid_floor": "FID, real against real",
+    "kid": "KID",
+    "kid_all": "KID, all pairs",
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ def _distances(rows: Sequence[Row]) -> Html:
         tag(
             "p",
             "Less is nearer. Compare only rows of the same counts, features and pixels: a Fréchet distance of fewer "
-            "than 2,000 pictures is biased upwards. EfficientNet's is no FID.",
+            "than 2,000 pictures is biased upwards; ± is its standard error, and two halves of the real set lie as far "
+            "apart as “real against real” says. EfficientNet's is no FID. Of precision and recall more is better.",
             class_="note",
         ),
         _table([*heads, "features", "weights", "protocol"], (_distance_cells(row, metrics) for row in rows)),
@@ -138,7 +146,8 @@ def _side(head: str) -> str | None:
 def _value_cell(score: Mapping[str, Any] | None) -> Html:
     if score is None:
         return tag("td", "–", class_="number")
-    deviation = drawable(_protocol(score).get("deviation"))
+    protocol = _protocol(score)
+    deviation = drawable(protocol.get("deviation", protocol.get("standard_error")))
     more = f" ± {in_words(deviation)}" if math.isfinite(deviation) else ""
     return tag("td", _figure(drawable(score.get("value"))), more, class_="number")
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cartoon_dist.config import ScoreSettings
 from cartoon_dist.errors import CartoonError, CheckpointError
+from cartoon_dist.evaluate import belief
 from cartoon_dist.evaluate.features import Kind
 from cartoon_dist.files import write_whole
 
@@ -49,20 +50,44 @@ def measure(
         )
     if kind == "efficientnet_lite0":
         return {"frechet_efficientnet_lite0": _frechet_on_main_axes(generated, real)}
-    # Here: they bring torchvision, a second that nothing need wait for that reads scores or has none.
+    return {"fid": (_fid(generated, real), {}), "kid": _kid(generated, real)}
+
+
+def measure_all(
+    kind: Kind, generated: Float[Tensor, "n c"], real: Float[Tensor, "m c"], *, num_subsamples: int
+) -> dict[str, tuple[float, dict[str, Any]]]:
+    """What `measure` found and, of the same shape, what helps to believe its first metric or not. The processes share
+    the work."""
+
+    def distance(one: Tensor, other: Tensor) -> float:
+        return _fid(one, other) if kind == "inception" else _frechet_on_main_axes(one, other)[0]
+
+    told = measure(kind, generated, real)
+    value, protocol = told[HEADLINE[kind]]
+    error = belief.standard_error(generated, real, distance, num_subsamples=num_subsamples)
+    told[HEADLINE[kind]] = (value, protocol | error)
+    told |= {f"{HEADLINE[kind]}_floor": held for held in belief.floor(real, distance, count=len(generated)).values()}
+    told |= belief.precision_and_recall(generated, real)
+    if kind == "inception":
+        told |= belief.kid_of_all(generated, real)
+    return told
+
+
+def _fid(generated: Float[Tensor, "n c"], real: Float[Tensor, "m c"]) -> float:
+    # Here: it brings torchvision, a second that nothing need wait for that reads scores or has none.
     from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
+
+    statistics = (fid_features_to_statistics(side) for side in (generated, real))
+    return float(fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID])
+
+
+def _kid(generated: Float[Tensor, "n c"], real: Float[Tensor, "m c"]) -> tuple[float, dict[str, Any]]:
     from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
-    fid = fid_statistics_to_metric(
-        fid_features_to_statistics(generated), fid_features_to_statistics(real), verbose=False
-    )
     subset = min(_KID_SUBSET, len(generated), len(real))
     settings = {"kid_subsets": _KID_SUBSETS, "kid_subset_size": subset, "rng_seed": _SEED}
     kid = kid_features_to_metric(generated, real, verbose=False, **settings)
-    return {
-        "fid": (fid[KEY_METRIC_FID], {}),
-        "kid": (kid[KEY_METRIC_KID_MEAN], {**settings, "deviation": kid[KEY_METRIC_KID_STD]}),
-    }
+    return kid[KEY_METRIC_KID_MEAN], {**settings, "deviation": kid[KEY_METRIC_KID_STD]}
 
 
 def _frechet_on_main_axes(generated: Float[Tensor, "n c"], real: Float[Tensor, "m c"]) -> tuple[float, dict[str, Any]]:

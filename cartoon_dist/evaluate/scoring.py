@@ -14,7 +14,7 @@ from cartoon_dist.errors import ShardError
 from cartoon_dist.evaluate.drawing import drawn, stored
 from cartoon_dist.evaluate.features import Extractor, features
 from cartoon_dist.evaluate.labels import constant_map, label_error
-from cartoon_dist.evaluate.scores import Score, measure
+from cartoon_dist.evaluate.scores import Score, measure_all
 from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.models.generator import Generator
 
@@ -59,7 +59,7 @@ def score(subject: Subject, settings: TrainSettings, seen_by: Extractor, *, warn
         step=subject.step,
         protocol=_protocol(subject, settings, seen_by, photos, cartoons),
     )
-    measured = measure(seen_by.kind, generated, real)
+    measured = measure_all(seen_by.kind, generated, real, num_subsamples=settings.score.subsamples)
     scores = [
         replace(base, metric=metric, value=value, protocol={**base.protocol, **more})
         for metric, (value, more) in measured.items()

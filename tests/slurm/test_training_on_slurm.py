@@ -165,5 +165,5 @@ def test_scores_are_those_of_one_process(whole: Path, tmp_path: Path) -> None:
     wait_for(lambda: state(job) == "COMPLETED", "the job has ended", tmp_path / "plain")
     assert fid.main([str(tmp_path / "alone"), features, caches["alone"]]) == 0
     values = {name: [score["value"] for score in json.loads(path.read_text())] for name, path in scores.items()}
-    assert len(values["alone"]) == 3
+    assert len(values["alone"]) >= 3
     assert values["plain"] == values["together"] == values["alone"]
