@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.ratios import PEAK, Measured, publish, show, summarise
-from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.job import Job, plan_job
 from cartoon_dist.data.manifest import JOB, MANIFEST, SampleEntry, ShardIndex, entry_of, index_path, write_record
 from cartoon_dist.data.seal import Gathering
 from cartoon_dist.data.sources import Source
+from cartoon_dist.shard_settings import ShardSettings
 
 NUM_SAMPLES = 1_000_000
 GOAL_SECONDS, GOAL_MEGABYTES = 2.0, 500.0

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from cartoon_dist import nested
-from cartoon_dist.config import ShardSettings, TrainSettings, check, read, without_effect
+from cartoon_dist.config import TrainSettings, check, read, without_effect
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.shard_settings import ShardSettings
 
 ROOT = Path(__file__).parent.parent
 ROWS = ["cartoongan", "sal", "sal_cbam", "ressal_cbam"]

@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         nargs="*",
         metavar="key=value",
         help="score.features=inception|efficientnet_lite0 score.weights=ema|raw "
-        "score.photos=test|train score.batch_size=N score.subsamples=N weights_folder=FOLDER "
+        "score.photos=test|train score.batch_size=N score.subsamples=N score.content=true|false weights_folder=FOLDER "
         "data.photos=FOLDER|URL data.cartoons=FOLDER|URL",
     )
     parser.add_argument(
@@ -64,6 +64,8 @@ def main(argv: Sequence[str]) -> int:
 def check_ready(settings: TrainSettings) -> None:
     """WeightsError or ShardError now, rather than after days of training, when a score could not be made at its end."""
     resolve(settings.score.features, Path(settings.weights_folder))
+    if settings.score.content:
+        resolve("vgg16", Path(settings.weights_folder))
     opened(settings.data.photos, "photo", settings)
 
 
@@ -89,6 +91,8 @@ def score_checkpoint(model: Path, settings: TrainSettings, device: torch.device)
 
 def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch.device) -> list[Score]:
     seen_by = extractor(settings.score.features, Path(settings.weights_folder), device)
+    if settings.score.content:
+        resolve("vgg16", Path(settings.weights_folder))  # before anything is drawn
     subject = Subject(
         generator=held.generator.to(device),
         weights=held.weights,

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from cartoon_dist import config, nested
 from cartoon_dist.commands.entry import DONE, STOPPED
-from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.build import Built, build, writing
 from cartoon_dist.data.contact import write_contact_sheet
 from cartoon_dist.data.job import Job, first_few, plan_job, read_job, require_pictures, settings_of
@@ -20,6 +19,7 @@ from cartoon_dist.data.sample import Domain
 from cartoon_dist.data.seal import Sealed
 from cartoon_dist.data.slices import read_slice
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.shard_settings import ShardSettings
 
 SETTING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
 """A word of the command line that is a setting."""

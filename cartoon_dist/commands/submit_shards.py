@@ -11,7 +11,6 @@ from cartoon_dist import config
 from cartoon_dist.cluster import JOBS, Call, ClusterSettings, sbatch_file, submit
 from cartoon_dist.commands import shards
 from cartoon_dist.commands.entry import DONE, STOPPED, status_of
-from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.build import claimed, writing
 from cartoon_dist.data.job import Job, plan_job, settle
 from cartoon_dist.data.manifest import index_path, read_manifest
@@ -19,6 +18,7 @@ from cartoon_dist.data.sample import Domain
 from cartoon_dist.data.seal import seal
 from cartoon_dist.data.slices import Slice
 from cartoon_dist.progress import Progress
+from cartoon_dist.shard_settings import ShardSettings
 
 
 def order(

@@ -8,12 +8,12 @@ from pathlib import Path
 from cartoon_dist import config
 from cartoon_dist.commands.entry import DONE
 from cartoon_dist.commands.shards import SETTING, count
-from cartoon_dist.config import IndexSettings
 from cartoon_dist.data.foreign import Indexed, index_folder
 from cartoon_dist.data.manifest import Manifest
 from cartoon_dist.data.mend import mend
 from cartoon_dist.data.verify import Finding, verify
 from cartoon_dist.errors import ConfigError, ShardError
+from cartoon_dist.shard_settings import IndexSettings
 
 
 def main(words: Sequence[str]) -> int:

@@ -11,7 +11,6 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.dedup import Dedup
 from cartoon_dist.data.job import Job, finished_shard, settle, task_of
 from cartoon_dist.data.manifest import Skipped
@@ -22,6 +21,7 @@ from cartoon_dist.data.write import write_shard
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import alone_in
 from cartoon_dist.progress import Progress
+from cartoon_dist.shard_settings import ShardSettings
 
 LOCK = ".lock"
 """The file in a shard folder by which jobs keep out of each other's shards."""

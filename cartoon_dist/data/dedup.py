@@ -14,13 +14,13 @@ from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
-from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.job import Job, finished_shard, task_of
 from cartoon_dist.data.lookalikes import Lookalikes
 from cartoon_dist.data.manifest import read_record, write_record
 from cartoon_dist.data.prepare import NEAR, Prepared, Task, look
 from cartoon_dist.data.workers import work_through
 from cartoon_dist.errors import ShardError
+from cartoon_dist.shard_settings import ShardSettings
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cartoon_dist.config import VideoSettings
 from cartoon_dist.data.lookalikes import Lookalikes
 from cartoon_dist.data.sources import Frame, Shot
 from cartoon_dist.data.video import Film, as_grey, as_rgb
@@ -22,6 +21,7 @@ from cartoon_dist.pixels.decode import Picture
 from cartoon_dist.pixels.letterbox import Box, Letterbox
 from cartoon_dist.pixels.likeness import likeness
 from cartoon_dist.progress import Progress
+from cartoon_dist.shard_settings import VideoSettings
 
 _SIDE = 64
 """Pixels of the squares in which frames are compared; finer grain is noise and movement."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from cartoon_dist import nested
-from cartoon_dist.config import IndexSettings
 from cartoon_dist.data.build import BUSY, writing
 from cartoon_dist.data.job import first_few
 from cartoon_dist.data.manifest import (
@@ -34,6 +33,7 @@ from cartoon_dist.errors import PictureError, ShardError
 from cartoon_dist.files import alone, sha256_of
 from cartoon_dist.pixels.header import read_header
 from cartoon_dist.progress import Progress
+from cartoon_dist.shard_settings import IndexSettings
 
 PICTURES: dict[str, Domain] = {
     "photo.png": "photo",

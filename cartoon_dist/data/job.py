@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from cartoon_dist import config, nested
-from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.external import map_bytes, with_maps
 from cartoon_dist.data.manifest import (
     JOB,
@@ -33,6 +32,7 @@ from cartoon_dist.data.sample import Domain
 from cartoon_dist.data.sources import Shot, Source, find_sources
 from cartoon_dist.errors import ConfigError, ShardError
 from cartoon_dist.files import write_first
+from cartoon_dist.shard_settings import ShardSettings
 
 RUN_ONLY = frozenset({"num_workers", "max_broken"})
 """Settings that say how a job runs and leave the shards' bytes as they are."""

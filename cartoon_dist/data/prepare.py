@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cartoon_dist.config import ShardSettings
 from cartoon_dist.data.external import cut_map, read_map
 from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain, sample_key
 from cartoon_dist.data.sources import Source
@@ -21,6 +20,7 @@ from cartoon_dist.pixels.edges import smooth_edges
 from cartoon_dist.pixels.header import UPRIGHT, read_header
 from cartoon_dist.pixels.likeness import likeness
 from cartoon_dist.pixels.png import encode_png
+from cartoon_dist.shard_settings import ShardSettings
 
 FLAT, NEAR = "every tile is flat", "near-duplicate of "
 """The reasons of pictures that were left out by the settings, not because they are broken."""

@@ -11,6 +11,7 @@ from cartoon_dist.evaluate.findings import Scored
 from cartoon_dist.evaluate.markup import Html, join, tag
 
 _LABELS = "saliency_l1_"
+_CONTENT = "lpips"
 _SAME = ("step", "features", "weights_sha256", "num_generated", "num_real")
 _SAME_PROTOCOL = ("subject", "weights", "photos", "cartoons", "generator_sha256", "pixels")
 _WORDY = frozenset({"", "features", "photos", "weights", "protocol"})
@@ -22,6 +23,8 @@ _NAMES = {
     "fid_floor": "FID, real against real",
     "kid": "KID",
     "kid_all": "KID, all pairs",
+    "lpips": "LPIPS to the photo",
+    "lpips_salient": "LPIPS, salient places",
 }
 
 
@@ -51,8 +54,13 @@ def tables(scored: Sequence[Scored]) -> Html:
     """Both tables, each where it has rows: distances to the style, and how well S has learned its labels."""
     rows = _rows(scored)
     labels = [row for row in rows if all(metric.startswith(_LABELS) for metric in row.scores)]
-    distances = [row for row in rows if row not in labels]
-    return join(_distances(distances) if distances else None, _label_errors(labels) if labels else None)
+    content = [row for row in rows if all(metric.startswith(_CONTENT) for metric in row.scores)]
+    distances = [row for row in rows if row not in labels + content]
+    return join(
+        _distances(distances) if distances else None,
+        _content(content) if content else None,
+        _label_errors(labels) if labels else None,
+    )
 
 
 def _rows(scored: Sequence[Scored]) -> list[Row]:
@@ -62,7 +70,7 @@ def _rows(scored: Sequence[Scored]) -> list[Row]:
             metric = str(score.get("metric"))
             protocol = _protocol(score)
             same = [score.get(key) for key in _SAME], [protocol.get(key) for key in _SAME_PROTOCOL]
-            kind = metric if metric.startswith(_LABELS) else "distance"
+            kind = metric if metric.startswith(_LABELS) else "content" if metric.startswith(_CONTENT) else "distance"
             key = json.dumps([group.label, kind, same], sort_keys=True, default=str)
             found.setdefault(key, Row(group.label, {})).scores[metric] = score
     # A row without a step comes last; of one step the run's own come first.
@@ -93,6 +101,32 @@ def _distance_cells(row: Row, metrics: Sequence[str]) -> Iterable[Html]:
     yield _cell(drawable(row.first.get("num_generated")))
     yield _cell(drawable(row.first.get("num_real")))
     yield tag("td", _text(row.first.get("features")))
+    yield from _origin(row)
+
+
+def _content(rows: Sequence[Row]) -> Html:
+    metrics = list(dict.fromkeys(metric for row in rows for metric in row.scores))
+    return join(
+        tag("h3", "Distance of the drawings to their photos"),
+        tag(
+            "p",
+            "LPIPS: less is nearer, 0 is the photo itself. A drawing in the style that keeps its subject lies "
+            "nearer in salient places than elsewhere.",
+            class_="note",
+        ),
+        _table(
+            ["", "step", *(_NAMES.get(metric, metric) for metric in metrics), "photos", "weights", "protocol"],
+            (_content_cells(row, metrics) for row in rows),
+        ),
+    )
+
+
+def _content_cells(row: Row, metrics: Sequence[str]) -> Iterable[Html]:
+    yield tag("th", row.name(), scope="row")
+    yield _cell(row.step)
+    for metric in metrics:
+        yield _value_cell(row.scores.get(metric))
+    yield _cell(drawable(row.first.get("num_generated")))
     yield from _origin(row)
 
 

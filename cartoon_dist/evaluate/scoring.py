@@ -11,12 +11,14 @@ import torch
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.read import Shards
 from cartoon_dist.errors import ShardError
+from cartoon_dist.evaluate.content import content
 from cartoon_dist.evaluate.drawing import drawn, stored
 from cartoon_dist.evaluate.features import Extractor, features
 from cartoon_dist.evaluate.labels import constant_map, label_error
 from cartoon_dist.evaluate.scores import Score, measure_all
 from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.models.generator import Generator
+from cartoon_dist.weights import known
 
 _PACKAGES = ("cartoon-dist", "torch", "torch-fidelity", "numpy", "scipy")
 
@@ -64,7 +66,7 @@ def score(subject: Subject, settings: TrainSettings, seen_by: Extractor, *, warn
         replace(base, metric=metric, value=value, protocol={**base.protocol, **more})
         for metric, (value, more) in measured.items()
     ]
-    return scores + _label_scores(subject, settings, base)
+    return scores + _content_scores(subject, settings, base, photos) + _label_scores(subject, settings, base)
 
 
 def stores(
@@ -112,6 +114,27 @@ def _protocol(
         "resize": seen_by.resize,
         "versions": {package: version(package) for package in _PACKAGES},
     }
+
+
+def _content_scores(subject: Subject, settings: TrainSettings, base: Score, photos: Shards) -> list[Score]:
+    """How far drawings are from their photos, where `score.content` asks for it."""
+    if not settings.score.content:
+        return []
+    folder = Path(settings.weights_folder)
+    found = content(photos, subject.generator, folder, subject.device, subject.dtype, size=settings.image_size)
+    more = {"compared": "each drawing with its photo", "layer": "LPIPS's five", "resize": "none"}
+    return [
+        replace(
+            base,
+            metric=metric,
+            value=value,
+            features="lpips_vgg16",
+            weights_sha256=known("vgg16").sha256,
+            num_real=len(photos),
+            protocol={**base.protocol, **more},
+        )
+        for metric, value in found.items()
+    ]
 
 
 def _label_scores(subject: Subject, settings: TrainSettings, base: Score) -> list[Score]:

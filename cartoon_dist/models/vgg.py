@@ -68,10 +68,14 @@ class VGG(nn.Module):
 
     def forward(self, pictures: Images) -> Features:
         """Pictures in [-1, 1] -> the layer's maps, halved once for each block before it."""
+        return self.features(self.prepared(pictures))
+
+    def prepared(self, pictures: Images) -> Images:
+        """Pictures in [-1, 1] as VGG is shown them."""
         unit = (pictures + 1) / 2
         if self.preparation.reversed:
             unit = unit.flip(1)
-        return self.features((unit - self.mean) / self.deviation)
+        return (unit - self.mean) / self.deviation
 
 
 class FrozenConvolution(nn.Conv2d):

@@ -10,7 +10,6 @@ import pytest
 from shard_folders import SMALL, built, linked
 from test_build import pixels, read_plainly
 
-from cartoon_dist.config import SaliencySettings, ShardSettings
 from cartoon_dist.data.external import find_map
 from cartoon_dist.data.job import read_job
 from cartoon_dist.data.manifest import read_manifest
@@ -19,6 +18,7 @@ from cartoon_dist.data.sources import Frame, Source
 from cartoon_dist.errors import ShardError
 from cartoon_dist.pixels.crop import resize
 from cartoon_dist.pixels.decode import decode
+from cartoon_dist.shard_settings import SaliencySettings, ShardSettings
 
 
 def with_external(folder: Path, **others: object) -> ShardSettings:

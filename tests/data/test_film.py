@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from films import boxed, cartoon, moving, write_film, write_sound
 
-from cartoon_dist.config import VideoSettings
 from cartoon_dist.data.film import choose_frames, scene_starts, spread, timecode
 from cartoon_dist.data.sources import Shot
 from cartoon_dist.data.video import read_frame
 from cartoon_dist.errors import PictureError
+from cartoon_dist.shard_settings import VideoSettings
 
 
 def chosen(path: Path, **settings: float) -> tuple[Shot, ...]:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from shard_folders import built, contents, linked
 
-from cartoon_dist.config import IndexSettings
 from cartoon_dist.data.foreign import index_folder
 from cartoon_dist.data.manifest import index_path, read_index, read_manifest
 from cartoon_dist.data.mend import mend
@@ -21,6 +20,7 @@ from cartoon_dist.data.scenes import pick_test_scenes
 from cartoon_dist.data.verify import verify
 from cartoon_dist.errors import ShardError
 from cartoon_dist.pixels.png import encode_png
+from cartoon_dist.shard_settings import IndexSettings
 
 Files = dict[str, bytes]
 
