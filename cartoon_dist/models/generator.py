@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from cartoon_dist.models.blocks import ResidualBlock, Upsample, check_sides, convolution, decoder, encoder
@@ -86,5 +87,10 @@ class Joint(nn.Module):
 
     def forward(self, features: Features, seen: Features) -> Features:
         """G's maps and S's, of the same shape -> maps of that shape."""
-        joined = self.conv(torch.cat([features, seen], 1))  # n 2c y x -> n c y x
+        if torch.is_grad_enabled() and features.requires_grad:
+            # The same sum without the concatenated maps, which would be held until the backward beside their parts.
+            of_features, of_seen = self.conv.weight.split(features.shape[1], 1)
+            joined = functional.conv2d(features, of_features, self.conv.bias).add_(functional.conv2d(seen, of_seen))
+        else:
+            joined = self.conv(torch.cat([features, seen], 1))  # n 2c y x -> n c y x
         return joined if self.attention is None else self.attention(joined)

@@ -78,41 +78,42 @@ class _Winograd(torch.autograd.Function):
         ctx.save_for_backward(maps if ctx.needs_input_grad[1] else maps.new_empty(0), weight)
         ctx.reflect = reflect
         a, b = _kronecker(_A, maps), _kronecker(_B, maps)
-        kernel = _transformed_weight(weight)
+        kernel = _transformed_weight(weight).transpose(1, 2)  # 36 c c'
         padded = _padded(maps, reflect=reflect)
-        made = maps.new_empty(len(maps), len(weight), *maps.shape[2:])
-        for images, first, last in _chunks(maps):
-            products = torch.bmm(kernel, _transformed_maps(b, padded[images, :, 4 * first : 4 * last + 2]))  # 36 c' p
+        made = maps.new_empty(len(maps), *maps.shape[2:], len(weight))
+        for images, first, last in _chunks(made):
+            products = torch.bmm(_transformed_maps(b, padded[images, 4 * first : 4 * last + 2]), kernel)  # 36 p c'
             if bias is not None:
-                products[_ONES].add_(bias.unsqueeze(1))
-            tiles = _tiles(made[images, :, 4 * first : 4 * last])
+                products[_ONES].add_(bias)
+            tiles = _tiles(made[images, 4 * first : 4 * last])
             tiles.copy_((a @ products.flatten(1)).view(tiles.shape))
-        return made
+        return _channels_first(made)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         maps, weight = ctx.saved_tensors
         to_maps, to_weight, to_bias, _ = ctx.needs_input_grad
+        given = _channels_last(gradient)
         back_a = _kronecker(_A, gradient).t().contiguous()
         b = _kronecker(_B, gradient)
         back_b = b.t().contiguous()
-        n, _, height, width = gradient.shape
+        n, height, width, out_channels = given.shape
         # Two more rows and columns than the padded maps have: the last tiles' overlap falls there, as zeros.
-        of_padded = gradient.new_zeros(n, weight.shape[1], height + 4, width + 4) if to_maps else None
-        kernel = _transformed_weight(weight).transpose(1, 2) if to_maps else None
+        of_padded = gradient.new_zeros(n, height + 4, width + 4, weight.shape[1]) if to_maps else None
+        kernel = _transformed_weight(weight) if to_maps else None
         of_kernel = gradient.new_zeros(36, *weight.shape[:2]) if to_weight else None
         padded = _padded(maps, reflect=ctx.reflect) if to_weight else None
-        for images, first, last in _chunks(gradient):
-            tiles = _tiles(gradient[images, :, 4 * first : 4 * last])
-            products = (back_a @ tiles.reshape(16, -1)).view(36, len(weight), -1)  # 36 c' p
+        for images, first, last in _chunks(given):
+            tiles = _tiles(given[images, 4 * first : 4 * last])
+            products = (back_a @ tiles.reshape(16, -1)).view(36, -1, out_channels)  # 36 p c'
             if of_kernel is not None and padded is not None:
-                seen = _transformed_maps(b, padded[images, :, 4 * first : 4 * last + 2])
-                of_kernel.baddbmm_(products, seen.transpose(1, 2))
+                seen = _transformed_maps(b, padded[images, 4 * first : 4 * last + 2])
+                of_kernel.baddbmm_(products.transpose(1, 2), seen)
             if of_padded is not None and kernel is not None:
-                back = back_b @ torch.bmm(kernel, products).flatten(1)
-                _add_overlapping(of_padded, (images, slice(None), slice(4 * first, 4 * last + 4)), back)
+                back = back_b @ torch.bmm(products, kernel).flatten(1)
+                _add_overlapping(of_padded, (images, slice(4 * first, 4 * last + 4)), back)
         return (
-            _without_padding(of_padded, gradient, reflect=ctx.reflect) if of_padded is not None else None,
+            _without_padding(of_padded, reflect=ctx.reflect) if of_padded is not None else None,
             _weight_of(of_kernel, weight) if of_kernel is not None else None,
             gradient.sum((0, 2, 3)) if to_bias else None,
             None,
@@ -137,24 +138,47 @@ def _weight_of(of_kernel: Tensor, weight: Tensor) -> Tensor:
     return back.view(3, 3, *weight.shape[:2]).permute(2, 3, 0, 1).contiguous()
 
 
+def _channels_last(maps: Tensor) -> Tensor:
+    """n c y x -> n y x c, where the channels of a pixel lie together, so that tiles are gathered in long runs.
+
+    Picture by picture, as a transposed matrix, which torch copies block by block.
+    """
+    n, c, height, width = maps.shape
+    made = maps.new_empty(n, height, width, c)
+    for number in range(n):
+        made[number].view(-1, c).copy_(maps[number].reshape(c, -1).t())
+    return made
+
+
+def _channels_first(maps: Tensor) -> Tensor:
+    """n y x c -> n c y x."""
+    n, height, width, c = maps.shape
+    made = maps.new_empty(n, c, height, width)
+    for number in range(n):
+        made[number].view(c, -1).copy_(maps[number].reshape(-1, c).t())
+    return made
+
+
 def _padded(maps: Tensor, *, reflect: bool) -> Tensor:
-    return functional.pad(maps, (1, 1, 1, 1), mode="reflect" if reflect else "constant")
+    """n c y x -> n y+2 x+2 c."""
+    return _channels_last(functional.pad(maps, (1, 1, 1, 1), mode="reflect" if reflect else "constant"))
 
 
-def _without_padding(of_padded: Tensor, gradient: Tensor, *, reflect: bool) -> Tensor:
-    """The gradient of the padded maps -> that of the maps: what was reflected is added to where it came from."""
-    height, width = gradient.shape[2:]
-    inner = of_padded[:, :, 1 : height + 1, 1 : width + 1]
+def _without_padding(of_padded: Tensor, *, reflect: bool) -> Tensor:
+    """The gradient of the padded maps, n y+4 x+4 c -> that of the maps, n c y x: what was reflected is added to where
+    it came from."""
     if not reflect:
-        return inner.contiguous()
-    padded = of_padded[:, :, : height + 2, : width + 2].contiguous()
-    back: Tensor = torch.ops.aten.reflection_pad2d_backward(padded, gradient.new_empty(inner.shape), [1, 1, 1, 1])
+        return _channels_first(of_padded[:, 1:-3, 1:-3])
+    padded = _channels_first(of_padded[:, :-2, :-2])
+    inner = padded[:, :, 1:-1, 1:-1]  # asked for its shape alone
+    back: Tensor = torch.ops.aten.reflection_pad2d_backward(padded, inner, [1, 1, 1, 1])
     return back
 
 
 def _chunks(maps: Tensor) -> Iterator[tuple[slice, int, int]]:
-    """Which pictures, and from which row of tiles to which, so that about so many tiles come together."""
-    num, rows, columns = len(maps), maps.shape[2] // 4, maps.shape[3] // 4
+    """Which pictures of maps n y x c, and from which row of tiles to which, so that about so many tiles come
+    together."""
+    num, rows, columns = len(maps), maps.shape[1] // 4, maps.shape[2] // 4
     together = max(1, _CHUNK // (rows * columns))
     band = min(rows, max(1, _CHUNK // columns))
     for start in range(0, num, together):
@@ -163,23 +187,23 @@ def _chunks(maps: Tensor) -> Iterator[tuple[slice, int, int]]:
 
 
 def _tiles(maps: Tensor) -> Tensor:
-    """The maps' own memory, n c 4t 4u, as 4 4 c n t u: tile by tile."""
-    return maps.unflatten(3, (-1, 4)).unflatten(2, (-1, 4)).permute(3, 5, 1, 0, 2, 4)
+    """The maps' own memory, n 4t 4u c, as 4 4 n t u c: tile by tile."""
+    return maps.unflatten(2, (-1, 4)).unflatten(1, (-1, 4)).permute(2, 4, 0, 1, 3, 5)
 
 
 def _transformed_maps(b: Tensor, padded: Tensor) -> Tensor:
-    """B d B^T of each tile of padded maps n c 4t+2 4u+2: 36 c p."""
-    tiles = padded.unfold(2, 6, 4).unfold(3, 6, 4).permute(4, 5, 1, 0, 2, 3)  # 6 6 c n t u
-    return (b @ tiles.reshape(36, -1)).view(36, padded.shape[1], -1)
+    """B d B^T of each tile of padded maps n 4t+2 4u+2 c: 36 p c."""
+    tiles = padded.unfold(1, 6, 4).unfold(2, 6, 4).permute(4, 5, 0, 1, 2, 3)  # 6 6 n t u c
+    return (b @ tiles.reshape(36, -1)).view(36, -1, padded.shape[3])
 
 
-def _add_overlapping(of_padded: Tensor, place: tuple[slice, slice, slice], back: Tensor) -> None:
-    """Add tiles of 6x6, given as 36 x (c p), to the place of maps in which they begin every 4 pixels.
+def _add_overlapping(of_padded: Tensor, place: tuple[slice, slice], back: Tensor) -> None:
+    """Add tiles of 6x6, given as 36 x (p c), to the place of maps in which they begin every 4 pixels.
 
     Four times, as what a tile shares with its right, lower and diagonal neighbour lies among their first pixels.
     """
-    back = back.view(6, 6, *_tiles(of_padded[place][:, :, :-4, :-4]).shape[2:])
-    _tiles(of_padded[place][:, :, :-4, :-4]).add_(back[:4, :4])
-    _tiles(of_padded[place][:, :, :-4, 4:])[:, :2].add_(back[:4, 4:])
-    _tiles(of_padded[place][:, :, 4:, :-4])[:2].add_(back[4:, :4])
-    _tiles(of_padded[place][:, :, 4:, 4:])[:2, :2].add_(back[4:, 4:])
+    back = back.view(6, 6, *_tiles(of_padded[place][:, :-4, :-4]).shape[2:])
+    _tiles(of_padded[place][:, :-4, :-4]).add_(back[:4, :4])
+    _tiles(of_padded[place][:, :-4, 4:])[:, :2].add_(back[:4, 4:])
+    _tiles(of_padded[place][:, 4:, :-4])[:2].add_(back[4:, :4])
+    _tiles(of_padded[place][:, 4:, 4:])[:2, :2].add_(back[4:, 4:])
