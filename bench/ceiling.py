@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import driven
 from cartoon_dist.config import TrainSettings
-from cartoon_dist.models import narrow, winograd
+from cartoon_dist.models import own_ways
 
 _FORWARD, _BACKWARD = torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default
 REPEATS = 3
@@ -49,13 +49,8 @@ class Ceiling:
 
     def __init__(self, chosen: TrainSettings) -> None:
         step = driven.our_step(chosen)
-        kept = winograd.suits, narrow.suits
-        winograd.suits = narrow.suits = lambda *_: False
-        try:
-            with FlopCounterMode(display=False) as counter, _Calls() as calls:
-                step()
-        finally:
-            winograd.suits, narrow.suits = kept
+        with own_ways.left_out(), FlopCounterMode(display=False) as counter, _Calls() as calls:
+            step()
         self.flops, self.counts = counter.get_total_flops(), calls.counts
 
     def seconds(self) -> tuple[float, float]:

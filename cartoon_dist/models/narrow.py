@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cartoon_dist.models import own_ways
+
 _WIDEST = 4
 """Above so many outputs the plain way is as fast."""
 
 
 def suits(maps: Tensor, weight: Tensor, stride: tuple[int, ...]) -> bool:
     """Whether a convolution is faster this way; decided by shapes and places alone."""
-    return maps.is_cpu and len(weight) <= _WIDEST and weight.shape[2] > 1 and tuple(stride) == (1, 1)
+    few = len(weight) <= _WIDEST and weight.shape[2] > 1
+    return own_ways.taken() and maps.is_cpu and few and tuple(stride) == (1, 1)
 
 
 def narrow(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cartoon_dist.models import own_ways
+
 _B = (
     (4.0, 0.0, -5.0, 0.0, 1.0, 0.0),
     (0.0, -4.0, -4.0, 1.0, 1.0, 0.0),
@@ -50,7 +52,8 @@ def suits(maps: Tensor, weight: Tensor, stride: tuple[int, ...]) -> bool:
     """Whether a convolution that keeps the resolution is faster this way; decided by shapes and types alone."""
     n, _, height, width = maps.shape
     return (
-        maps.is_cpu
+        own_ways.taken()
+        and maps.is_cpu
         and maps.dtype == weight.dtype
         and maps.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")

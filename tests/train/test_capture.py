@@ -12,6 +12,7 @@ from faults import branches, depends_on_a_size, freezes_a_number, reads_back, re
 from running import ROOT, environment
 
 from cartoon_dist.errors import TrainingError
+from cartoon_dist.models import own_ways
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.replay import Replay
 from cartoon_dist.train.step import Apart, Outcome
@@ -59,6 +60,21 @@ def test_two_processes_replay_what_they_do_plain(tmp_path: Path) -> None:
     assert one["fallen_back"].startswith("process 1: ")
     assert one["fallen_back"].endswith("RuntimeError: planted")
     assert one["after_falling_back"] == []
+
+
+def test_our_own_convolutions_are_replayed_too() -> None:
+    """At this size VGG takes Winograd's, the networks' last layers the narrow ones."""
+    small = settings("cartoongan", "loss.content.layer=conv2_2")
+    plain, recorded = phases(small, PLAIN), phases(small, capture("iteration"))
+    for made in (plain, recorded):
+        for number in range(5):
+            step(made, number, given=batch(number, size=64, count=2))
+    assert differing(plain, recorded) == []
+    with own_ways.left_out():
+        other = phases(small, PLAIN)
+        for number in range(5):
+            step(other, number, given=batch(number, size=64, count=2))
+    assert differing(plain, other)
 
 
 def test_recording_trains_nothing() -> None:
