@@ -14,6 +14,7 @@ from cartoon_dist.commands.report import Refresher
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.evaluate.features import extractor
+from cartoon_dist.evaluate.folders import score_folders
 from cartoon_dist.evaluate.scores import Score, record
 from cartoon_dist.evaluate.scoring import Subject, opened, score
 from cartoon_dist.presence import together
@@ -36,7 +37,12 @@ def main(argv: Sequence[str]) -> int:
         description="Score what a run's generator draws of held-out photos against the style's cartoons: FID and KID.",
         epilog="example: python launch/fid.py runs/demo score.features=efficientnet_lite0",
     )
-    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder, or one of its checkpoints")
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        type=Path,
+        help="a run, or one of its checkpoints; with --against a folder of drawings",
+    )
     parser.add_argument(
         "settings",
         nargs="*",
@@ -48,8 +54,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--untrained", action="store_true", help="score the generator that the run began with, to compare with"
     )
+    parser.add_argument(
+        "--against", metavar="FOLDER", type=Path, help="score a folder of drawings against this folder of pictures"
+    )
+    parser.add_argument("--out", metavar="FILE.json", type=Path, help="of --against: add the scores to this file")
     arguments = parser.parse_intermixed_args(argv)
     distributed.join()
+    if arguments.against:
+        return _against(arguments.run, arguments.against, arguments.settings, arguments.out)
     try:
         score_one = score_untrained if arguments.untrained else score_run
         with together(SILENCE_SECONDS, entry.leave_at_once):
@@ -58,6 +70,22 @@ def main(argv: Sequence[str]) -> int:
         distributed.leave()
     if distributed.is_main():
         print(f"{run_folder(arguments.run).scores}: {in_words(scores)}")
+    return entry.DONE
+
+
+def _against(drawings: Path, real: Path, words: Sequence[str], out: Path | None) -> int:
+    """Score a folder against another, print each score, and keep them where that is asked for."""
+    settings = _merged(TrainSettings(run_dir=""), words)
+    try:
+        with together(SILENCE_SECONDS, entry.leave_at_once):
+            seen_by = extractor(settings.score.features, Path(settings.weights_folder), _device())
+            scores = score_folders(drawings, real, settings, seen_by, warn=lambda what: say(f"warning: {what}"))
+    finally:
+        distributed.leave()
+    if distributed.rank() == 0:
+        if out:
+            record(out, scores)
+        print(f"{drawings} against {real}: {in_words(scores)}")
     return entry.DONE
 
 

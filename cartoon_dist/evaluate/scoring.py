@@ -74,12 +74,7 @@ def stores(
 ) -> tuple[FeatureStore, FeatureStore]:
     """Where the vectors of the drawings and of the cartoons are kept, in `data.cache`."""
     root = Path(settings.data.cache) / "features"
-    seen = {
-        **{key: getattr(seen_by, key) for key in ("kind", "layer", "weights_sha256", "resize")},
-        "device": torch.cuda.get_device_name() if subject.device.type == "cuda" else subject.device.type,
-        "batch_size": settings.score.batch_size,
-        "versions": {package: version(package) for package in _PACKAGES},
-    }
+    seen = seen_from(seen_by, settings.score.batch_size)
     of_photos = {"fingerprint": photos.fingerprint(), "split": settings.score.photos, "pixels": settings.image_size}
     of_cartoons = {"fingerprint": cartoons.fingerprint(), "split": "all", "pixels": settings.image_size}
     drawn_by = {"sha256": subject.sha256, "dtype": str(subject.dtype), "upsample": settings.upsample}
@@ -87,6 +82,16 @@ def stores(
         FeatureStore(root, {"photos": of_photos, "generator": drawn_by, "seen": seen}),
         FeatureStore(root, {"cartoons": of_cartoons, "seen": seen}),
     )
+
+
+def seen_from(seen_by: Extractor, batch_size: int) -> dict[str, Any]:
+    """All that a picture's features depend on beside the picture."""
+    return {
+        **{key: getattr(seen_by, key) for key in ("kind", "layer", "weights_sha256", "resize")},
+        "device": torch.cuda.get_device_name() if seen_by.device.type == "cuda" else seen_by.device.type,
+        "batch_size": batch_size,
+        "versions": {package: version(package) for package in _PACKAGES},
+    }
 
 
 def opened(folder: str, domain: str, settings: TrainSettings) -> Shards:

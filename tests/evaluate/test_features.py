@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 import torch
@@ -16,7 +15,6 @@ import torch_fidelity
 from running import ROOT, environment
 from torch import Tensor
 from torch.utils.data import Dataset
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from cartoon_dist.errors import CartoonError, WeightsError
 from cartoon_dist.evaluate import efficientnet
@@ -52,18 +50,6 @@ class Held(Dataset[Tensor]):
 
     def __getitem__(self, number: int) -> Tensor:
         return self.pictures[number]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Inception with random weights, as a file of torch-fidelity's format."""
-    path = tmp_path_factory.mktemp("inception") / "inception.pth"
-    torch.manual_seed(0)
-    torch.save({}, path)
-    with patch.object(FeatureExtractorInceptionV3, "load_state_dict"):  # there is no way to have one without a file
-        blank = FeatureExtractorInceptionV3("inception-v3-compat", [LAYER], feature_extractor_weights_path=str(path))
-    torch.save(blank.state_dict(), path)
-    return path
 
 
 @pytest.fixture(scope="module")
