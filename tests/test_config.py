@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from cartoon_dist import nested
-from cartoon_dist.config import ShardSettings, TrainSettings, check, read, without_effect
+from cartoon_dist.config import ShardSettings, TrainSettings, check, read
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.idle import without_effect
 
 ROOT = Path(__file__).parent.parent
 ROWS = ["cartoongan", "sal", "sal_cbam", "ressal_cbam"]
