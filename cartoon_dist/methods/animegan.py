@@ -71,7 +71,9 @@ def look(pictures: Images, *, features: nn.Module, scale: float) -> Features:
 def draw(networks: Networks, batch: Batch) -> Drawing:
     """G over the photos, once an iteration: the D step takes the result detached, the G step as it is."""
     drawing: Drawing = networks["generator"](batch.photo)
-    return drawing
+    # In the photo's precision: the wrapper of a plain step widens what autocast halved, and a recorded step, which has
+    # none, must see the same numbers.
+    return Drawing(drawing.generated.to(batch.photo.dtype), None)
 
 
 def warmup(batch: Batch, drawing: Drawing, *, name: str, likeness: Likeness) -> Losses:

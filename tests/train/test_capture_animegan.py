@@ -12,8 +12,10 @@ def settings(*words: str) -> TrainSettings:
     return read(TrainSettings, [ROOT / "configs/baseline/animegan.yaml"], [*WORDS, *words], run_dir="none")
 
 
-@pytest.mark.parametrize("num_parts", [1, 2])
-@pytest.mark.parametrize(("mode", "precision"), [("generator", "bf16"), ("iteration", "fp32"), ("iteration", "bf16")])
+@pytest.mark.parametrize(
+    ("mode", "precision", "num_parts"),
+    [("generator", "fp32", 1), ("generator", "bf16", 2), ("iteration", "fp32", 2), ("iteration", "bf16", 1)],
+)
 def test_a_replayed_step_is_the_plain_one_to_the_bit(mode: str, precision: str, num_parts: int) -> None:
     small = settings(f"precision={precision}", f"accumulate={num_parts}")
     plain, recorded = phases(small, PLAIN), phases(small, capture(mode))
@@ -29,8 +31,8 @@ def test_recording_puts_the_norms_back_and_a_load_is_recorded_anew() -> None:
         for number in range(5):
             step(made, number)
     assert differing(plain, recorded) == []
-    saved = {kind: {n: t.clone() for n, t in named.items()} for kind, named in plain.state.tensors().items()}
     for made in (plain, recorded):
+        saved = {kind: {n: t.clone() for n, t in named.items()} for kind, named in made.state.tensors().items()}
         for number in range(5, 8):
             step(made, number)
         made.state.load(5, saved)
