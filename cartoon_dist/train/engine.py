@@ -38,8 +38,7 @@ class Engine:
             cpu=on_cpu,
             mixed_precision=precision if precision in ("bf16", "fp16") else "no",
             kwargs_handlers=[
-                # Buffers (spectral norms) follow from the weights, so they are the same everywhere without being sent.
-                DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False),
+                DistributedDataParallelKwargs(gradient_as_bucket_view=True),
                 # A cast weight that is kept from one step to the next would be frozen into a recorded one.
                 AutocastKwargs(cache_enabled=False),
                 # Long enough for rank 0 to draw pictures or write a checkpoint while the others wait.
