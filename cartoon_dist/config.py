@@ -70,12 +70,26 @@ class SaliencyLossSettings:
 
 
 @settings
+class AnimeGANSettings:
+    """The weights of AnimeGAN's losses (docs/baselines.md); that of its content is `loss.content.weight`."""
+
+    adversarial: NotNegative = 300.0
+    style: NotNegative = 3.0
+    colour: NotNegative = 10.0
+    # Of grey smoothed cartoons among what the discriminator refuses.
+    smoothed: NotNegative = 0.1
+    # VGG's features are multiplied by it: the weights were chosen for Caffe's, whose input reaches to 255.
+    feature_scale: Positive = 50.0
+
+
+@settings
 class LossSettings:
     """The terms of Eq 11; `log` is Eq 6, the original CartoonGAN's."""
 
     adversarial: Literal["lsgan", "log"] = "lsgan"
     content: ContentSettings = Field(default_factory=ContentSettings)
     saliency: SaliencyLossSettings = Field(default_factory=SaliencyLossSettings)
+    animegan: AnimeGANSettings = Field(default_factory=AnimeGANSettings)
 
 
 @settings
@@ -160,7 +174,7 @@ class TrainSettings:
     """All settings of a training run."""
 
     run_dir: str
-    method: Literal["cartoongan"] = "cartoongan"
+    method: Literal["cartoongan", "animegan"] = "cartoongan"
     seed: CountOrZero = 0
     image_size: Annotated[int, Field(ge=16, multiple_of=4)] = 256
     batch_size: Count = 4
@@ -221,19 +235,6 @@ def check(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     if wrong or settings is None:
         raise ConfigError("; ".join(wrong))
     return settings
-
-
-def without_effect(settings: TrainSettings) -> list[str]:
-    """Settings that differ from their defaults and change nothing in this mode."""
-    idle = []
-    model, plain_model = settings.model, ModelSettings()
-    if model.saliency != "ressal" and model.residual != plain_model.residual:
-        idle.append(f"model.residual: has no effect with model.saliency={model.saliency}")
-    if model.saliency == "none" and model.joints != plain_model.joints:
-        idle.append("model.joints: has no effect with model.saliency=none")
-    if settings.warmup.steps is not None and settings.warmup.epochs != WarmupSettings().epochs:
-        idle.append("warmup.epochs: has no effect beside warmup.steps")
-    return idle
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -14,6 +14,10 @@ def contradictions(flat: Mapping[str, Any]) -> list[str]:
         wrong.append(
             "model.attention: cbam follows the saliency network's joints, so with model.saliency=none it is none"
         )
+    if flat["method"] == "animegan" and flat["model.saliency"] != "none":
+        wrong.append(
+            "model.saliency: animegan has no saliency network: use model.saliency=none and model.attention=none"
+        )
     network, layer = flat["loss.content.network"], flat["loss.content.layer"]
     layers = [f"conv{b}_{n + 1}" for b, num in enumerate(_VGG_CONVOLUTIONS.get(network, ()), 1) for n in range(num)]
     if layers and layer not in layers:

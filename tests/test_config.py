@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from cartoon_dist import nested
-from cartoon_dist.config import TrainSettings, check, read, without_effect
+from cartoon_dist.config import TrainSettings, check, read
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.idle import without_effect
 from cartoon_dist.shard_settings import ShardSettings
 
 ROOT = Path(__file__).parent.parent
@@ -136,6 +137,50 @@ def test_settings_without_effect_are_named() -> None:
     idle = without_effect(read(TrainSettings, [], words, run_dir="runs/x"))
     assert [line.split(":")[0] for line in idle] == ["model.joints", "warmup.epochs"]
     assert without_effect(read(TrainSettings, [], [], run_dir="runs/x")) == []
+
+
+def animegan(*words: str) -> TrainSettings:
+    files = [ROOT / "configs/hayao.yaml", ROOT / "configs/baseline/animegan.yaml"]
+    return read(TrainSettings, files, words, run_dir="runs/x")
+
+
+def test_animegans_config_is_what_was_published() -> None:
+    held = animegan()
+    assert (held.method, held.batch_size, held.epochs, held.data.flip) == ("animegan", 6, 101, False)
+    assert (held.optimizer.generator, held.optimizer.discriminator, held.optimizer.betas) == (
+        8e-5,
+        1.6e-4,
+        (0.5, 0.999),
+    )
+    assert held.optimizer.milestones == ()
+    assert (held.warmup.epochs, held.warmup.loss, held.warmup.learning_rate) == (5, "content", 1e-4)
+    content, loss = held.loss.content, held.loss.animegan
+    assert (content.weight, content.decay, content.network, content.layer) == (1.5, 1, "vgg19", "conv4_4")
+    assert (loss.adversarial, loss.style, loss.colour, loss.smoothed) == (300, 3, 10, 0.1)
+    assert without_effect(held) == []
+
+
+def test_settings_of_another_method_are_named() -> None:
+    words = ["loss.adversarial=log", "upsample=resize", "loss.saliency.weight=2", "model.checkpoint_blocks=true"]
+    idle = without_effect(animegan(*words, "model.joints=detached", "model.residual=identity"))
+    assert idle == [
+        f"{path}: has no effect with method=animegan"
+        for path in (
+            "loss.adversarial",
+            "loss.saliency.weight",
+            "model.checkpoint_blocks",
+            "model.joints",
+            "model.residual",
+            "upsample",
+        )
+    ]
+    idle = without_effect(read(TrainSettings, [], ["loss.animegan.style=1"], run_dir="runs/x"))
+    assert idle == ["loss.animegan.style: has no effect with method=cartoongan"]
+
+
+def test_animegan_with_a_saliency_network_is_refused() -> None:
+    said = wrong("method=animegan", "model.attention=none")
+    assert [line.split(":")[0] for line in said] == ["model.saliency"]
 
 
 def test_differences_name_paths_and_values() -> None:

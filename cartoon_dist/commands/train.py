@@ -19,6 +19,7 @@ from cartoon_dist.data.read import Shards
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.files import alone
+from cartoon_dist.idle import without_effect
 from cartoon_dist.presence import together
 from cartoon_dist.requeue import requeue
 from cartoon_dist.runs import setup
@@ -253,7 +254,7 @@ def _announce(settings: TrainSettings, engine: Engine, schedule: Schedule, state
         say("warning: precision=bf16 on a CPU without native bf16 is many times slower than fp32")
     if settings.capture.mode != "none" and engine.device.type == "cpu":
         say("warning: capture.mode on a CPU replays steps to prove that they can be captured; it saves no time")
-    for idle in config.without_effect(settings):
+    for idle in without_effect(settings):
         say(f"warning: {idle}")
     if state.step >= schedule.total_steps:
         say(f"{settings.run_dir}: nothing is left to do")

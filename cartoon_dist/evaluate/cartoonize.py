@@ -9,7 +9,7 @@ import torch
 
 from cartoon_dist.errors import PictureError
 from cartoon_dist.evaluate.strips import Tell, draw_in_strips
-from cartoon_dist.models.generator import Drawing, Generator
+from cartoon_dist.models.generator import Drawing, DrawingNetwork
 from cartoon_dist.pixels.decode import Picture
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
 
@@ -70,7 +70,7 @@ class Cartoonist:
         return self.strips(photos, tell)
 
 
-def by_torch(generator: Generator, device: torch.device, *, megapixels: float) -> Cartoonist:
+def by_torch(generator: DrawingNetwork, device: torch.device, *, megapixels: float) -> Cartoonist:
     """A generator on a device, in float32, or in float64 where its weights are."""
     dtype = next(generator.parameters()).dtype
     dtype = dtype if dtype == torch.float64 else torch.float32

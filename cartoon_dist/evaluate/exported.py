@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from torch import nn
 
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.models.generator import Drawing, Generator
+from cartoon_dist.models.generator import Drawing, DrawingNetwork
 from cartoon_dist.runs.exported import Facts, from_strings, to_strings
 from cartoon_dist.tensors import Images
 
@@ -50,7 +50,7 @@ def load_onnx(path: Path) -> OnnxGenerator:
     return OnnxGenerator(session, facts)
 
 
-def to_onnx(generator: Generator, facts: Facts) -> bytes:
+def to_onnx(generator: DrawingNetwork, facts: Facts) -> bytes:
     """The whole content of an `.onnx` file: `photo` -> `generated`, n 3 h w float32, any n, h, w.
 
     Takes ten seconds or so: the network is traced and translated node by node.
@@ -87,7 +87,7 @@ def _forget_sources(graph: onnx.GraphProto) -> None:
 class _Draws(nn.Module):
     """The generator without its saliency map."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: DrawingNetwork) -> None:
         super().__init__()
         self.generator = generator
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cartoon_dist import distributed
 from cartoon_dist.data.read import Shards
-from cartoon_dist.models.generator import Drawing, Generator
+from cartoon_dist.models.generator import Drawing, DrawingNetwork
 from cartoon_dist.tensors import from_bytes
 
 
@@ -29,7 +29,7 @@ def constant_map(train: Shards) -> NDArray[np.uint8]:
 
 @torch.no_grad()
 def label_error(
-    shards: Shards, generator: Generator, constant: NDArray[np.uint8], device: torch.device, dtype: torch.dtype
+    shards: Shards, generator: DrawingNetwork, constant: NDArray[np.uint8], device: torch.device, dtype: torch.dtype
 ) -> LabelError:
     """The error over all photos of the shards, shared by the processes. Waits for the others."""
     mine = range(distributed.rank(), len(shards), distributed.world_size())
@@ -45,7 +45,7 @@ def label_error(
 def _errors(
     shards: Shards,
     number: int,
-    generator: Generator,
+    generator: DrawingNetwork,
     constant: NDArray[np.uint8],
     device: torch.device,
     dtype: torch.dtype,

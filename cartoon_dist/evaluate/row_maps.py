@@ -136,12 +136,12 @@ class Pooled(RowMap):
 
 
 class Reflected(RowMap):
-    """The source with a mirror at its borders: p rows and q columns more on either side, the border itself not
-    doubled."""
+    """The source with a mirror at its borders: so many rows more above and below and columns more on the left and the
+    right, the border itself not doubled."""
 
-    def __init__(self, source: RowMap, *, rows: int, columns: int) -> None:
-        super().__init__((source.channels, source.height + 2 * rows, source.width + 2 * columns), [source])
-        self._rows, self._columns = rows, columns
+    def __init__(self, source: RowMap, *, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        super().__init__((source.channels, source.height + sum(rows), source.width + sum(columns)), [source])
+        self._above, self._columns = rows[0], columns
 
     def needs(self, rows: Rows) -> list[Rows]:
         """The rows themselves and those that the mirror shows."""
@@ -155,10 +155,10 @@ class Reflected(RowMap):
         first = int(seen.min())
         if int(seen[-1]) - int(seen[0]) != len(seen) - 1:  # else they are the rows as they lie
             values = values.index_select(2, (seen - first).to(values.device))
-        return functional.pad(values, (self._columns, self._columns, 0, 0), mode="reflect")
+        return functional.pad(values, (*self._columns, 0, 0), mode="reflect")
 
     def _seen(self, rows: Rows) -> Tensor:
-        inside = (torch.arange(*rows) - self._rows).abs()
+        inside = (torch.arange(*rows) - self._above).abs()
         last = self.sources[0].height - 1
         return last - (last - inside).abs()
 
@@ -166,13 +166,16 @@ class Reflected(RowMap):
 class Convolved(RowMap):
     """A convolution, with zeros behind the borders where it pads."""
 
-    def __init__(self, source: RowMap, weight: Tensor, bias: Tensor | None, *, stride: int, padding: int) -> None:
+    def __init__(
+        self, source: RowMap, weight: Tensor, bias: Tensor | None, *, stride: int, padding: int, groups: int
+    ) -> None:
         channels, _, kernel_height, kernel_width = weight.shape
         height = (source.height + 2 * padding - kernel_height) // stride + 1
         width = (source.width + 2 * padding - kernel_width) // stride + 1
         super().__init__((channels, height, width), [source])
         self._source_height = source.height
         self._weight, self._bias, self._stride, self._padding = weight, bias, stride, padding
+        self._groups = groups
 
     def needs(self, rows: Rows) -> list[Rows]:
         """The rows under the kernel, as far as there are any."""
@@ -186,7 +189,10 @@ class Convolved(RowMap):
         above, below = max(0, -first), max(0, end - self._source_height)
         if above or below:
             values = functional.pad(values, (0, 0, above, below))
-        return functional.conv2d(values, self._weight, self._bias, stride=self._stride, padding=(0, self._padding))
+        padding = (0, self._padding)
+        return functional.conv2d(
+            values, self._weight, self._bias, stride=self._stride, padding=padding, groups=self._groups
+        )
 
     def _under(self, rows: Rows) -> Rows:
         first, end = rows
@@ -194,21 +200,43 @@ class Convolved(RowMap):
         return top, (end - 1) * self._stride - self._padding + self._weight.shape[2]
 
 
-class Doubled(RowMap):
-    """Twice as many rows and columns, by a function for which row y needs the rows y // 2 and, `ahead`, the next."""
+class Halved(RowMap):
+    """Half as many rows and columns: row y is made of the rows 2y and 2y + 1."""
 
-    def __init__(self, source: RowMap, function: Callable[[Tensor], Tensor], *, channels: int, ahead: int) -> None:
-        super().__init__((channels, 2 * source.height, 2 * source.width), [source])
-        self._source_height = source.height
-        self._function, self._ahead = function, ahead
+    def __init__(self, source: RowMap, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__((source.channels, source.height // 2, source.width // 2), [source])
+        self._function = function
 
     def needs(self, rows: Rows) -> list[Rows]:
-        """The half of the rows, and the one ahead where there is one."""
+        """Twice the rows."""
+        return [(2 * rows[0], 2 * rows[1])]
+
+    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:  # noqa: ARG002 (others need the rows)
+        """The function of them."""
+        return self._function(given[0])
+
+
+class Doubled(RowMap):
+    """Twice as many rows and columns, by a function for which row y needs the row y // 2 and so many `behind` it and
+    `ahead` of it; what stands in for them where the picture ends is the function's own."""
+
+    def __init__(
+        self, source: RowMap, function: Callable[[Tensor], Tensor], *, channels: int, behind: int, ahead: int
+    ) -> None:
+        super().__init__((channels, 2 * source.height, 2 * source.width), [source])
+        self._source_height = source.height
+        self._function, self._behind, self._ahead = function, behind, ahead
+
+    def needs(self, rows: Rows) -> list[Rows]:
+        """The half of the rows, and those around it where there are any."""
         first, end = rows
-        return [(first // 2, min(self._source_height, (end + 1) // 2 + self._ahead))]
+        return [(self._top(first), min(self._source_height, (end + 1) // 2 + self._ahead))]
 
     def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:
         """The function of them without the rows that were not asked for."""
         first, end = rows
-        skipped = first - first // 2 * 2
+        skipped = first - 2 * self._top(first)
         return self._function(given[0])[:, :, skipped : skipped + end - first]
+
+    def _top(self, first: int) -> int:
+        return max(0, first // 2 - self._behind)

@@ -17,7 +17,7 @@ from cartoon_dist.evaluate.features import Extractor, features
 from cartoon_dist.evaluate.labels import constant_map, label_error
 from cartoon_dist.evaluate.scores import Score, measure_all
 from cartoon_dist.evaluate.store import FeatureStore
-from cartoon_dist.models.generator import Generator
+from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.weights import known
 
 _PACKAGES = ("cartoon-dist", "torch", "torch-fidelity", "numpy", "scipy")
@@ -27,7 +27,7 @@ _PACKAGES = ("cartoon-dist", "torch", "torch-fidelity", "numpy", "scipy")
 class Subject:
     """What is scored: a generator on its device, and how it is named in the protocol."""
 
-    generator: Generator
+    generator: DrawingNetwork
     weights: str
     step: int
     sha256: str

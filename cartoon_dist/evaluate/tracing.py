@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cartoon_dist.evaluate.row_maps import Convolved, Doubled, Normalised, Pointwise, Pooled, Reflected, RowMap
+from cartoon_dist.evaluate.row_maps import Convolved, Doubled, Halved, Normalised, Pointwise, Pooled, Reflected, RowMap
 
 Function = Callable[..., Any]
 Arguments = Sequence[Any]
@@ -96,14 +96,14 @@ def _normalised(_function: Function, args: Arguments, kwargs: Named) -> RowMap:
 
 def _reflected(_function: Function, args: Arguments, kwargs: Named) -> RowMap:
     source, (left, right, above, below) = args
-    assert (kwargs["mode"], left, above) == ("reflect", right, below), (args[1], kwargs)
-    return Reflected(source.row_map, rows=above, columns=left)
+    assert kwargs["mode"] == "reflect", kwargs
+    return Reflected(source.row_map, rows=(above, below), columns=(left, right))
 
 
 def _convolved(_function: Function, args: Arguments, _kwargs: Named) -> RowMap:
     source, weight, bias, (stride, _), (padding, _), dilation, groups = args
-    assert (dilation, groups) == ((1, 1), 1), args[5:]
-    return Convolved(source.row_map, weight, bias, stride=stride, padding=padding)
+    assert dilation == (1, 1), dilation
+    return Convolved(source.row_map, weight, bias, stride=stride, padding=padding, groups=groups)
 
 
 def _transposed(function: Function, args: Arguments, kwargs: Named) -> RowMap:
@@ -114,17 +114,25 @@ def _transposed(function: Function, args: Arguments, kwargs: Named) -> RowMap:
     def apply(rows: Tensor) -> Tensor:
         return cast(Tensor, function(rows, weight, *rest, **kwargs))
 
-    return Doubled(source.row_map, apply, channels=weight.shape[1], ahead=1)
+    return Doubled(source.row_map, apply, channels=weight.shape[1], behind=0, ahead=1)
 
 
 def _interpolated(function: Function, args: Arguments, kwargs: Named) -> RowMap:
     [source] = args
-    assert (kwargs["mode"], kwargs["scale_factor"]) == ("nearest", 2.0), kwargs
+    assert kwargs["mode"] in ("nearest", "bilinear"), kwargs
+    assert (kwargs["scale_factor"], bool(kwargs.get("align_corners"))) == (2.0, False), kwargs
+    around = int(kwargs["mode"] == "bilinear")
 
     def apply(rows: Tensor) -> Tensor:
         return cast(Tensor, function(rows, **kwargs))
 
-    return Doubled(source.row_map, apply, channels=source.shape[1], ahead=0)
+    return Doubled(source.row_map, apply, channels=source.shape[1], behind=around, ahead=around)
+
+
+def _averaged(function: Function, args: Arguments, kwargs: Named) -> RowMap:
+    source, *rest = args
+    assert (rest, kwargs) == ([2], {}), (rest, kwargs)
+    return Halved(source.row_map, lambda rows: cast(Tensor, function(rows, *rest)))
 
 
 _BLANK = torch.empty(0)
@@ -135,8 +143,11 @@ _RULES: dict[Function, Callable[[Function, Arguments, Named], RowMap]] = {
     functional.conv_transpose2d: _transposed,
     functional.interpolate: _interpolated,
     functional.instance_norm: _normalised,
+    functional.avg_pool2d: _averaged,
     functional.relu: _pointwise,
+    functional.leaky_relu: _pointwise,
     torch.tanh: _pointwise,
+    Tensor.tanh: _pointwise,
     torch.sigmoid: _pointwise,
     Tensor.add: _pointwise,
     Tensor.mul: _pointwise,

@@ -20,6 +20,18 @@ def lsgan_discriminator(cartoon: Logits, generated: Logits, smoothed: Logits) ->
     return real + widened(generated).square().mean() + widened(smoothed).square().mean()
 
 
+def anime_discriminator(
+    cartoon: Logits, generated: Logits, grey: Logits, smoothed: Logits, *, smoothed_weight: float
+) -> Scalar:
+    """AnimeGAN's: E_a[(D(a) - 1)^2] + E_p[D(G(p))^2] + E_a[D(grey a)^2] + w E_e[D(grey e)^2].
+
+    Grey cartoons are no cartoons, so G learns to colour; of the smoothed ones the grey copy is judged.
+    """
+    real = (widened(cartoon) - 1).square().mean()
+    fake = widened(generated).square().mean() + widened(grey).square().mean()
+    return real + fake + smoothed_weight * widened(smoothed).square().mean()
+
+
 def log_generator(generated: Logits) -> Scalar:
     """G's side of Eq 6 in its non-saturating form: -E_p[log D(G(p))], with D = sigmoid(logits)."""
     return softplus(-widened(generated)).mean()

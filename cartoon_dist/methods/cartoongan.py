@@ -16,7 +16,7 @@ from cartoon_dist.losses.precision import widened
 from cartoon_dist.losses.saliency import saliency_loss
 from cartoon_dist.methods.method import Losses, Method, Networks, Term
 from cartoon_dist.models.generator import Drawing
-from cartoon_dist.tensors import Batch, Images, Logits, Scalar
+from cartoon_dist.tensors import Batch, Features, Images, Logits, Scalar
 
 Likeness = Callable[[Images, Images], Scalar]
 """How far a generated picture (first) is from its photo (second)."""
@@ -67,7 +67,7 @@ def cartoongan(
     )
 
 
-def perceptual(generated: Images, photo: Images, *, features: nn.Module) -> Scalar:
+def perceptual(generated: Images, photo: Images, *, features: Callable[[Images], Features]) -> Scalar:
     """Eq 9. The photo's features are a target: no graph is kept for them, which saves half of VGG's memory."""
     with torch.no_grad():
         target = features(photo)

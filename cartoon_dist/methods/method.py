@@ -5,7 +5,7 @@ config.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -44,6 +44,8 @@ class Method:
     draw: the generator's forward, computed once an iteration and shared by all steps.
     warmup: the generator's losses before the GAN phase.
     losses: each network's losses, given the networks, the batch, the shared drawing and the content weight (Eq 12).
+    before: what is to be done to a network once before each of its updates in the GAN phase, however many parts the
+    batch comes in; in place, as the step may be recorded.
     """
 
     networks: dict[str, nn.Module]
@@ -52,3 +54,4 @@ class Method:
     draw_warmup: Callable[[Networks, Batch], Drawing]
     warmup: Callable[[Batch, Drawing], Losses]
     losses: dict[str, Callable[[Networks, Batch, Drawing, float | Scalar], Losses]]
+    before: dict[str, Callable[[nn.Module], None]] = field(default_factory=dict)

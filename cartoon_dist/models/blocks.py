@@ -51,16 +51,20 @@ class Convolution(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Maps n c y x -> n c' y/s x/s."""
-        if not (torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad)):
-            return super().forward(input)
+        return self.convolved(input, self.weight)
+
+    def convolved(self, input: Tensor, weight: Tensor) -> Tensor:
+        """The forward with another weight of the same shape."""
+        if self.groups > 1 or not (torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)):
+            return self._conv_forward(input, weight, self.bias)
         reflect = self.padding_mode == "reflect"
-        if winograd.suits(input, self.weight, self.stride):
-            return winograd.winograd(input, self.weight, self.bias, reflect=reflect)
-        if narrow.suits(input, self.weight, self.stride):
+        if winograd.suits(input, weight, self.stride):
+            return winograd.winograd(input, weight, self.bias, reflect=reflect)
+        if narrow.suits(input, weight, self.stride):
             edges = (self.kernel_size[1] // 2,) * 2 + (self.kernel_size[0] // 2,) * 2
             padded = functional.pad(input, edges, mode="reflect" if reflect else "constant")
-            return narrow.narrow(padded, self.weight, self.bias)
-        return super().forward(input)
+            return narrow.narrow(padded, weight, self.bias)
+        return self._conv_forward(input, weight, self.bias)
 
 
 def initialise(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:

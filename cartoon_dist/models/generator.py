@@ -20,7 +20,17 @@ class Drawing(NamedTuple):
     saliency: Maps | None
 
 
-class Generator(nn.Module):
+class DrawingNetwork(nn.Module):
+    """What each method's generator is to the rest. saliency: the network that it was joined to, or None."""
+
+    saliency: SaliencyNetwork | None
+
+    def forward(self, photo: Images, *, detach_joints: bool = False) -> Drawing:
+        """The drawing of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError)."""
+        raise NotImplementedError
+
+
+class Generator(DrawingNetwork):
     """Photo -> cartoon: encoder c, 2c, 4c, residual blocks, decoder 2c, c, k7 tanh; its IN is affine.
 
     channels: c, 64 in the paper. saliency: the network that feeds the encoder and is trained along with it; it becomes

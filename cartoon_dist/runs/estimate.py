@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.methods.method import Method
 from cartoon_dist.models.blocks import num_parameters
-from cartoon_dist.models.generator import Generator
+from cartoon_dist.models.generator import DrawingNetwork, Generator
 from cartoon_dist.runs import setup
 from cartoon_dist.tensors import Batch
 
@@ -30,9 +30,10 @@ def parameter_counts(settings: TrainSettings) -> dict[str, int]:
     with torch.device("meta"):
         networks = setup.build_networks(settings)
     generator = networks["generator"]
-    assert isinstance(generator, Generator)
-    attention = sum(num_parameters(joint.get_submodule("attention")) for joint in generator.joints if joint.attention)
-    joints = num_parameters(generator.joints) - attention
+    assert isinstance(generator, DrawingNetwork)
+    merged = list(generator.joints) if isinstance(generator, Generator) else []
+    attention = sum(num_parameters(joint.get_submodule("attention")) for joint in merged if joint.attention)
+    joints = sum(map(num_parameters, merged)) - attention
     saliency = num_parameters(generator.saliency) if generator.saliency is not None else 0
     own = num_parameters(generator) - joints - attention - saliency
     counts = {"generator": own, "joints": joints, "attention": attention, "saliency": saliency}

@@ -10,8 +10,10 @@ from torch import nn
 from cartoon_dist.config import ModelSettings, TrainSettings
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.losses.pixel import pixel_loss
+from cartoon_dist.methods.animegan import Weights, animegan, look
 from cartoon_dist.methods.cartoongan import LOG, LSGAN, Likeness, cartoongan, perceptual
 from cartoon_dist.methods.method import Method
+from cartoon_dist.models.animegan import AnimeDiscriminator, AnimeGenerator
 from cartoon_dist.models.blocks import Upsample
 from cartoon_dist.models.discriminator import Discriminator
 from cartoon_dist.models.generator import Generator
@@ -46,6 +48,11 @@ def fresh_networks(settings: TrainSettings) -> dict[str, nn.Module]:
 def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
     """The trained networks by their plain names; under `torch.device("meta")` they take no memory."""
     model = settings.model
+    if settings.method == "animegan":
+        return {
+            "generator": AnimeGenerator(channels=model.channels, num_blocks=model.num_blocks),
+            "discriminator": AnimeDiscriminator(channels=model.channels),
+        }
     generator = Generator(
         channels=model.channels,
         num_blocks=model.num_blocks,
@@ -58,7 +65,9 @@ def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
 
 
 def needs_features(settings: TrainSettings) -> bool:
-    """Whether any term looks at VGG's features: without a content loss a run needs no pretrained weights."""
+    """Whether any term looks at VGG's features: without a content (or style) loss a run needs no pretrained weights."""
+    if settings.method == "animegan" and settings.loss.animegan.style > 0:
+        return True
     return settings.loss.content.weight > 0 or (settings.warmup.loss == "content" and settings.warmup.steps != 0)
 
 
@@ -73,6 +82,8 @@ def empty_features(settings: TrainSettings) -> VGG:
 
 def bind(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.Module | None) -> Method:
     """Networks and features as the config's method."""
+    if settings.method == "animegan":
+        return _animegan(settings, networks, features)
     content: Likeness | None = partial(perceptual, features=features) if features is not None else None
     likeness = {"pixel": pixel_loss, "content": content}[settings.warmup.loss] or pixel_loss
     return cartoongan(
@@ -83,6 +94,20 @@ def bind(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.M
         warmup_likeness=likeness,
         saliency_weight=settings.loss.saliency.weight,
         joints_detached=settings.model.joints == "detached",
+    )
+
+
+def _animegan(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.Module | None) -> Method:
+    loss = settings.loss.animegan
+    seen = partial(look, features=features, scale=loss.feature_scale) if features is not None else None
+    content = partial(perceptual, features=seen) if seen is not None else pixel_loss
+    compares = settings.loss.content.weight > 0 or loss.style > 0
+    return animegan(
+        networks=networks,
+        look=seen if compares else None,
+        weights=Weights(adversarial=loss.adversarial, style=loss.style, colour=loss.colour, smoothed=loss.smoothed),
+        warmup_name=settings.warmup.loss,
+        warmup_likeness=content if settings.warmup.loss == "content" else pixel_loss,
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from cartoon_dist.config import TrainSettings, check
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.files import sha256_of
-from cartoon_dist.models.generator import Generator
+from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.runs import checkpoint, exported, setup
 from cartoon_dist.runs.layout import RunFolder
 
@@ -26,7 +26,7 @@ class Trained:
     weights: whether these are the running average or the raw ones; sha256: of the file that held them.
     """
 
-    generator: Generator
+    generator: DrawingNetwork
     settings: TrainSettings
     weights: Literal["ema", "raw"]
     step: int
@@ -116,10 +116,10 @@ def _from_export(file: Path) -> Trained:
     )
 
 
-def _filled(settings: TrainSettings, tensors: Mapping[str, Tensor], file: Path) -> Generator:
+def _filled(settings: TrainSettings, tensors: Mapping[str, Tensor], file: Path) -> DrawingNetwork:
     """The config's generator with these weights, in their precision."""
     generator = setup.build_networks(settings)["generator"]
-    assert isinstance(generator, Generator)
+    assert isinstance(generator, DrawingNetwork)
     dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
     try:
         generator.to(dtypes.pop() if len(dtypes) == 1 else torch.float32).load_state_dict(tensors)

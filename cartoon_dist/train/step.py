@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cartoon_dist.methods.method import Losses, Method, Networks
 from cartoon_dist.models.generator import Drawing
@@ -62,17 +62,26 @@ def iterate(
     outcome = Outcome({}, {})
     for name in method.order:
         losses = partial(_losses, method=method, name=name, content_weight=content_weight)
-        update = partial(learn, engine, name, losses)
+        update = partial(learn, engine, name, losses, before=method.before.get(name))
         learned = at_once(update, drawn) if name == "generator" else apart(update, drawn)
         weights = learned.weights if name == "generator" else outcome.weights
         outcome = Outcome(outcome.figures | learned.figures, weights)
     return outcome
 
 
-def learn(engine: Engine, name: str, losses: Callable[..., Losses], parts: Sequence[tuple[Any, ...]]) -> Outcome:
+def learn(
+    engine: Engine,
+    name: str,
+    losses: Callable[..., Losses],
+    parts: Sequence[tuple[Any, ...]],
+    *,
+    before: Callable[[nn.Module], None] | None = None,
+) -> Outcome:
     """One update of a network from its losses of each part of the batch: their mean is minimised, their figures'
-    means are told."""
+    means are told. before: what the method does to the network first."""
     told: list[dict[str, Tensor]] = []
+    if before is not None:
+        before(engine.state.networks[name])
     for number, part in enumerate(parts, start=1):
         last = number == len(parts)
         with engine.training(name, last=last) as networks:

@@ -12,13 +12,14 @@ from cartoon_dist.config import TrainSettings, read
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.evaluate.export import compare, export, opened
 from cartoon_dist.evaluate.exported import load_onnx, to_onnx
-from cartoon_dist.models.generator import Generator
+from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.runs import setup
 from cartoon_dist.runs.exported import Facts
 from cartoon_dist.runs.trained import Trained
 from cartoon_dist.tensors import from_bytes
 
 VARIANTS = [[], ["upsample=resize", "model.attention=none", "model.saliency=sal"], ["model.residual=identity"]]
+VARIANTS.append(["method=animegan", "model.saliency=none", "model.attention=none"])
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def made(*words: str) -> Trained:
     small = ["model.channels=4", "model.num_blocks=1", *words]
     settings = read(TrainSettings, [], small, run_dir="runs/a")
     generator = setup.build_networks(settings)["generator"]
-    assert isinstance(generator, Generator)
+    assert isinstance(generator, DrawingNetwork)
     shaken = torch.Generator().manual_seed(0)
     for parameter in generator.parameters():
         parameter.data.add_(torch.randn(parameter.shape, generator=shaken) * 0.1)

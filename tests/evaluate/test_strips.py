@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cartoon_dist.evaluate.row_maps import Moments
 from cartoon_dist.evaluate.strips import draw_in_strips
+from cartoon_dist.models.animegan import AnimeGenerator
 from cartoon_dist.models.blocks import Upsample
 from cartoon_dist.models.generator import Drawing, Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
@@ -61,6 +62,19 @@ def test_every_wiring_equals_its_forward(wiring: Wiring | None, *, attention: bo
 def test_all_heights_of_picture_and_strip(height: int, width: int, rows: int) -> None:
     made = generator("identity", attention=True)
     drawing: Drawing = made(photo(height, width))
+    assert torch.allclose(draw_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-12)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (44, 20), (60, 12)])
+@pytest.mark.parametrize("rows", [1, 3, 5, 16, 1000])
+def test_animegans_generator(height: int, width: int, rows: int) -> None:
+    """Depthwise convolutions, mirrors on one side, bilinear halves and doubles."""
+    torch.manual_seed(1)
+    made = AnimeGenerator(channels=4, num_blocks=2).double().eval().requires_grad_(requires_grad=False)
+    for parameter in made.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    drawing: Drawing = made(photo(height, width))
+    assert drawing.generated.std() > 0.05
     assert torch.allclose(draw_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-12)
 
 

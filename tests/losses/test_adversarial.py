@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from cartoon_dist.losses.adversarial import log_discriminator, log_generator, lsgan_discriminator, lsgan_generator
+from cartoon_dist.losses.adversarial import (
+    anime_discriminator,
+    log_discriminator,
+    log_generator,
+    lsgan_discriminator,
+    lsgan_generator,
+)
 
 
 def logits(*values: float) -> Tensor:
@@ -34,6 +40,17 @@ def test_each_term_of_equation_8_weighs_one() -> None:
     assert float(lsgan_discriminator(nought, nought, nought)) == 1.0
     assert float(lsgan_discriminator(one, one, nought)) == 1.0
     assert float(lsgan_discriminator(one, nought, one)) == 1.0
+
+
+def test_animegans_discriminator() -> None:
+    grey = logits(3, 1)
+    # (0 + 4) / 2 + (0 + 4) / 2 + (9 + 1) / 2 + 0.1 * (1 + 0.25) / 2
+    loss = anime_discriminator(CARTOON, GENERATED, grey, SMOOTHED, smoothed_weight=0.1)
+    assert float(loss) == pytest.approx(2 + 2 + 5 + 0.0625)
+    nought, one = logits(0, 0), logits(1, 1)
+    each = [anime_discriminator(one, *kinds, smoothed_weight=0.1) for kinds in
+            ((one, nought, nought), (nought, one, nought), (nought, nought, one))]  # fmt: skip
+    assert [float(loss) for loss in each] == pytest.approx([1, 1, 0.1])
 
 
 def probability(logit: float) -> float:

@@ -38,6 +38,20 @@ def test_features_are_needed_only_where_a_loss_looks_at_them() -> None:
     assert not setup.needs_features(settings("loss.content.weight=0", "warmup.steps=0"))
 
 
+ANIMEGAN = ("method=animegan", "model.saliency=none", "model.attention=none", "loss.content.weight=0")
+
+
+def test_animegan_looks_at_features_for_its_style_too() -> None:
+    assert setup.needs_features(settings(*ANIMEGAN, "warmup.loss=pixel"))
+    assert not setup.needs_features(settings(*ANIMEGAN, "warmup.loss=pixel", "loss.animegan.style=0"))
+    with torch.device("meta"):
+        for style, compares in ((0, False), (3, True)):
+            given = small(*ANIMEGAN, f"loss.animegan.style={style}")
+            built = setup.bind(given, setup.build_networks(given), nn.Conv2d(3, 1, 1))
+            assert built.warmup.keywords["name"] == "content"  # type: ignore[attr-defined]
+            assert (built.losses["generator"].keywords["look"] is not None) is compares  # type: ignore[attr-defined]
+
+
 def test_a_warm_up_by_content_has_no_content_loss_after_it_at_weight_0() -> None:
     with torch.device("meta"):
         built = setup.bind(small("loss.content.weight=0"), setup.build_networks(small()), nn.Conv2d(3, 1, 1))
@@ -51,6 +65,7 @@ def test_a_warm_up_by_content_has_no_content_loss_after_it_at_weight_0() -> None
         ([], {"generator": 11_129_667, "joints": 172_480, "attention": 11_522, "saliency": 1_751_169}),
         (["model.saliency=sal", "model.attention=none"], {"joints": 172_480, "attention": 0, "saliency": 1_672_641}),
         (["model.saliency=none", "model.attention=none"], {"generator": 11_129_667, "joints": 0, "saliency": 0}),
+        (list(ANIMEGAN), {"generator": 3_956_096, "joints": 0, "saliency": 0, "discriminator": 1_128_800}),
         (["upsample=resize"], {"generator": 11_129_667, "discriminator": 1_128_385}),
     ],
 )

@@ -1,0 +1,37 @@
+"""Colours: those of a photo, which an AnimeGAN drawing keeps, and pictures without any."""
+
+from torch.nn.functional import huber_loss
+
+from cartoon_dist.losses.precision import widened
+from cartoon_dist.tensors import Images, Maps, Scalar
+
+
+def grey(pictures: Images) -> Images:
+    """0.299 R + 0.587 G + 0.114 B in all three channels, in [-1, 1] as the pictures are.
+
+    OpenCV's `cvtColor` rounds the same sum to whole bytes, so it differs by up to half a grey level (0.004 here).
+    """
+    return _luma(pictures).expand(-1, 3, -1, -1)
+
+
+def colour_loss(generated: Images, photo: Images) -> Scalar:
+    """mean |dY| + Huber(dU) + Huber(dV) between both pictures' Y, U, V in [0, 1] (BT.601), Huber's delta 1."""
+    ours, theirs = yuv(generated), yuv(photo)
+    luma = (ours[0] - theirs[0]).abs().mean()
+    return luma + huber_loss(ours[1], theirs[1]) + huber_loss(ours[2], theirs[2])
+
+
+def yuv(pictures: Images) -> tuple[Maps, Maps, Maps]:
+    """Y in [0, 1], U in [-0.436, 0.436] and V in [-0.615, 0.615] of pictures in [-1, 1]; at least in float32."""
+    unit = (widened(pictures) + 1) / 2
+    red, green, blue = unit.split(1, dim=1)
+    return (
+        _luma(unit),
+        -0.14714119 * red - 0.28886916 * green + 0.43601035 * blue,
+        0.61497538 * red - 0.51496512 * green - 0.10001026 * blue,
+    )
+
+
+def _luma(pictures: Images) -> Maps:
+    red, green, blue = pictures.split(1, dim=1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue

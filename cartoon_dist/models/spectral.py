@@ -1,0 +1,54 @@
+"""Convolutions whose weight is divided by its largest singular value (Miyato et al., ICLR 2018)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from cartoon_dist.models.blocks import Convolution
+
+_FIRST_ITERATIONS = 15
+"""Of the power method on fresh weights, as in torch's own: with one a step, the first steps' norms would be far off."""
+
+
+class SpectralConvolution(Convolution):
+    """Convolves with W / sigma(W), where W is the weight as a matrix c' x (c k k) and sigma = u^T W v.
+
+    u and v follow W's first singular vectors by the power method, a step of it at each `iterate`; a forward reads them
+    and changes nothing, so whoever judges by this network (G's step, the parts of a batch) leaves no trace in it. They
+    are buffers that keep their place in memory: checkpoints hold them and a recorded step finds them. They depend on
+    the seed and on the weights alone, so they are the same on all processes.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        matrix = self.weight.detach().flatten(1)
+        self.u = nn.Buffer(normalize(torch.randn_like(matrix[:, 0]), dim=0))
+        self.v = nn.Buffer(normalize(torch.randn_like(matrix[0]), dim=0))
+        self.settle()
+
+    def settle(self) -> None:
+        """Follow a weight that was set anew."""
+        for _ in range(_FIRST_ITERATIONS):
+            self.iterate()
+
+    @torch.no_grad()
+    def iterate(self) -> None:
+        """One step of the power method: u = W v / |W v|, v = W^T u / |W^T u|."""
+        matrix = self.weight.flatten(1)
+        self.u.copy_(normalize(torch.mv(matrix, self.v), dim=0))
+        self.v.copy_(normalize(torch.mv(matrix.T, self.u), dim=0))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Maps n c y x -> n c' y/s x/s."""
+        # As a sum: autocast would make a matrix product of it half precision.
+        sigma = (self.u[:, None] * self.weight.flatten(1) * self.v).sum()
+        return self.convolved(input, self.weight / sigma)
+
+
+def follow(network: nn.Module) -> None:
+    """`iterate` each spectral convolution of the network: once before each update of its weights."""
+    for module in network.modules():
+        if isinstance(module, SpectralConvolution):
+            module.iterate()
