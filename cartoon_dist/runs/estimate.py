@@ -117,8 +117,7 @@ def _kept_bytes(method: Method, size: int) -> int:
 def _checkpointed_bytes(generator: nn.Module, size: int) -> int:
     """What a checkpointed block's hooks hide from the count: each block's input, and all that one block keeps while it
     runs once more."""
-    assert isinstance(generator, Generator)
-    if not generator.checkpoint_blocks or not generator.blocks:
+    if not isinstance(generator, Generator) or not generator.checkpoint_blocks or not generator.blocks:
         return 0
     channels = generator.encoder[-1].get_submodule("conv").out_channels
     features = torch.empty(1, int(str(channels)), size // 4, size // 4, device="meta", requires_grad=True)

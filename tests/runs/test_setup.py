@@ -52,6 +52,13 @@ def test_animegan_looks_at_features_for_its_style_too() -> None:
             assert (built.losses["generator"].keywords["look"] is not None) is compares  # type: ignore[attr-defined]
 
 
+def test_animegans_memory_is_estimated() -> None:
+    held = memory_bytes(small(*ANIMEGAN, "batch_size=4"), world_size=1)
+    counts = parameter_counts(small(*ANIMEGAN))
+    assert held["weights"] == 4 * (5 * counts["generator"] + 4 * counts["discriminator"])
+    assert held["activations"] == 2 * memory_bytes(small(*ANIMEGAN, "batch_size=4"), world_size=2)["activations"]
+
+
 def test_a_warm_up_by_content_has_no_content_loss_after_it_at_weight_0() -> None:
     with torch.device("meta"):
         built = setup.bind(small("loss.content.weight=0"), setup.build_networks(small()), nn.Conv2d(3, 1, 1))
