@@ -11,9 +11,9 @@ def keep_freed_memory() -> bool:
     """Let what is freed be used again instead of going back to the system; whether there was anything to set.
 
     glibc gives each large block back at once, and takes it anew, page by page and filled with zeros, for the next
-    tensor of that size: at 256 px that is 8 to 14 % of a step's processor time. From here on blocks come out of the heap,
-    which keeps them. The process's peak grows by up to 15 % (docs/performance.md), as a heap has gaps. For good, and
-    only on glibc.
+    tensor of that size: at 256 px that is 8 to 14 % of a step's processor time. From here on blocks come out of the
+    heap, which keeps them. The process's peak grows by up to 15 % (docs/performance.md), as a heap has gaps. For good,
+    and only on glibc.
     """
     if not sys.platform.startswith("linux"):
         return False
