@@ -1,0 +1,156 @@
+"""`launch/table.py`: every row of the paper's tables trained and scored the same way, then both tables."""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cartoon_dist.commands import entry
+from cartoon_dist.commands.train import read_settings
+from cartoon_dist.config import TrainSettings
+from cartoon_dist.data.manifest import MANIFEST
+from cartoon_dist.errors import ConfigError, TrainingError
+from cartoon_dist.evaluate.paper_rows import collect, write
+from cartoon_dist.evaluate.paper_tables import ROWS, Row
+from cartoon_dist.train.log import say
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARDS = "shards."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be in the tables. shared: config files and settings that all rows get alike."""
+
+    out: Path
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    shared: tuple[str, ...]
+    folders: tuple[str, str]
+
+    def run_dir(self, row: Row, seed: int) -> Path:
+        """The run of a row with a seed."""
+        return self.out / "runs" / f"{row.key}-seed{seed}"
+
+    def words(self, row: Row, seed: int) -> list[str]:
+        """What launch/train.py is given: the shared files, the row's, then the shared settings."""
+        files = [word for word in self.shared if "=" not in word]
+        settings = [word for word in self.shared if "=" in word]
+        folders = [
+            f"data.{domain}={folder}" for domain, folder in zip(("photos", "cartoons"), self.folders, strict=True)
+        ]
+        own = [f"seed={seed}", f"run_dir={self.run_dir(row, seed)}", "score_at_end=true", "score.weights=raw"]
+        return [*files, str(ROOT / "configs" / f"{row.config}.yaml"), *settings, *folders, *own]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Train what is not trained yet, score it, and write tables.md and tables.html; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="launch/table.py",
+        description="Both tables of the paper for your photos and a style's cartoons. Run it again to go on.",
+        epilog="example: python launch/table.py photos/ frames/ runs/tables configs/hayao.yaml --seeds 3",
+    )
+    parser.add_argument("photos", metavar="PHOTOS", help="a folder of photos, or their shards")
+    parser.add_argument("cartoons", metavar="CARTOONS", help="a folder of the style's cartoons, or their shards")
+    parser.add_argument("out", metavar="OUT", type=Path, help="where all of it goes")
+    parser.add_argument(
+        "shared", nargs="*", metavar="CONFIG.yaml | key=value",
+        help="of all rows alike, as launch/train.py takes them; shards.KEY=VALUE is for the shard job",
+    )  # fmt: skip
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="train each row with seeds 0 to N-1 (1)")
+    parser.add_argument("--rows", metavar="ROW,...", help=f"only these: {','.join(row.key for row in ROWS)}")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="train and score on N processes here (1)")
+    parser.add_argument(
+        "--jobs", metavar="'nodes=N gpus_per_node=G ...'",
+        help="hand each run to Slurm by launch/submit.py and write the tables of what is done",
+    )  # fmt: skip
+    arguments = parser.parse_intermixed_args(argv)
+    plan = _planned(arguments)
+    for seed in plan.seeds:
+        for row in plan.rows:
+            read_settings(plan.words(row, seed))  # mistakes of any row before the first is trained
+    for seed in plan.seeds:
+        for row in plan.rows:
+            _train(plan, row, seed, processes=arguments.processes, jobs=arguments.jobs)
+    runs = [(row, seed, plan.run_dir(row, seed)) for row in plan.rows for seed in plan.seeds]
+    print("\n".join(map(str, write(plan.out, collect(runs), runs, shlex.join(["launch/table.py", *argv])))))
+    return entry.DONE
+
+
+def _planned(arguments: argparse.Namespace) -> Plan:
+    known = {row.key: row for row in ROWS}
+    asked = arguments.rows.split(",") if arguments.rows else list(known)
+    unknown = [key for key in asked if key not in known]
+    if unknown or arguments.seeds < 1:
+        raise ConfigError(
+            f"--rows: there is no row {', '.join(unknown)}; there are {', '.join(known)}"
+            if unknown
+            else "--seeds: give at least 1"
+        )
+    cut = [word.removeprefix(SHARDS) for word in arguments.shared if word.startswith(SHARDS)]
+    shared = [word for word in arguments.shared if not word.startswith(SHARDS)]
+    for word in shared:
+        if "=" in word and word.partition("=")[0] in ("run_dir", "seed", "method", "data.photos", "data.cartoons"):
+            raise ConfigError(f"{word.partition('=')[0]}: is what the table chooses; leave it out")
+    # Without a config file the defaults are the paper's; launch/train.py wants at least one, and the row's is one.
+    size = _settings(shared).image_size
+    folders = (
+        _shards("photos", arguments.photos, arguments.out, cut, size),
+        _shards("cartoons", arguments.cartoons, arguments.out, cut, size),
+    )
+    return Plan(
+        out=arguments.out,
+        rows=tuple(row for row in ROWS if row.key in asked),
+        seeds=tuple(range(arguments.seeds)),
+        shared=tuple(shared),
+        folders=folders,
+    )
+
+
+def _settings(shared: Sequence[str]) -> TrainSettings:
+    return read_settings([*shared, str(ROOT / "configs" / f"{ROWS[-1].config}.yaml")])
+
+
+def _shards(domain: str, given: str, out: Path, cut: Sequence[str], size: int) -> str:
+    """The shards: those given, or the pictures' own, built."""
+    if "://" in given or (Path(given) / MANIFEST).exists():
+        return given
+    folder = out / "shards" / domain
+    _type(f"shards/{domain}.py", Path(given).absolute(), folder.absolute(), f"image_size={size}", *cut)
+    return str(folder)
+
+
+def _train(plan: Plan, row: Row, seed: int, *, processes: int, jobs: str | None) -> None:
+    words = plan.words(row, seed)
+    if jobs:
+        _type("launch/submit.py", "train", *words, *shlex.split(jobs))
+        return
+    launcher: list[str] = []
+    if processes > 1:
+        config = (
+            str(ROOT / "configs/accelerate/cpu.yaml") if not _has_gpu() else str(ROOT / "configs/accelerate/ddp.yaml")
+        )
+        launcher = ["-m", "accelerate.commands.launch", "--config_file", config, "--main_process_port", "0"]
+        launcher += ["--num_processes", str(processes)]
+    _type(*launcher, str(ROOT / "launch/train.py"), *words)
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _type(*words: str | Path) -> None:
+    """Run a command of this project as a user would; TrainingError when it fails."""
+    command = [str(ROOT / word) if str(word).startswith(("shards/", "launch/")) else str(word) for word in words]
+    say(f"\n$ {shlex.join(['python', *map(str, words)])}")
+    status = subprocess.run([sys.executable, *command], check=False).returncode
+    if status:
+        raise TrainingError(
+            f"the tables are not done: {shlex.join(map(str, words))} ended with status {status}; its own words stand "
+            "above, and the same command goes on"
+        )

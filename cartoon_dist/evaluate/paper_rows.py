@@ -1,0 +1,140 @@
+"""From the runs of the tables' rows to tables.md, tables.html and the grid of drawings."""
+
+import base64
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import yaml
+from torch.utils.flop_counter import FlopCounterMode
+
+from cartoon_dist.config import TrainSettings, check
+from cartoon_dist.data.read import Shards
+from cartoon_dist.evaluate import scores
+from cartoon_dist.evaluate.drawing import drawn, stored
+from cartoon_dist.evaluate.findings import records
+from cartoon_dist.evaluate.paper_tables import Result, Row, html, markdown
+from cartoon_dist.files import write_whole
+from cartoon_dist.models.blocks import num_parameters
+from cartoon_dist.pixels.sheet import Strip, contact_sheet
+from cartoon_dist.runs import setup, trained
+from cartoon_dist.runs.layout import RunFolder
+
+NUM_PHOTOS = 6
+"""How many held-out photos the grid shows."""
+Runs = Sequence[tuple[Row, int, Path]]
+"""Rows with their seeds and run folders."""
+
+
+def collect(runs: Runs) -> list[Result]:
+    """The results of the runs that are scored; a run that is not trained to its end has none yet."""
+    found = (_result(row, seed, RunFolder(folder)) for row, seed, folder in runs)
+    return [result for result in found if result is not None]
+
+
+def write(out: Path, results: Sequence[Result], runs: Runs, command: str) -> list[Path]:
+    """tables.md, tables.html and, where there is something to draw with, grid.png; their paths."""
+    facts = _facts(results, command)
+    paths = [out / "tables.md", out / "tables.html"]
+    write_whole(paths[0], markdown(results, facts))
+    pixels = grid([(row, folder) for row, seed, folder in runs if (row.key, seed) in _drawable(results)])
+    address = ""
+    if pixels is not None:
+        _, content = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        paths.append(out / "grid.png")
+        write_whole(paths[-1], content.tobytes())
+        address = f"data:image/png;base64,{base64.b64encode(content.tobytes()).decode()}"
+    style = files("cartoon_dist.evaluate").joinpath("report.css").read_text(encoding="utf-8")
+    write_whole(paths[1], html(results, facts, grid=address, style=style))
+    return paths
+
+
+def grid(rows: Sequence[tuple[Row, Path]]) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+    """The same photos, a column a method: photo, then what each run's raw weights draw. RGB (h, w, 3)."""
+    if not rows:
+        return None
+    settings = _settings(RunFolder(rows[0][1]))
+    photos = Shards(folder=Path(settings.data.photos), domain="photo", split=settings.score.photos)
+    pictures, numbers = stored(photos, size=settings.image_size), range(min(NUM_PHOTOS, len(photos)))
+    columns = [("photo", pictures(numbers))]
+    for row, folder in rows:
+        held = trained.load(folder, weights="raw")
+        dtype = next(held.generator.parameters()).dtype
+        columns.append((row.name, drawn(pictures, held.generator, torch.device("cpu"), dtype)(numbers)))
+    strips = [Strip([column[number].permute(1, 2, 0).numpy()], name) for number in numbers for name, column in columns]
+    return contact_sheet(strips, side=max(128, settings.image_size), columns=len(columns))
+
+
+def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
+    if not run.config.exists() or not run.scores.exists():
+        return None
+    settings = _settings(run)
+    held = [score for score in scores.read(run.scores) if score["protocol"].get("weights") == "raw"]
+    last = max((score["step"] for score in held), default=0)
+    made = [score for score in held if score["step"] == last and not score["metric"].startswith("saliency")]
+    if not made or not last:
+        return None
+    told = records(run.metrics.read_text(encoding="utf-8")).rows
+    before, seconds = 0, 0.0
+    for record in told:
+        seconds += (record["images"] - before) / record["images_per_second"]
+        before = record["images"]
+    return Result(
+        row=row,
+        seed=seed,
+        scores={score["metric"]: score["value"] for score in made},
+        errors={score["metric"]: e for score in made if (e := score["protocol"].get("standard_error")) is not None},
+        images=before,
+        seconds=seconds,
+        parameters=_parameters(settings),
+        gmac=_gmac(settings),
+    )
+
+
+def _drawable(results: Sequence[Result]) -> set[tuple[str, int]]:
+    """The first seed of each row that has a result."""
+    first: dict[str, int] = {}
+    for result in results:
+        first.setdefault(result.row.key, result.seed)
+    return set(first.items())
+
+
+def _facts(results: Sequence[Result], command: str) -> list[str]:
+    if not results:
+        return [f"`{command}`", "Nothing is trained to its end yet."]
+    seen = {result.row.name: f"{result.images:,}" for result in results}
+    unequal = ", ".join(f"{name} {images}" for name, images in seen.items()) if len(set(seen.values())) > 1 else ""
+    return [
+        *(
+            [f"**Not alike: the rows saw different numbers of images** ({unequal}); give all batch_size and max_steps."]
+            if unequal
+            else []
+        ),
+        f"`{command}`",
+        "FIDs of the paper are of its own data and counts; compare orders and gaps, not values. All rows here: the "
+        "same pictures, order, batch, budget and settings but for what the row names; raw weights draw the held-out "
+        "photos, scored against all cartoons of the style. A mean stands with its deviation over the seeds.",
+    ]
+
+
+def _settings(run: RunFolder) -> TrainSettings:
+    return check(TrainSettings, yaml.safe_load(run.config.read_text(encoding="utf-8")))
+
+
+def _parameters(settings: TrainSettings) -> int:
+    with torch.device("meta"):
+        return num_parameters(setup.build_networks(settings)["generator"])
+
+
+def _gmac(settings: TrainSettings) -> float:
+    """Multiplications of a drawing at the run's size, in 10^9; S's where there is one."""
+    with torch.device("meta"):
+        generator = setup.build_networks(settings)["generator"]
+        photo = torch.empty(1, 3, settings.image_size, settings.image_size)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        generator(photo)
+    return counter.get_total_flops() / 2e9

@@ -1,0 +1,58 @@
+"""Both tables by one command on the smallest training there is."""
+
+from pathlib import Path
+
+import cv2
+import pytest
+from running import ROOT, script
+
+from cartoon_dist.commands import table
+from cartoon_dist.errors import ConfigError
+from cartoon_dist.evaluate.paper_tables import ROWS
+
+
+def words(shards: Path, out: Path, *more: str) -> list[str]:
+    shared = [str(ROOT / "tests/tiny.yaml"), "score.features=efficientnet_lite0", f"weights_folder={ROOT / 'weights'}"]
+    shared += [f"data.cache={out / 'cache'}", "loss.content.layer=conv1_1", "batch_size=4", "max_steps=3"]
+    return [str(shards / "photos"), str(shards / "cartoons"), str(out), *shared, *more]
+
+
+def test_both_tables_from_one_command(shards: Path, tmp_path: Path) -> None:
+    done = script("launch/table.py", *words(shards, tmp_path, "--seeds", "1"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-3:] == [str(tmp_path / name) for name in ("tables.md", "tables.html", "grid.png")]
+    text = (tmp_path / "tables.md").read_text()
+    for row in ROWS:
+        [*_, line] = [line for line in text.splitlines() if line.startswith(f"| {row.name} |")]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert float(cells[3].split(" ")[0]) > 0
+        assert cells[4] == "0"
+    assert "not trained yet" not in text
+    assert "Not alike" not in text
+    # A photo a row, a column a method and the photo itself; each at least 128 pixels wide.
+    grid = cv2.imread(str(tmp_path / "grid.png"))
+    assert (len(ROWS) + 1) * 128 < grid.shape[1] < (len(ROWS) + 2) * 140
+    assert "<img" in (tmp_path / "tables.html").read_text()
+    # What is trained is not trained again.
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/step-*/manifest.json")}
+    again = script("launch/table.py", *words(shards, tmp_path, "--rows", "sal", "--seeds", "1"))
+    assert again.returncode == 0, again.stderr
+    assert "nothing is left to do" in again.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/step-*/manifest.json")}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--rows", "sal,mine"), "there is no row mine"),
+        (("--seeds", "0"), "at least 1"),
+        (("seed=3",), "seed: is what the table chooses"),
+        (("model.channels=odd",), "model.channels"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_trained(
+    shards: Path, tmp_path: Path, more: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        table.main(words(shards, tmp_path, *more))
+    assert not (tmp_path / "runs").exists()
