@@ -15,7 +15,7 @@ from cartoon_dist.models.discriminator import SLOPE
 from cartoon_dist.models.generator import Drawing, DrawingNetwork
 from cartoon_dist.models.guided import guided_filter
 from cartoon_dist.models.spectral import SpectralConvolution
-from cartoon_dist.tensors import Features, Images, Logits
+from cartoon_dist.tensors import Features, Images, Logits, Maps
 
 TRAINING_EPSILON = 1e-2
 """Of the guided filter after the U-net; the authors draw with 5e-3 afterwards."""
@@ -73,6 +73,19 @@ class WhiteboxDiscriminator(nn.Module):
     def forward(self, pictures: Float[Tensor, "n c h w"]) -> Logits:
         """Maps n c h w -> n 1 h/8 w/8 logits, rounded up."""
         return self.layers(pictures)
+
+
+class WhiteboxJudges(nn.Module):
+    """Both discriminators as one network: Adam, which looks at each weight alone, trains them as two would."""
+
+    def __init__(self, *, channels: int) -> None:
+        super().__init__()
+        self.surface = WhiteboxDiscriminator(in_channels=3, channels=channels)
+        self.texture = WhiteboxDiscriminator(in_channels=1, channels=channels)
+
+    def forward(self, surfaces: Images, textures: Maps) -> tuple[Logits, Logits]:
+        """What each says of its view of the same pictures."""
+        return self.surface(surfaces), self.texture(textures)
 
 
 class PlainResidual(nn.Module):
