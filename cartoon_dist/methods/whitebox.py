@@ -3,6 +3,7 @@
 G is judged by its surface and by its texture, keeps to the superpixels of its own drawing, and to the photo.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from cartoon_dist.losses.adversarial import lsgan_generator
 from cartoon_dist.losses.precision import widened
-from cartoon_dist.losses.whitebox import feature_distance, lsgan_halved, texture, total_variation
+from cartoon_dist.losses.whitebox import channel_weights, feature_distance, lsgan_halved, texture, total_variation
 from cartoon_dist.methods.animegan import Look
 from cartoon_dist.methods.cartoongan import Likeness
 from cartoon_dist.methods.method import Losses, Method, Networks, Term
@@ -23,8 +24,25 @@ from cartoon_dist.tensors import Batch, Images, Scalar
 
 Flatten = Callable[[Images], Images]
 """Pictures with each superpixel in its mean colour; made elsewhere, without gradients, while the step waits."""
-Shift = Callable[[], Tensor]
-"""The step's weights (r, g, b) of red, green and blue in the texture; the same until the next step."""
+
+
+class ColourShift:
+    """A step's weights (r, g, b) of red, green and blue in the texture: a function of the seed and the step."""
+
+    def __init__(self, *, seed: int, device: torch.device, dtype: torch.dtype) -> None:
+        self.seed = seed
+        self.weights = torch.zeros(3, device=device, dtype=dtype)
+        self.begin(0)
+
+    def begin(self, step: int) -> None:
+        """Draw those of the step."""
+        said = hashlib.sha256(f"colour shift {self.seed} {step}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(said[:8], "big", signed=True))
+        self.weights.copy_(channel_weights(torch.rand(3, generator=generator, dtype=torch.float64)))
+
+    def __call__(self) -> Tensor:
+        """The weights (3,)."""
+        return self.weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +61,7 @@ def whitebox(
     networks: dict[str, nn.Module],
     look: Look,
     flatten: Flatten,
-    shift: Shift,
+    shift: ColourShift,
     weights: Weights,
     warmup_name: str,
     warmup_likeness: Likeness,
@@ -63,6 +81,7 @@ def whitebox(
             "discriminator": partial(discriminator_losses, shift=shift),
         },
         before={"discriminator": follow},
+        begin=shift.begin,
     )
 
 
@@ -85,7 +104,7 @@ def generator_losses(
     *,
     look: Look,
     flatten: Flatten,
-    shift: Shift,
+    shift: ColourShift,
     weights: Weights,
 ) -> Losses:
     """Surface, texture, structure, content, total variation."""
@@ -108,7 +127,7 @@ def generator_losses(
 
 
 def discriminator_losses(
-    networks: Networks, batch: Batch, drawing: Drawing, _content_weight: float | Scalar, *, shift: Shift
+    networks: Networks, batch: Batch, drawing: Drawing, _content_weight: float | Scalar, *, shift: ColourShift
 ) -> Losses:
     """Both judges: cartoons are real, generated pictures are not; of smoothed cartoons nothing is asked."""
     both = torch.cat([batch.cartoon, drawing.generated.detach()])

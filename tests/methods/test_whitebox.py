@@ -9,14 +9,20 @@ from torch import Tensor, nn
 from cartoon_dist.losses.pixel import pixel_loss
 from cartoon_dist.methods.animegan import look
 from cartoon_dist.methods.method import Method
-from cartoon_dist.methods.whitebox import Weights, whitebox
+from cartoon_dist.methods.whitebox import ColourShift, Weights, whitebox
 from cartoon_dist.models.guided import guided_filter
 from cartoon_dist.models.vgg import VGG
 from cartoon_dist.models.whitebox import WhiteboxGenerator, WhiteboxJudges
 from cartoon_dist.tensors import Batch
 
 AREA = 524_288
-SHIFT = torch.tensor([0.3, 0.6, 0.1], dtype=torch.float64)
+
+
+def shift() -> ColourShift:
+    """Always the same."""
+    made = ColourShift(seed=0, device=torch.device("cpu"), dtype=torch.float64)
+    made.weights = torch.tensor([0.3, 0.6, 0.1], dtype=torch.float64)
+    return made
 
 
 def flat(pictures: Tensor) -> Tensor:
@@ -36,7 +42,7 @@ def make() -> tuple[Method, VGG, Batch]:
         networks=networks,
         look=partial(look, features=features, scale=50.0),
         flatten=flat,
-        shift=lambda: SHIFT,
+        shift=shift(),
         weights=Weights(surface=0.1, texture=1.0, structure=200.0, variation=1e4, area=AREA),
         warmup_name="pixel",
         warmup_likeness=pixel_loss,
@@ -77,3 +83,19 @@ def test_both_judges_learn_from_cartoons_and_drawings_alone() -> None:
     losses.total().backward()
     assert all(weight.grad is not None for weight in judges.parameters())
     assert all(weight.grad is None for weight in method.networks["generator"].parameters())
+
+
+def test_a_steps_colour_shift_is_a_function_of_seed_and_step() -> None:
+    def drawn(seed: int, step: int) -> list[float]:
+        made = ColourShift(seed=seed, device=torch.device("cpu"), dtype=torch.float64)
+        place = made.weights.data_ptr()
+        made.begin(step)
+        assert made.weights.data_ptr() == place
+        return made().tolist()
+
+    assert drawn(1, 7) == drawn(1, 7)
+    assert drawn(1, 7) != drawn(1, 8)
+    assert drawn(1, 7) != drawn(2, 7)
+    many = torch.tensor([drawn(0, step) for step in range(300)])
+    assert many.mean(0).tolist() == pytest.approx([0.299, 0.587, 0.114], abs=0.015)
+    assert many.amax(0).tolist() == pytest.approx([0.399, 0.687, 0.214], abs=0.005)
