@@ -50,7 +50,7 @@ def test_the_discriminators_count_and_shape(in_channels: int) -> None:
         network = WhiteboxDiscriminator(in_channels=in_channels, channels=32)
         assert network(torch.empty(1, in_channels, 256, 256)).shape == (1, 1, 32, 32)
         assert network(torch.empty(1, in_channels, 20, 12)).shape == (1, 1, 3, 2)
-    assert num_parameters(network) == expected
+    assert num_parameters(network) == expected == {3: 287_137, 1: 286_561}[in_channels]
 
 
 def conv(w: Weights, name: str, maps: Tensor, *, stride: int = 1) -> Tensor:
