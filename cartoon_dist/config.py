@@ -83,6 +83,20 @@ class AnimeGANSettings:
 
 
 @settings
+class WhiteboxSettings:
+    """The weights of White-box's losses, as its program has them; that of its content is `loss.content.weight`."""
+
+    surface: NotNegative = 0.1
+    texture: NotNegative = 1.0
+    structure: NotNegative = 200.0
+    variation: NotNegative = 1e4
+    # What a distance of features is divided by: h w c of conv4_4 at 256 px.
+    area: Count = 524_288
+    # VGG's features are multiplied by it: the weights were chosen for Caffe's, whose input reaches to 255.
+    feature_scale: Positive = 50.0
+
+
+@settings
 class LossSettings:
     """The terms of Eq 11; `log` is Eq 6, the original CartoonGAN's."""
 
@@ -90,6 +104,7 @@ class LossSettings:
     content: ContentSettings = Field(default_factory=ContentSettings)
     saliency: SaliencyLossSettings = Field(default_factory=SaliencyLossSettings)
     animegan: AnimeGANSettings = Field(default_factory=AnimeGANSettings)
+    whitebox: WhiteboxSettings = Field(default_factory=WhiteboxSettings)
 
 
 @settings
@@ -174,7 +189,7 @@ class TrainSettings:
     """All settings of a training run."""
 
     run_dir: str
-    method: Literal["cartoongan", "animegan"] = "cartoongan"
+    method: Literal["cartoongan", "animegan", "whitebox"] = "cartoongan"
     seed: CountOrZero = 0
     image_size: Annotated[int, Field(ge=16, multiple_of=4)] = 256
     batch_size: Count = 4

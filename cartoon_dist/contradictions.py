@@ -14,9 +14,15 @@ def contradictions(flat: Mapping[str, Any]) -> list[str]:
         wrong.append(
             "model.attention: cbam follows the saliency network's joints, so with model.saliency=none it is none"
         )
-    if flat["method"] == "animegan" and flat["model.saliency"] != "none":
+    method = flat["method"]
+    if method in ("animegan", "whitebox") and flat["model.saliency"] != "none":
         wrong.append(
-            "model.saliency: animegan has no saliency network: use model.saliency=none and model.attention=none"
+            f"model.saliency: {method} has no saliency network: use model.saliency=none and model.attention=none"
+        )
+    if method == "whitebox" and flat["capture.mode"] != "none":
+        wrong.append(
+            "capture.mode: whitebox cuts its own drawing into superpixels on the host, so its step cannot be recorded: "
+            "use capture.mode=none"
         )
     network, layer = flat["loss.content.network"], flat["loss.content.layer"]
     layers = [f"conv{b}_{n + 1}" for b, num in enumerate(_VGG_CONVOLUTIONS.get(network, ()), 1) for n in range(num)]

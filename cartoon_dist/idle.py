@@ -8,6 +8,7 @@ from cartoon_dist.config import TrainSettings
 
 _ONLY: dict[str, tuple[str, ...]] = {
     "animegan": ("loss.animegan",),
+    "whitebox": ("loss.whitebox",),
     "cartoongan": (
         "loss.adversarial",
         "loss.saliency",

@@ -160,6 +160,19 @@ def test_animegans_config_is_what_was_published() -> None:
     assert without_effect(held) == []
 
 
+def test_whiteboxs_config_is_what_was_published() -> None:
+    files = [ROOT / "configs/hayao.yaml", ROOT / "configs/baseline/whitebox.yaml"]
+    held = read(TrainSettings, files, [], run_dir="runs/x")
+    assert (held.method, held.batch_size, held.warmup.steps, held.warmup.loss) == ("whitebox", 16, 50_000, "pixel")
+    assert held.epochs * 2000 / held.batch_size == 100_000
+    assert (held.model.channels, held.model.num_blocks, held.data.flip) == (32, 4, False)
+    optimizer, loss = held.optimizer, held.loss.whitebox
+    assert (optimizer.generator, optimizer.discriminator, optimizer.betas) == (2e-4, 2e-4, (0.5, 0.99))
+    assert (optimizer.milestones, held.loss.content.weight, held.loss.content.decay) == ((), 200, 1)
+    assert (loss.surface, loss.texture, loss.structure, loss.variation, loss.area) == (0.1, 1, 200, 1e4, 32 * 32 * 512)
+    assert without_effect(held) == []
+
+
 def test_settings_of_another_method_are_named() -> None:
     words = ["loss.adversarial=log", "upsample=resize", "loss.saliency.weight=2", "model.checkpoint_blocks=true"]
     idle = without_effect(animegan(*words, "model.joints=detached", "model.residual=identity"))

@@ -216,6 +216,46 @@ class Halved(RowMap):
         return self._function(given[0])
 
 
+class Bordered(RowMap):
+    """The source with so many rows of zeros more above and below, and columns on the left and the right."""
+
+    def __init__(self, source: RowMap, *, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        super().__init__((source.channels, source.height + sum(rows), source.width + sum(columns)), [source])
+        self._source_height, self._above, self._columns = source.height, rows[0], columns
+
+    def needs(self, rows: Rows) -> list[Rows]:
+        """Those of the source among the rows; one at least, so that there is something to go by."""
+        first = min(max(0, rows[0] - self._above), self._source_height - 1)
+        return [(first, max(first + 1, min(self._source_height, rows[1] - self._above)))]
+
+    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:
+        """They, and zeros for the others."""
+        [(first, end)] = self.needs(rows)
+        first, end = first + self._above, end + self._above
+        return functional.pad(given[0], (*self._columns, first - rows[0], rows[1] - end))
+
+
+class Surrounding(RowMap):
+    """A function for which row y needs so many rows behind it and ahead of it; what stands in for them where the
+    picture ends is the function's own."""
+
+    def __init__(self, source: RowMap, function: Callable[[Tensor], Tensor], *, around: int) -> None:
+        super().__init__((source.channels, source.height, source.width), [source])
+        self._source_height, self._function, self._around = source.height, function, around
+
+    def needs(self, rows: Rows) -> list[Rows]:
+        """The rows, and those around them where there are any."""
+        return [(self._top(rows[0]), min(self._source_height, rows[1] + self._around))]
+
+    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:
+        """The function of them without the rows that were not asked for."""
+        skipped = rows[0] - self._top(rows[0])
+        return self._function(given[0])[:, :, skipped : skipped + rows[1] - rows[0]]
+
+    def _top(self, first: int) -> int:
+        return max(0, first - self._around)
+
+
 class Doubled(RowMap):
     """Twice as many rows and columns, by a function for which row y needs the row y // 2 and so many `behind` it and
     `ahead` of it; what stands in for them where the picture ends is the function's own."""

@@ -11,7 +11,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cartoon_dist.evaluate.row_maps import Convolved, Doubled, Halved, Normalised, Pointwise, Pooled, Reflected, RowMap
+from cartoon_dist.evaluate.row_maps import (
+    Bordered,
+    Convolved,
+    Doubled,
+    Halved,
+    Normalised,
+    Pointwise,
+    Pooled,
+    Reflected,
+    RowMap,
+    Surrounding,
+)
 
 Function = Callable[..., Any]
 Arguments = Sequence[Any]
@@ -96,8 +107,9 @@ def _normalised(_function: Function, args: Arguments, kwargs: Named) -> RowMap:
 
 def _reflected(_function: Function, args: Arguments, kwargs: Named) -> RowMap:
     source, (left, right, above, below) = args
-    assert kwargs["mode"] == "reflect", kwargs
-    return Reflected(source.row_map, rows=(above, below), columns=(left, right))
+    assert kwargs.get("mode", "constant") in ("reflect", "constant"), kwargs
+    kind = Reflected if kwargs.get("mode") == "reflect" else Bordered
+    return kind(source.row_map, rows=(above, below), columns=(left, right))
 
 
 def _convolved(_function: Function, args: Arguments, _kwargs: Named) -> RowMap:
@@ -130,9 +142,16 @@ def _interpolated(function: Function, args: Arguments, kwargs: Named) -> RowMap:
 
 
 def _averaged(function: Function, args: Arguments, kwargs: Named) -> RowMap:
-    source, *rest = args
-    assert (rest, kwargs) == ([2], {}), (rest, kwargs)
-    return Halved(source.row_map, lambda rows: cast(Tensor, function(rows, *rest)))
+    source, kernel = args
+
+    def apply(rows: Tensor) -> Tensor:
+        return cast(Tensor, function(rows, kernel, **kwargs))
+
+    if (kernel, kwargs) == (2, {}):
+        return Halved(source.row_map, apply)
+    around = kernel // 2
+    assert kwargs == {"stride": 1, "padding": around, "count_include_pad": False}, kwargs
+    return Surrounding(source.row_map, apply, around=around)
 
 
 _BLANK = torch.empty(0)
@@ -151,6 +170,9 @@ _RULES: dict[Function, Callable[[Function, Arguments, Named], RowMap]] = {
     torch.sigmoid: _pointwise,
     Tensor.add: _pointwise,
     Tensor.mul: _pointwise,
+    Tensor.sub: _pointwise,
+    Tensor.div: _pointwise,
+    Tensor.to: _pointwise,
     torch.cat: _concatenated,
     Tensor.mean: _over_places_or_channels,
     Tensor.amax: _over_places_or_channels,

@@ -46,6 +46,7 @@ class Method:
     losses: each network's losses, given the networks, the batch, the shared drawing and the content weight (Eq 12).
     before: what is to be done to a network once before each of its updates in the GAN phase, however many parts the
     batch comes in; in place, as the step may be recorded.
+    begin: is told the number of each step before it: what is drawn anew in each is a function of that.
     """
 
     networks: dict[str, nn.Module]
@@ -55,3 +56,4 @@ class Method:
     warmup: Callable[[Batch, Drawing], Losses]
     losses: dict[str, Callable[[Networks, Batch, Drawing, float | Scalar], Losses]]
     before: dict[str, Callable[[nn.Module], None]] = field(default_factory=dict)
+    begin: Callable[[int], None] = lambda _step: None

@@ -10,6 +10,7 @@ from torch import nn
 from cartoon_dist.config import ModelSettings, TrainSettings
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.losses.pixel import pixel_loss
+from cartoon_dist.methods import whitebox
 from cartoon_dist.methods.animegan import Weights, animegan, look
 from cartoon_dist.methods.cartoongan import LOG, LSGAN, Likeness, cartoongan, perceptual
 from cartoon_dist.methods.method import Method
@@ -19,6 +20,8 @@ from cartoon_dist.models.discriminator import Discriminator
 from cartoon_dist.models.generator import Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
 from cartoon_dist.models.vgg import VGG
+from cartoon_dist.models.whitebox import WhiteboxGenerator, WhiteboxJudges
+from cartoon_dist.runs.flattening import Flattener
 from cartoon_dist.weights import load_vgg
 
 Place = Callable[[nn.Module], nn.Module]
@@ -53,6 +56,11 @@ def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
             "generator": AnimeGenerator(channels=model.channels, num_blocks=model.num_blocks),
             "discriminator": AnimeDiscriminator(channels=model.channels),
         }
+    if settings.method == "whitebox":
+        return {
+            "generator": WhiteboxGenerator(channels=model.channels, num_blocks=model.num_blocks),
+            "discriminator": WhiteboxJudges(channels=model.channels),
+        }
     generator = Generator(
         channels=model.channels,
         num_blocks=model.num_blocks,
@@ -66,7 +74,7 @@ def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
 
 def needs_features(settings: TrainSettings) -> bool:
     """Whether any term looks at VGG's features: without a content (or style) loss a run needs no pretrained weights."""
-    if settings.method == "animegan" and settings.loss.animegan.style > 0:
+    if settings.method == "whitebox" or (settings.method == "animegan" and settings.loss.animegan.style > 0):
         return True
     return settings.loss.content.weight > 0 or (settings.warmup.loss == "content" and settings.warmup.steps != 0)
 
@@ -84,6 +92,8 @@ def bind(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.M
     """Networks and features as the config's method."""
     if settings.method == "animegan":
         return _animegan(settings, networks, features)
+    if settings.method == "whitebox":
+        return _whitebox(settings, networks, features)
     content: Likeness | None = partial(perceptual, features=features) if features is not None else None
     likeness = {"pixel": pixel_loss, "content": content}[settings.warmup.loss] or pixel_loss
     return cartoongan(
@@ -108,6 +118,28 @@ def _animegan(settings: TrainSettings, networks: dict[str, nn.Module], features:
         weights=Weights(adversarial=loss.adversarial, style=loss.style, colour=loss.colour, smoothed=loss.smoothed),
         warmup_name=settings.warmup.loss,
         warmup_likeness=content if settings.warmup.loss == "content" else pixel_loss,
+    )
+
+
+def _whitebox(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.Module | None) -> Method:
+    loss = settings.loss.whitebox
+    assert features is not None
+    seen = partial(look, features=features, scale=loss.feature_scale)
+    weight = next(networks["generator"].parameters())
+    return whitebox.whitebox(
+        networks=networks,
+        look=seen,
+        flatten=Flattener(num_workers=settings.data.num_workers),
+        shift=whitebox.ColourShift(seed=settings.seed, device=weight.device, dtype=weight.dtype),
+        weights=whitebox.Weights(
+            surface=loss.surface,
+            texture=loss.texture,
+            structure=loss.structure,
+            variation=loss.variation,
+            area=loss.area,
+        ),
+        warmup_name=settings.warmup.loss,
+        warmup_likeness=partial(perceptual, features=seen) if settings.warmup.loss == "content" else pixel_loss,
     )
 
 

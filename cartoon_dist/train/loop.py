@@ -52,6 +52,7 @@ def train(
             engine.forget_moments()
         engine.set_learning_rates(schedule.learning_rates(step))
         phases.knobs.turn(content_weight=schedule.content_weight(step), ema_share=schedule.ema_share(step))
+        phases.method.begin(step)
 
         # One iteration: every network of the phase is updated once.
         outcome = phases(schedule.phase(step), batch)

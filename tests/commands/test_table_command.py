@@ -13,7 +13,14 @@ from cartoon_dist.evaluate.paper_tables import ROWS
 
 def words(shards: Path, out: Path, *more: str) -> list[str]:
     shared = [str(ROOT / "tests/tiny.yaml"), "score.features=efficientnet_lite0", f"weights_folder={ROOT / 'weights'}"]
-    shared += [f"data.cache={out / 'cache'}", "loss.content.layer=conv1_1", "batch_size=4", "max_steps=3"]
+    shared += [
+        f"data.cache={out / 'cache'}",
+        "loss.content.layer=conv1_1",
+        "batch_size=4",
+        "max_steps=3",
+        "warmup.steps=1",
+        "model.num_blocks=1",
+    ]
     return [str(shards / "photos"), str(shards / "cartoons"), str(out), *shared, *more]
 
 

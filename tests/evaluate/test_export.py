@@ -19,7 +19,7 @@ from cartoon_dist.runs.trained import Trained
 from cartoon_dist.tensors import from_bytes
 
 VARIANTS = [[], ["upsample=resize", "model.attention=none", "model.saliency=sal"], ["model.residual=identity"]]
-VARIANTS.append(["method=animegan", "model.saliency=none", "model.attention=none"])
+VARIANTS += [[f"method={method}", "model.saliency=none", "model.attention=none"] for method in ("animegan", "whitebox")]
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from cartoon_dist.models.animegan import AnimeGenerator
 from cartoon_dist.models.blocks import Upsample
 from cartoon_dist.models.generator import Drawing, Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
+from cartoon_dist.models.whitebox import WhiteboxGenerator
 
 WIRINGS: list[tuple[Wiring | None, bool]] = [
     (None, False),
@@ -76,6 +77,19 @@ def test_animegans_generator(height: int, width: int, rows: int) -> None:
     drawing: Drawing = made(photo(height, width))
     assert drawing.generated.std() > 0.05
     assert torch.allclose(draw_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-12)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (44, 20), (60, 12)])
+@pytest.mark.parametrize("rows", [1, 3, 5, 16, 1000])
+def test_whiteboxs_generator(height: int, width: int, rows: int) -> None:
+    """Zeros on one side, joints of the U, the guided filter."""
+    torch.manual_seed(1)
+    made = WhiteboxGenerator(channels=4, num_blocks=2).double().eval().requires_grad_(requires_grad=False)
+    for parameter in made.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    drawing: Drawing = made(photo(height, width))
+    assert drawing.generated.std() > 0.05
+    assert torch.allclose(draw_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-9)
 
 
 def test_one_bright_pixel_is_felt_in_every_strip() -> None:

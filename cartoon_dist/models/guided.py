@@ -1,0 +1,32 @@
+"""The guided filter (He, Sun, Tang, TPAMI 2013): a picture smoothed where another one, its guide, is smooth."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cartoon_dist.tensors import Features, Images
+
+
+def guided_filter(guide: Features, given: Features, *, radius_pixels: int, epsilon: float) -> Features:
+    """a * guide + b, channel by channel, a and b the mean over each window of its best fit of `given` by the guide.
+
+    Windows are squares of side 2 r + 1, cut where the picture ends. epsilon: how much variance counts as smooth. At
+    least in float32: a variance is the difference of two means.
+    """
+    kind = torch.promote_types(given.dtype, torch.float32)
+    x, y = guide.to(kind), given.to(kind)
+    mean_x, mean_y = (_mean(one, radius_pixels) for one in (x, y))
+    covariance = _mean(x * y, radius_pixels) - mean_x * mean_y
+    variance = _mean(x * x, radius_pixels) - mean_x * mean_x
+    a = covariance / (variance + epsilon)
+    b = mean_y - a * mean_x
+    return _mean(a, radius_pixels) * x + _mean(b, radius_pixels)
+
+
+def surface(pictures: Images) -> Features:
+    """White-box's picture without texture: guided by itself, r = 5, eps = 0.2."""
+    return guided_filter(pictures, pictures, radius_pixels=5, epsilon=0.2)
+
+
+def _mean(maps: Tensor, radius: int) -> Tensor:
+    return functional.avg_pool2d(maps, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)

@@ -1,0 +1,141 @@
+"""White-box Cartoonization's networks (Wang and Yu, CVPR 2020), written from a description of their layers.
+
+Notation: k kernel, n channels, s stride; zeros at the borders, at stride 2 on the right and below alone; biases, LReLU
+0.2, no norm in the generator.
+"""
+
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cartoon_dist.models.blocks import Convolution, check_sides
+from cartoon_dist.models.discriminator import SLOPE
+from cartoon_dist.models.generator import Drawing, DrawingNetwork
+from cartoon_dist.models.guided import guided_filter
+from cartoon_dist.models.spectral import SpectralConvolution
+from cartoon_dist.tensors import Features, Images, Logits, Maps
+
+TRAINING_EPSILON = 1e-2
+"""Of the guided filter after the U-net; the authors draw with 5e-3 afterwards."""
+
+
+class WhiteboxGenerator(DrawingNetwork):
+    """Photo -> cartoon: a U-net of widths c, 2c, 4c, whose picture a guided filter lays on the photo's edges.
+
+    channels: c, 32 in the original. epsilon: the filter's. Nothing here looks at saliency. The last layer is linear, so
+    a drawing may leave [-1, 1].
+    """
+
+    def __init__(self, *, channels: int, num_blocks: int, epsilon: float = TRAINING_EPSILON) -> None:
+        super().__init__()
+        c = channels
+        self.first = _layer(3, c, kernel=7)
+        self.down1 = nn.Sequential(_layer(c, c, stride=2), _layer(c, 2 * c))
+        self.down2 = nn.Sequential(
+            _layer(2 * c, 2 * c, stride=2),
+            _layer(2 * c, 4 * c),
+            *(PlainResidual(4 * c) for _ in range(num_blocks)),
+            _layer(4 * c, 2 * c),
+        )
+        self.up1 = nn.Sequential(_layer(2 * c, 2 * c), _layer(2 * c, c))
+        self.up2 = nn.Sequential(_layer(c, c), _convolution(c, 3, kernel=7))
+        self.epsilon = epsilon
+        self.saliency = None
+
+    def forward(self, photo: Images, *, detach_joints: bool = False) -> Drawing:  # noqa: ARG002 (there are none)
+        """The drawing of each photo; both sides must be multiples of 4, at least 8 (ValueError)."""
+        check_sides(*photo.shape[2:])
+        full = self.first(photo)  # n c h w
+        half = self.down1(full)  # n 2c h/2 w/2
+        quarter = self.down2(half)  # n 2c h/4 w/4
+        features = self.up1(_doubled(quarter) + half)
+        drawn = self.up2(_doubled(features) + full)
+        return Drawing(guided_filter(photo, drawn, radius_pixels=1, epsilon=self.epsilon), None)
+
+
+class WhiteboxDiscriminator(nn.Module):
+    """Is it a cartoon's surface (3 channels), or texture (1)? One logit for every eighth pixel; no sigmoid, no IN, a
+    spectral norm on each convolution.
+
+    channels: c, 32 in the original; the widths are c, c | 2c, 2c | 4c, 4c | 1.
+    """
+
+    def __init__(self, *, in_channels: int, channels: int) -> None:
+        super().__init__()
+        widths = (in_channels, channels, 2 * channels, 4 * channels)
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [_layer(before, after, stride=2, spectral=True), _layer(after, after, spectral=True)]
+        self.layers = nn.Sequential(*layers, _convolution(4 * channels, 1, kernel=1, spectral=True))
+
+    def forward(self, pictures: Float[Tensor, "n c h w"]) -> Logits:
+        """Maps n c h w -> n 1 h/8 w/8 logits, rounded up."""
+        return self.layers(pictures)
+
+
+class WhiteboxJudges(nn.Module):
+    """Both discriminators as one network: Adam, which looks at each weight alone, trains them as two would."""
+
+    def __init__(self, *, channels: int) -> None:
+        super().__init__()
+        self.surface = WhiteboxDiscriminator(in_channels=3, channels=channels)
+        self.texture = WhiteboxDiscriminator(in_channels=1, channels=channels)
+
+    def forward(self, surfaces: Images, textures: Maps) -> tuple[Logits, Logits]:
+        """What each says of its view of the same pictures."""
+        return self.surface(surfaces), self.texture(textures)
+
+
+class PlainResidual(nn.Module):
+    """x + k3(LReLU(k3(x)))."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = _convolution(channels, channels)
+        self.conv2 = _convolution(channels, channels)
+
+    def forward(self, features: Features) -> Features:
+        """Maps of the same shape."""
+        return features + self.conv2(functional.leaky_relu(self.conv1(features), SLOPE, inplace=True))
+
+
+class Strided(nn.Module):
+    """k3s2 over maps with zeros below and on the right alone where both sides are even, as TensorFlow pads them."""
+
+    def __init__(self, conv: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, features: Features) -> Tensor:
+        """Maps n c y x -> n c' y/2 x/2, rounded up."""
+        odd_rows, odd_columns = features.shape[2] % 2, features.shape[3] % 2
+        maps: Tensor = self.conv(functional.pad(features, (odd_columns, 1, odd_rows, 1)))
+        return maps
+
+
+def _doubled(features: Features) -> Tensor:
+    return functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def _layer(
+    in_channels: int, out_channels: int, *, kernel: int = 3, stride: int = 1, spectral: bool = False
+) -> nn.Module:
+    """k LReLU."""
+    conv: nn.Module = _convolution(in_channels, out_channels, kernel=kernel, stride=stride, spectral=spectral)
+    conv = Strided(conv) if stride == 2 else conv
+    return nn.Sequential(conv, nn.LeakyReLU(SLOPE, inplace=True))
+
+
+def _convolution(
+    in_channels: int, out_channels: int, *, kernel: int = 3, stride: int = 1, spectral: bool = False
+) -> Convolution:
+    kind = SpectralConvolution if spectral else Convolution
+    made = kind(in_channels, out_channels, kernel, stride=stride, padding=kernel // 2 if stride == 1 else 0)
+    nn.init.xavier_uniform_(made.weight)
+    assert made.bias is not None
+    nn.init.zeros_(made.bias)
+    if isinstance(made, SpectralConvolution):
+        made.settle()
+    return made

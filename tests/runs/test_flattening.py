@@ -1,0 +1,38 @@
+"""Superpixels of pictures, in this process and in others."""
+
+import numpy as np
+import torch
+
+from cartoon_dist.pixels.superpixels import split
+from cartoon_dist.runs.flattening import Flattener, flattened
+from cartoon_dist.tensors import from_bytes
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (2, 32, 24, 3), np.uint8)
+
+
+def test_each_superpixel_has_its_mean_colour() -> None:
+    found = split(PIXELS[0], num_segments=200, compactness=10, blur_pixels=1, connected=True)
+    flat = flattened(PIXELS[0])
+    assert 2 <= found.num <= 768
+    for number in range(found.num):
+        mine = found.labels == number
+        expected = PIXELS[0][mine].mean(0)
+        assert np.abs(flat[mine] - expected).max() <= 0.5
+
+
+def test_workers_give_what_this_process_gives() -> None:
+    pictures = from_bytes(torch.from_numpy(PIXELS).permute(0, 3, 1, 2), torch.float64)
+    here, there = Flattener(num_workers=0)(pictures), Flattener(num_workers=1)
+    assert torch.equal(there(pictures), here)
+    assert here.dtype == torch.float64
+    assert there.pool is not None
+    there.pool.shutdown()
+    assert torch.equal(
+        here,
+        from_bytes(torch.from_numpy(np.stack([flattened(one) for one in PIXELS])).permute(0, 3, 1, 2), torch.float64),
+    )
+
+
+def test_on_paper_there_is_nothing_to_cut() -> None:
+    pictures = torch.empty(1, 3, 8, 8, device="meta")
+    assert Flattener(num_workers=2)(pictures) is pictures
