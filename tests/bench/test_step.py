@@ -16,7 +16,7 @@ def test_processes_step_when_they_are_told_alone_and_together() -> None:
         clock, work = answers_of([alone], 2)[0]
     assert clock > 0
     assert work > 0
-    first, second = ranks(16, 1, 2, OMP_NUM_THREADS="1")
+    first, second = ranks("ours", 16, 1, 2, OMP_NUM_THREADS="1")
     with first, second:
         assert len(answers_of([first, second])) == 2
     assert first.process.returncode == second.process.returncode == 0
