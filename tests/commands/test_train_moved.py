@@ -111,8 +111,8 @@ def test_deepspeed_computes_what_it_divides(shards: Path, tmp_path: Path) -> Non
 def assert_alike(one: Path, other: Path) -> None:
     for expected, found in zip(figures(one), figures(other), strict=True):
         norms = [name for name in expected if name.startswith("norm/")]
-        # Both are the same to the bit until a sum rounds otherwise in its last place; from there on G's gradient, all in
-        # bf16, has been seen to differ by 12 % in its length while the losses differ by 1e-4.
+        # Both are the same to the bit until a sum rounds otherwise in its last place; from there on G's gradient, all
+        # in bf16, has been seen to differ by 12 % in its length while the losses differ by 1e-4.
         assert {n: found.pop(n) for n in norms} == pytest.approx({n: expected.pop(n) for n in norms}, rel=0.25)
         assert found == pytest.approx(expected, rel=0.01, abs=1e-3)
 
