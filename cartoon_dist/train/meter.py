@@ -19,7 +19,8 @@ class Meter:
 
     def add(self, step: int, figures: dict[str, Tensor]) -> None:
         """Note a step's figures, 0-d tensors each."""
-        self.names = sorted(figures)  # a recorded step may tell them in another order than a plain one
+        # A recorded step may tell them in another order than a plain one; losses first, as what goes wrong shows there.
+        self.names = sorted(figures, key=lambda name: (not name.startswith("loss/"), name))
         self.steps.append(step)
         self.rows.append(torch.stack([figures[name].detach().double() for name in self.names]))
 

@@ -87,9 +87,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_it_makes_is_there(out: Path) -> None:
     samples = sorted(path.name for path in (ROOT / "shards/samples/photos").glob("*.jpg"))
     assert sorted(path.with_suffix(".jpg").name for path in (out / "cartoons").glob("*.png")) == samples
-    assert [(score["metric"], score["step"]) for score in scores(out / "run")[::3]] == [
-        ("frechet_efficientnet_lite0", step) for step in (5, 0, 3)
-    ]
+    made = [score["step"] for score in scores(out / "run") if score["metric"] == "frechet_efficientnet_lite0"]
+    assert made == [5, 0, 3]
     assert {record["phase"] for record in metrics(out / "run/control")} == {"warmup"}
     page = (out / "run/report.html").read_text()
     for score in scores(out / "run") + scores(out / "run/control"):
