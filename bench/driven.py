@@ -28,6 +28,7 @@ from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.state import TrainState, start
 from cartoon_dist.train.step import iterate
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 Step = Callable[[], object]
 ROOT = Path(__file__).parents[1]
 RATE = 2e-4

@@ -17,13 +17,12 @@ from statistics import median
 
 import numpy as np
 
-from bench.driven import Driven, answers_of, ranks, settings
+from bench.driven import ONE_THREAD, Driven, answers_of, ranks, settings
 from bench.ratios import Measured, publish, show, summarise
 from cartoon_dist.runs.estimate import parameter_counts
 from cartoon_dist.train.averaging import BUCKET_BYTES
 
 SIZE, SHARES, SHARE, PAIRS = 64, (1, 2, 4, 8), 4, 5
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, kw_only=True)

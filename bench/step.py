@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from statistics import mean, median
 
-from bench.driven import Driven, answers_of, ranks
+from bench.driven import ONE_THREAD, Driven, answers_of, ranks
 from bench.ratios import Measured, publish, show, summarise
 
 SHAPES = {64: 8, 256: 4}
@@ -20,7 +20,6 @@ FEW = {64: 3, 256: 1}
 """Pairs of what is only told beside."""
 GOAL_TEXTBOOK, GOAL_CEILING, GOAL_SCALING = 1.35, 0.8, 0.9
 SCALING_SIZE, SCALING_BATCH, SCALING_STEPS = 64, 8, 2
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def main(sizes: Sequence[int] = tuple(SHAPES)) -> Iterator[Measured]:

@@ -75,14 +75,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _against(drawings: Path, real: Path, words: Sequence[str], out: Path | None) -> int:
     """Score a folder against another, print each score, and keep them where that is asked for."""
-    settings = _merged(TrainSettings(run_dir=""), words)
     try:
+        settings = _merged(TrainSettings(run_dir=""), words)
         with together(SILENCE_SECONDS, entry.leave_at_once):
             seen_by = extractor(settings.score.features, Path(settings.weights_folder), _device())
-            scores = score_folders(drawings, real, settings, seen_by, warn=lambda what: say(f"warning: {what}"))
+            scores = score_folders(drawings, real, settings, seen_by, warn=_warn)
     finally:
         distributed.leave()
-    if distributed.rank() == 0:
+    if distributed.is_main():
         if out:
             record(out, scores)
         print(f"{drawings} against {real}: {in_words(scores)}")
@@ -92,8 +92,7 @@ def _against(drawings: Path, real: Path, words: Sequence[str], out: Path | None)
 def check_ready(settings: TrainSettings) -> None:
     """WeightsError or ShardError now, rather than after days of training, when a score could not be made at its end."""
     resolve(settings.score.features, Path(settings.weights_folder))
-    if settings.score.content:
-        resolve("vgg16", Path(settings.weights_folder))
+    _check_content_ready(settings)
     opened(settings.data.photos, "photo", settings)
 
 
@@ -119,8 +118,7 @@ def score_checkpoint(model: Path, settings: TrainSettings, device: torch.device)
 
 def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch.device) -> list[Score]:
     seen_by = extractor(settings.score.features, Path(settings.weights_folder), device)
-    if settings.score.content:
-        resolve("vgg16", Path(settings.weights_folder))  # before anything is drawn
+    _check_content_ready(settings)  # before anything is drawn
     subject = Subject(
         generator=held.generator.to(device),
         weights=held.weights,
@@ -129,16 +127,25 @@ def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch
         device=device,
         dtype=next(held.generator.parameters()).dtype,
     )
-    scores = score(subject, fetched(settings), seen_by, warn=lambda what: say(f"warning: {what}"))
+    scores = score(subject, fetched(settings), seen_by, warn=_warn)
     if min(scores[0].num_generated, scores[0].num_real) < FEW:
-        say(
-            f"warning: {scores[0].num_generated} drawings against {scores[0].num_real} cartoons: a Frechet distance of "
+        _warn(
+            f"{scores[0].num_generated} drawings against {scores[0].num_real} cartoons: a Frechet distance of "
             f"fewer than {FEW} is biased; compare it only with one of the same counts"
         )
     if distributed.is_main():
         record(run.scores, scores)
         Refresher(run).refresh()
     return scores
+
+
+def _check_content_ready(settings: TrainSettings) -> None:
+    if settings.score.content:
+        resolve("vgg16", Path(settings.weights_folder))
+
+
+def _warn(what: str) -> None:
+    say(f"warning: {what}")
 
 
 def in_words(scores: Sequence[Score]) -> str:

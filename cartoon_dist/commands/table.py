@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from cartoon_dist.commands import entry
 from cartoon_dist.commands.train import read_settings
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import MANIFEST
+from cartoon_dist.data.remote import is_remote
 from cartoon_dist.errors import ConfigError, TrainingError
 from cartoon_dist.evaluate.paper_rows import collect, write
 from cartoon_dist.evaluate.paper_tables import ROWS, Row
@@ -84,12 +87,10 @@ def _planned(arguments: argparse.Namespace) -> Plan:
     known = {row.key: row for row in ROWS}
     asked = arguments.rows.split(",") if arguments.rows else list(known)
     unknown = [key for key in asked if key not in known]
-    if unknown or arguments.seeds < 1:
-        raise ConfigError(
-            f"--rows: there is no row {', '.join(unknown)}; there are {', '.join(known)}"
-            if unknown
-            else "--seeds: give at least 1"
-        )
+    if unknown:
+        raise ConfigError(f"--rows: there is no row {', '.join(unknown)}; there are {', '.join(known)}")
+    if arguments.seeds < 1:
+        raise ConfigError("--seeds: give at least 1")
     cut = [word.removeprefix(SHARDS) for word in arguments.shared if word.startswith(SHARDS)]
     shared = [word for word in arguments.shared if not word.startswith(SHARDS)]
     for word in shared:
@@ -116,7 +117,7 @@ def _settings(shared: Sequence[str]) -> TrainSettings:
 
 def _shards(domain: str, given: str, out: Path, cut: Sequence[str], size: int) -> str:
     """The shards: those given, or the pictures' own, built."""
-    if "://" in given or (Path(given) / MANIFEST).exists():
+    if is_remote(given) or (Path(given) / MANIFEST).exists():
         return given
     folder = out / "shards" / domain
     _type(f"shards/{domain}.py", Path(given).absolute(), folder.absolute(), f"image_size={size}", *cut)
@@ -130,18 +131,10 @@ def _train(plan: Plan, row: Row, seed: int, *, processes: int, jobs: str | None)
         return
     launcher: list[str] = []
     if processes > 1:
-        config = (
-            str(ROOT / "configs/accelerate/cpu.yaml") if not _has_gpu() else str(ROOT / "configs/accelerate/ddp.yaml")
-        )
+        config = str(ROOT / f"configs/accelerate/{'ddp' if torch.cuda.is_available() else 'cpu'}.yaml")
         launcher = ["-m", "accelerate.commands.launch", "--config_file", config, "--main_process_port", "0"]
         launcher += ["--num_processes", str(processes)]
     _type(*launcher, str(ROOT / "launch/train.py"), *words)
-
-
-def _has_gpu() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def _type(*words: str | Path) -> None:

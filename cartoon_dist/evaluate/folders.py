@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.sources import pictures_under
 from cartoon_dist.errors import PictureError
 from cartoon_dist.evaluate.features import Extractor, features
-from cartoon_dist.evaluate.scores import Score, measure_all
+from cartoon_dist.evaluate.scores import Score, each, measure_all
 from cartoon_dist.evaluate.scoring import seen_from
 from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.files import sha256_of
@@ -85,7 +84,4 @@ def score_folders(
         },
     )
     measured = measure_all(seen_by.kind, *vectors, num_subsamples=settings.score.subsamples)
-    return [
-        replace(base, metric=metric, value=value, protocol={**base.protocol, **more})
-        for metric, (value, more) in measured.items()
-    ]
+    return each(base, measured)

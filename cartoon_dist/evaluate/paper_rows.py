@@ -4,25 +4,24 @@ import base64
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
 import torch
-import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
-from cartoon_dist.config import TrainSettings, check
+from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.read import Shards
 from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.drawing import drawn, stored
 from cartoon_dist.evaluate.findings import records
 from cartoon_dist.evaluate.paper_tables import Result, Row, html, markdown
 from cartoon_dist.files import write_whole
-from cartoon_dist.models.blocks import num_parameters
+from cartoon_dist.pixels.decode import Picture
+from cartoon_dist.pixels.png import encode_png
 from cartoon_dist.pixels.sheet import Strip, contact_sheet
 from cartoon_dist.runs import setup, trained
+from cartoon_dist.runs.estimate import parameter_counts
 from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.trained import settings_of
 
 NUM_PHOTOS = 6
 """How many held-out photos the grid shows."""
@@ -44,20 +43,20 @@ def write(out: Path, results: Sequence[Result], runs: Runs, command: str) -> lis
     pixels = grid([(row, folder) for row, seed, folder in runs if (row.key, seed) in _drawable(results)])
     address = ""
     if pixels is not None:
-        _, content = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        content = encode_png(pixels)
         paths.append(out / "grid.png")
-        write_whole(paths[-1], content.tobytes())
-        address = f"data:image/png;base64,{base64.b64encode(content.tobytes()).decode()}"
+        write_whole(paths[-1], content)
+        address = f"data:image/png;base64,{base64.b64encode(content).decode()}"
     style = files("cartoon_dist.evaluate").joinpath("report.css").read_text(encoding="utf-8")
     write_whole(paths[1], html(results, facts, grid=address, style=style))
     return paths
 
 
-def grid(rows: Sequence[tuple[Row, Path]]) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+def grid(rows: Sequence[tuple[Row, Path]]) -> Picture | None:
     """The same photos, a column a method: photo, then what each run's raw weights draw. RGB (h, w, 3)."""
     if not rows:
         return None
-    settings = _settings(RunFolder(rows[0][1]))
+    settings = settings_of(RunFolder(rows[0][1]).config)
     photos = Shards(folder=Path(settings.data.photos), domain="photo", split=settings.score.photos)
     pictures, numbers = stored(photos, size=settings.image_size), range(min(NUM_PHOTOS, len(photos)))
     columns = [("photo", pictures(numbers))]
@@ -72,7 +71,7 @@ def grid(rows: Sequence[tuple[Row, Path]]) -> np.ndarray[Any, np.dtype[np.uint8]
 def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
     if not run.config.exists() or not run.scores.exists():
         return None
-    settings = _settings(run)
+    settings = settings_of(run.config)
     held = [score for score in scores.read(run.scores) if score["protocol"].get("weights") == "raw"]
     last = max((score["step"] for score in held), default=0)
     made = [score for score in held if score["step"] == last and not score["metric"].startswith("saliency")]
@@ -121,13 +120,9 @@ def _facts(results: Sequence[Result], command: str) -> list[str]:
     ]
 
 
-def _settings(run: RunFolder) -> TrainSettings:
-    return check(TrainSettings, yaml.safe_load(run.config.read_text(encoding="utf-8")))
-
-
 def _parameters(settings: TrainSettings) -> int:
-    with torch.device("meta"):
-        return num_parameters(setup.build_networks(settings)["generator"])
+    """G's, with the saliency network that feeds it."""
+    return sum(count for name, count in parameter_counts(settings).items() if name != "discriminator")
 
 
 def _gmac(settings: TrainSettings) -> float:

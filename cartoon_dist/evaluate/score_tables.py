@@ -78,8 +78,8 @@ def _rows(scored: Sequence[Scored]) -> list[Row]:
 
 
 def _distances(rows: Sequence[Row]) -> Html:
-    metrics = list(dict.fromkeys(metric for row in rows for metric in row.scores))
-    heads = ["", "step", *(_NAMES.get(metric, metric) for metric in metrics), "drawings", "cartoons"]
+    metrics = _metrics(rows)
+    heads = [*_heads(metrics), "drawings", "cartoons"]
     return join(
         tag("h3", "Distance of the drawings to the style's cartoons"),
         tag(
@@ -94,18 +94,14 @@ def _distances(rows: Sequence[Row]) -> Html:
 
 
 def _distance_cells(row: Row, metrics: Sequence[str]) -> Iterable[Html]:
-    yield tag("th", row.name(), scope="row")
-    yield _cell(row.step)
-    for metric in metrics:
-        yield _value_cell(row.scores.get(metric))
-    yield _cell(drawable(row.first.get("num_generated")))
+    yield from _value_cells(row, metrics)
     yield _cell(drawable(row.first.get("num_real")))
     yield tag("td", _text(row.first.get("features")))
     yield from _origin(row)
 
 
 def _content(rows: Sequence[Row]) -> Html:
-    metrics = list(dict.fromkeys(metric for row in rows for metric in row.scores))
+    metrics = _metrics(rows)
     return join(
         tag("h3", "Distance of the drawings to their photos"),
         tag(
@@ -115,19 +111,32 @@ def _content(rows: Sequence[Row]) -> Html:
             class_="note",
         ),
         _table(
-            ["", "step", *(_NAMES.get(metric, metric) for metric in metrics), "photos", "weights", "protocol"],
+            [*_heads(metrics), "photos", "weights", "protocol"],
             (_content_cells(row, metrics) for row in rows),
         ),
     )
 
 
 def _content_cells(row: Row, metrics: Sequence[str]) -> Iterable[Html]:
+    yield from _value_cells(row, metrics)
+    yield from _origin(row)
+
+
+def _metrics(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(metric for row in rows for metric in row.scores))
+
+
+def _heads(metrics: Sequence[str]) -> list[str]:
+    return ["", "step", *(_NAMES.get(metric, metric) for metric in metrics)]
+
+
+def _value_cells(row: Row, metrics: Sequence[str]) -> Iterable[Html]:
+    """Which generator, at which step, its values, and of how many drawings."""
     yield tag("th", row.name(), scope="row")
     yield _cell(row.step)
     for metric in metrics:
         yield _value_cell(row.scores.get(metric))
     yield _cell(drawable(row.first.get("num_generated")))
-    yield from _origin(row)
 
 
 def _label_errors(rows: Sequence[Row]) -> Html:

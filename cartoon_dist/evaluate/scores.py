@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,14 @@ class Score:
     num_real: int
     step: int
     protocol: Mapping[str, Any]
+
+
+def each(base: Score, measured: Mapping[str, tuple[float, Mapping[str, Any]]]) -> list[Score]:
+    """A score for each metric: what they share, its value, and what its protocol adds."""
+    return [
+        replace(base, metric=metric, value=value, protocol={**base.protocol, **more})
+        for metric, (value, more) in measured.items()
+    ]
 
 
 def measure(

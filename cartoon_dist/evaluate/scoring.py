@@ -15,7 +15,7 @@ from cartoon_dist.evaluate.content import content
 from cartoon_dist.evaluate.drawing import drawn, stored
 from cartoon_dist.evaluate.features import Extractor, features
 from cartoon_dist.evaluate.labels import constant_map, label_error
-from cartoon_dist.evaluate.scores import Score, measure_all
+from cartoon_dist.evaluate.scores import Score, each, measure_all
 from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.weights import known
@@ -62,11 +62,9 @@ def score(subject: Subject, settings: TrainSettings, seen_by: Extractor, *, warn
         protocol=_protocol(subject, settings, seen_by, photos, cartoons),
     )
     measured = measure_all(seen_by.kind, generated, real, num_subsamples=settings.score.subsamples)
-    scores = [
-        replace(base, metric=metric, value=value, protocol={**base.protocol, **more})
-        for metric, (value, more) in measured.items()
-    ]
-    return scores + _content_scores(subject, settings, base, photos) + _label_scores(subject, settings, base)
+    return (
+        each(base, measured) + _content_scores(subject, settings, base, photos) + _label_scores(subject, settings, base)
+    )
 
 
 def stores(
@@ -128,18 +126,8 @@ def _content_scores(subject: Subject, settings: TrainSettings, base: Score, phot
     folder = Path(settings.weights_folder)
     found = content(photos, subject.generator, folder, subject.device, subject.dtype, size=settings.image_size)
     more = {"compared": "each drawing with its photo", "layer": "LPIPS's five", "resize": "none"}
-    return [
-        replace(
-            base,
-            metric=metric,
-            value=value,
-            features="lpips_vgg16",
-            weights_sha256=known("vgg16").sha256,
-            num_real=len(photos),
-            protocol={**base.protocol, **more},
-        )
-        for metric, value in found.items()
-    ]
+    compared = replace(base, features="lpips_vgg16", weights_sha256=known("vgg16").sha256, num_real=len(photos))
+    return each(compared, {metric: (value, more) for metric, value in found.items()})
 
 
 def _label_scores(subject: Subject, settings: TrainSettings, base: Score) -> list[Score]:

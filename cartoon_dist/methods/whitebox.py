@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cartoon_dist.losses.adversarial import lsgan_generator
 from cartoon_dist.losses.precision import widened
 from cartoon_dist.losses.whitebox import channel_weights, feature_distance, lsgan_halved, texture, total_variation
-from cartoon_dist.methods.animegan import Look
+from cartoon_dist.methods.animegan import Look, draw, warmup
 from cartoon_dist.methods.cartoongan import Likeness
 from cartoon_dist.methods.method import Losses, Method, Networks, Term
 from cartoon_dist.models.generator import Drawing
@@ -83,17 +83,6 @@ def whitebox(
         before={"discriminator": follow},
         begin=shift.begin,
     )
-
-
-def draw(networks: Networks, batch: Batch) -> Drawing:
-    """G over the photos, once an iteration; the guided filter at its end works in the photo's precision or finer."""
-    drawing: Drawing = networks["generator"](batch.photo)
-    return Drawing(drawing.generated.to(batch.photo.dtype), None)
-
-
-def warmup(batch: Batch, drawing: Drawing, *, name: str, likeness: Likeness) -> Losses:
-    """Before the GAN phase: G copies the photo, in the original pixel by pixel."""
-    return Losses({name: Term(likeness(drawing.generated, batch.photo), 1.0)}, {})
 
 
 def generator_losses(

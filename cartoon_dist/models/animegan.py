@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import Convolution, check_sides
+from cartoon_dist.models.blocks import Convolution, check_sides, doubled
 from cartoon_dist.models.discriminator import SLOPE
 from cartoon_dist.models.generator import Drawing, DrawingNetwork
 from cartoon_dist.models.spectral import SpectralConvolution
@@ -43,7 +43,7 @@ class AnimeGenerator(DrawingNetwork):
         """The drawing of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError)."""
         check_sides(*photo.shape[2:])
         features = self.middle(self.down2(self.down1(photo)))  # n 4c h/4 w/4
-        features = self.up1(_doubled(self.up2(_doubled(features))))  # n c h w
+        features = self.up1(doubled(self.up2(doubled(features))))  # n c h w
         return Drawing(self.conv(features).tanh(), None)
 
 
@@ -113,10 +113,6 @@ class StridedDepthwise(nn.Module):
     def forward(self, features: Features) -> Tensor:
         """Maps n c 2y 2x -> n c y x."""
         return self.conv(functional.pad(features, (0, 1, 0, 1), mode="reflect"))
-
-
-def _doubled(features: Features) -> Tensor:
-    return functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def _layer(in_channels: int, out_channels: int, *, kernel: int = 3) -> nn.Sequential:

@@ -158,6 +158,11 @@ class ResizeConvolution(nn.Conv2d):
         return super().forward(functional.interpolate(input, scale_factor=2.0, mode="nearest"))
 
 
+def doubled(features: Features) -> Tensor:
+    """Maps n c y x -> n c 2y 2x, bilinear."""
+    return functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
 class ResidualBlock(nn.Module):
     """x + IN(k3(ReLU(IN(k3(x))))), with reflection at the borders."""
 

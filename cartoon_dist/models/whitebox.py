@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import Convolution, check_sides
+from cartoon_dist.models.blocks import Convolution, check_sides, doubled
 from cartoon_dist.models.discriminator import SLOPE
 from cartoon_dist.models.generator import Drawing, DrawingNetwork
 from cartoon_dist.models.guided import guided_filter
@@ -50,8 +50,8 @@ class WhiteboxGenerator(DrawingNetwork):
         full = self.first(photo)  # n c h w
         half = self.down1(full)  # n 2c h/2 w/2
         quarter = self.down2(half)  # n 2c h/4 w/4
-        features = self.up1(_doubled(quarter) + half)
-        drawn = self.up2(_doubled(features) + full)
+        features = self.up1(doubled(quarter) + half)
+        drawn = self.up2(doubled(features) + full)
         return Drawing(guided_filter(photo, drawn, radius_pixels=1, epsilon=self.epsilon), None)
 
 
@@ -113,10 +113,6 @@ class Strided(nn.Module):
         odd_rows, odd_columns = features.shape[2] % 2, features.shape[3] % 2
         maps: Tensor = self.conv(functional.pad(features, (odd_columns, 1, odd_rows, 1)))
         return maps
-
-
-def _doubled(features: Features) -> Tensor:
-    return functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def _layer(

@@ -54,7 +54,7 @@ def untrained(run: Path, *, weights: Literal["ema", "raw"]) -> Trained:
     """
     if checkpoint.is_one(run) or not RunFolder(run).config.exists():
         raise CheckpointError(f"{run}: is no run; give the folder of one, which holds config.yaml and checkpoints")
-    settings = _settings(RunFolder(run).config)
+    settings = settings_of(RunFolder(run).config)
     generator = setup.fresh_networks(settings)["generator"]
     tensors = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
     return Trained(
@@ -80,7 +80,7 @@ def _checkpoint(model: Path) -> Path:
 
 
 def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
-    settings = _settings(checkpoint.config_of(folder))
+    settings = settings_of(checkpoint.config_of(folder))
     file = folder / f"{'ema' if weights == 'ema' else 'generator'}.safetensors"
     return Trained(
         generator=_filled(settings, load_file(file), file),
@@ -92,7 +92,8 @@ def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
     )
 
 
-def _settings(config: Path) -> TrainSettings:
+def settings_of(config: Path) -> TrainSettings:
+    """The settings in a run's or a checkpoint's config.yaml; CheckpointError where they cannot be read."""
     try:
         return check(TrainSettings, yaml.safe_load(config.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError) as error:

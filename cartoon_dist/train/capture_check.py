@@ -142,11 +142,8 @@ def _turn(phases: Phases, number: int) -> None:
 def random_batch(size: int, batch_size: int, seed: int) -> Batch:
     """Bytes of noise."""
     random = torch.Generator().manual_seed(seed)
-    channels = (3, 1, 3, 3)
-    shape = (batch_size, size, size)
-    return Batch(
-        *(torch.randint(256, (shape[0], c, *shape[1:]), generator=random, dtype=torch.uint8) for c in channels)
-    )
+    shapes = ((batch_size, channels, size, size) for channels in (3, 1, 3, 3))
+    return Batch(*(torch.randint(256, shape, generator=random, dtype=torch.uint8) for shape in shapes))
 
 
 def _differing(one: Phases, other: Phases) -> str:

@@ -1,4 +1,4 @@
-"""A recorded step on a GPU: CUDA graphs. Written by the rules of torch's notes on them; see docs/performance.md for
+"""A recorded step on a GPU: CUDA graphs. Written by the rules of torch's notes on them; docs/capture.md says
 whether it has been run."""
 
 from collections.abc import Callable, Iterator

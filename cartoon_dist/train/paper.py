@@ -113,10 +113,9 @@ class Reader(TorchDispatchMode):
 
     def _look(self, func: Any, given: Any, result: Any) -> None:
         """Whether numbers went from one device to the other; a 0-d tensor of the host's is sent along as a number."""
-        before = {leaf.device.type for leaf in pytree.tree_leaves(given) if isinstance(leaf, Tensor) and leaf.dim()}
         moved = func in (_aten._to_copy.default, _aten.copy_.default)
-        if moved:
-            before = {leaf.device.type for leaf in pytree.tree_leaves(given) if isinstance(leaf, Tensor)}
+        tensors = [leaf for leaf in pytree.tree_leaves(given) if isinstance(leaf, Tensor)]
+        before = {tensor.device.type for tensor in tensors if moved or tensor.dim()}
         after = {leaf.device.type for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)}
         if before | after == {"cpu", NAME}:
             self._note("copies numbers to the host" if after == {"cpu"} else _COPIES)

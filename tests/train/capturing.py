@@ -9,6 +9,7 @@ from running import ROOT
 from cartoon_dist.commands.check_capture import built
 from cartoon_dist.config import CaptureSettings, TrainSettings, read
 from cartoon_dist.tensors import Batch
+from cartoon_dist.train.capture_check import random_batch
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.phases import Phases, Told
 
@@ -38,9 +39,7 @@ def phases(of: TrainSettings, how: CaptureSettings, plant: Callable[[Phases], No
 
 def batch(number: int, *, size: int = 16, count: int = 4) -> Batch:
     """Bytes that are other ones in each step."""
-    random = torch.Generator().manual_seed(number)
-    shapes = ((count, channels, size, size) for channels in (3, 1, 3, 3))
-    return Batch(*(torch.randint(256, shape, generator=random, dtype=torch.uint8) for shape in shapes))
+    return random_batch(size, count, number)
 
 
 def step(made: Phases, number: int, *, phase: str = "gan", given: Batch | None = None) -> Told:
