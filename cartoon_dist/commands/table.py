@@ -1,6 +1,7 @@
 """`launch/table.py`: every row of the paper's tables trained and scored the same way, then both tables."""
 
 import argparse
+import json
 import shlex
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from cartoon_dist.data.remote import is_remote
 from cartoon_dist.errors import ConfigError, TrainingError
 from cartoon_dist.evaluate.paper_rows import collect, write
 from cartoon_dist.evaluate.paper_tables import ROWS, Row
+from cartoon_dist.runs.layout import RunFolder, config_text
 from cartoon_dist.train.log import say
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,11 +28,11 @@ SHARDS = "shards."
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be in the tables. shared: config files and settings that all rows get alike."""
+    """What is to be in the tables. runs: rows with their seeds, in the order of training. shared: config files and
+    settings that all rows get alike."""
 
     out: Path
-    rows: tuple[Row, ...]
-    seeds: tuple[int, ...]
+    runs: tuple[tuple[Row, int], ...]
     shared: tuple[str, ...]
     folders: tuple[str, str]
 
@@ -63,22 +65,31 @@ def main(argv: Sequence[str]) -> int:
         "shared", nargs="*", metavar="CONFIG.yaml | key=value",
         help="of all rows alike, as launch/train.py takes them; shards.KEY=VALUE is for the shard job",
     )  # fmt: skip
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="train each row with seeds 0 to N-1 (1)")
+    parser.add_argument(
+        "--seeds", default="1", metavar="N[,ROW=M,...]",
+        help="train each row with seeds 0 to N-1 (1), a row that is named with M seeds",
+    )  # fmt: skip
     parser.add_argument("--rows", metavar="ROW,...", help=f"only these: {','.join(row.key for row in ROWS)}")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="train and score on N processes here (1)")
     parser.add_argument(
         "--jobs", metavar="'nodes=N gpus_per_node=G ...'",
         help="hand each run to Slurm by launch/submit.py and write the tables of what is done",
     )  # fmt: skip
+    parser.add_argument(
+        "--write-only", action="store_true", help="train nothing: write the tables of the runs that are there"
+    )
     arguments = parser.parse_intermixed_args(argv)
     plan = _planned(arguments)
-    for seed in plan.seeds:
-        for row in plan.rows:
-            read_settings(plan.words(row, seed))  # mistakes of any row before the first is trained
-    for seed in plan.seeds:
-        for row in plan.rows:
+    for row, seed in plan.runs:
+        read_settings(plan.words(row, seed))  # mistakes of any row before the first is trained
+    for row, seed in plan.runs:
+        if arguments.write_only:
+            continue
+        if _is_done(plan, row, seed):
+            say(f"{plan.run_dir(row, seed)}: is trained and scored")
+        else:
             _train(plan, row, seed, processes=arguments.processes, jobs=arguments.jobs)
-    runs = [(row, seed, plan.run_dir(row, seed)) for row in plan.rows for seed in plan.seeds]
+    runs = [(row, seed, plan.run_dir(row, seed)) for row, seed in plan.runs]
     print("\n".join(map(str, write(plan.out, collect(runs), runs, shlex.join(["launch/table.py", *argv])))))
     return entry.DONE
 
@@ -89,8 +100,7 @@ def _planned(arguments: argparse.Namespace) -> Plan:
     unknown = [key for key in asked if key not in known]
     if unknown:
         raise ConfigError(f"--rows: there is no row {', '.join(unknown)}; there are {', '.join(known)}")
-    if arguments.seeds < 1:
-        raise ConfigError("--seeds: give at least 1")
+    seeds = _seeds(arguments.seeds, asked)
     cut = [word.removeprefix(SHARDS) for word in arguments.shared if word.startswith(SHARDS)]
     shared = [word for word in arguments.shared if not word.startswith(SHARDS)]
     for word in shared:
@@ -104,11 +114,22 @@ def _planned(arguments: argparse.Namespace) -> Plan:
     )
     return Plan(
         out=arguments.out,
-        rows=tuple(row for row in ROWS if row.key in asked),
-        seeds=tuple(range(arguments.seeds)),
+        runs=tuple((row, seed) for seed in range(max(seeds.values())) for row in ROWS if seed < seeds.get(row.key, 0)),
         shared=tuple(shared),
         folders=folders,
     )
+
+
+def _seeds(given: str, rows: Sequence[str]) -> dict[str, int]:
+    """How many seeds each of the rows gets: `1,cartoongan=3` is 3 of that row and 1 of the others."""
+    found = dict.fromkeys(rows, "1")
+    for word in given.split(","):
+        key, named, count = word.rpartition("=")
+        found |= {key: count} if named else dict.fromkeys(rows, count)
+    unknown = [key for key in found if key not in rows]
+    if unknown or not all(count.isdecimal() and int(count) for count in found.values()):
+        raise ConfigError(f"--seeds {given}: give N or N,ROW=M,..., at least 1; the rows are {', '.join(rows)}")
+    return {key: int(count) for key, count in found.items()}
 
 
 def _settings(shared: Sequence[str]) -> TrainSettings:
@@ -122,6 +143,16 @@ def _shards(domain: str, given: str, out: Path, cut: Sequence[str], size: int) -
     folder = out / "shards" / domain
     _type(f"shards/{domain}.py", Path(given).absolute(), folder.absolute(), f"image_size={size}", *cut)
     return str(folder)
+
+
+def _is_done(plan: Plan, row: Row, seed: int) -> bool:
+    """Whether a run with these very settings has ended and is scored."""
+    run = RunFolder(plan.run_dir(row, seed))
+    if not run.exit.exists() or not run.config.exists():
+        return False
+    ended = json.loads(run.exit.read_text(encoding="utf-8"))["status"] == entry.DONE
+    same = run.config.read_text(encoding="utf-8") == config_text(read_settings(plan.words(row, seed)))
+    return ended and same and bool(collect([(row, seed, run.root)]))
 
 
 def _train(plan: Plan, row: Row, seed: int, *, processes: int, jobs: str | None) -> None:

@@ -58,13 +58,19 @@ def grid(rows: Sequence[tuple[Row, Path]]) -> Picture | None:
         return None
     settings = settings_of(RunFolder(rows[0][1]).config)
     photos = Shards(folder=Path(settings.data.photos), domain="photo", split=settings.score.photos)
-    pictures, numbers = stored(photos, size=settings.image_size), range(min(NUM_PHOTOS, len(photos)))
+    # Spread over the split: tiles of one photo lie side by side.
+    numbers = sorted({len(photos) * place // NUM_PHOTOS for place in range(NUM_PHOTOS)})
+    pictures = stored(photos, size=settings.image_size)
     columns = [("photo", pictures(numbers))]
     for row, folder in rows:
         held = trained.load(folder, weights="raw")
         dtype = next(held.generator.parameters()).dtype
         columns.append((row.name, drawn(pictures, held.generator, torch.device("cpu"), dtype)(numbers)))
-    strips = [Strip([column[number].permute(1, 2, 0).numpy()], name) for number in numbers for name, column in columns]
+    strips = [
+        Strip([column[number].permute(1, 2, 0).numpy()], name)
+        for number in range(len(numbers))
+        for name, column in columns
+    ]
     return contact_sheet(strips, side=max(128, settings.image_size), columns=len(columns))
 
 

@@ -44,7 +44,7 @@ def test_both_tables_from_one_command(shards: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/step-*/manifest.json")}
     again = script("launch/table.py", *words(shards, tmp_path, "--rows", "sal", "--seeds", "1"))
     assert again.returncode == 0, again.stderr
-    assert "nothing is left to do" in again.stderr
+    assert "sal-seed0: is trained and scored" in again.stderr
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/step-*/manifest.json")}
 
 
@@ -53,6 +53,7 @@ def test_both_tables_from_one_command(shards: Path, tmp_path: Path) -> None:
     [
         (("--rows", "sal,mine"), "there is no row mine"),
         (("--seeds", "0"), "at least 1"),
+        (("--seeds", "1,mine=2"), "the rows are cartoongan"),
         (("seed=3",), "seed: is what the table chooses"),
         (("model.channels=odd",), "model.channels"),
     ],
@@ -63,3 +64,13 @@ def test_mistakes_are_told_before_anything_is_trained(
     with pytest.raises(ConfigError, match=said):
         table.main(words(shards, tmp_path, *more))
     assert not (tmp_path / "runs").exists()
+
+
+def test_rows_have_seeds_of_their_own(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[str] = []
+    monkeypatch.setattr(table, "_type", lambda *typed: trained.append(str(typed[-3]).partition("runs/")[2]))
+    table.main(words(shards, tmp_path, "--rows", "sal,animegan", "--seeds", "1,animegan=3"))
+    assert trained == ["sal-seed0", "animegan-seed0", "animegan-seed1", "animegan-seed2"]
+    table.main(words(shards, tmp_path, "--rows", "sal", "--write-only"))
+    assert len(trained) == 4
+    assert "not trained yet" in (tmp_path / "tables.md").read_text()
