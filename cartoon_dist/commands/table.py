@@ -17,6 +17,7 @@ from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import MANIFEST
 from cartoon_dist.data.remote import is_remote
 from cartoon_dist.errors import ConfigError, TrainingError
+from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.paper_rows import collect, write
 from cartoon_dist.evaluate.paper_tables import ROWS, Row
 from cartoon_dist.runs.layout import RunFolder, config_text
@@ -78,6 +79,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--write-only", action="store_true", help="train nothing: write the tables of the runs that are there"
     )
+    parser.add_argument(
+        "--curves", action="store_true", help="score here each checkpoint that the runs have kept, for the curves"
+    )
     arguments = parser.parse_intermixed_args(argv)
     plan = _planned(arguments)
     for row, seed in plan.runs:
@@ -89,6 +93,9 @@ def main(argv: Sequence[str]) -> int:
             say(f"{plan.run_dir(row, seed)}: is trained and scored")
         else:
             _train(plan, row, seed, processes=arguments.processes, jobs=arguments.jobs)
+    if arguments.curves:
+        for row, seed in plan.runs:
+            _score_kept(RunFolder(plan.run_dir(row, seed)))
     runs = [(row, seed, plan.run_dir(row, seed)) for row, seed in plan.runs]
     print("\n".join(map(str, write(plan.out, collect(runs), runs, shlex.join(["launch/table.py", *argv])))))
     return entry.DONE
@@ -153,6 +160,14 @@ def _is_done(plan: Plan, row: Row, seed: int) -> bool:
     ended = json.loads(run.exit.read_text(encoding="utf-8"))["status"] == entry.DONE
     same = run.config.read_text(encoding="utf-8") == config_text(read_settings(plan.words(row, seed)))
     return ended and same and bool(collect([(row, seed, run.root)]))
+
+
+def _score_kept(run: RunFolder) -> None:
+    """The distance after each step whose checkpoint the run has kept, without what only an end needs."""
+    scored = {score["step"] for score in scores.read(run.scores)}
+    for kept in sorted(run.root.glob("step-*/")):
+        if int(kept.name.removeprefix("step-")) not in scored:
+            _type("launch/fid.py", kept, "score.weights=raw", "score.subsamples=0", "score.content=false")
 
 
 def _train(plan: Plan, row: Row, seed: int, *, processes: int, jobs: str | None) -> None:

@@ -1,9 +1,10 @@
 """From the runs of the tables' rows to tables.md, tables.html and the grid of drawings."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -11,8 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.read import Shards
 from cartoon_dist.evaluate import scores
+from cartoon_dist.evaluate.charts import draw
 from cartoon_dist.evaluate.drawing import drawn, stored
-from cartoon_dist.evaluate.findings import records
+from cartoon_dist.evaluate.findings import Records, records
+from cartoon_dist.evaluate.paper_curves import charts, distances_by_step
 from cartoon_dist.evaluate.paper_tables import Result, Row, html, markdown
 from cartoon_dist.files import write_whole
 from cartoon_dist.pixels.decode import Picture
@@ -39,7 +42,7 @@ def write(out: Path, results: Sequence[Result], runs: Runs, command: str) -> lis
     """tables.md, tables.html and, where there is something to draw with, grid.png; their paths."""
     facts = _facts(results, command)
     paths = [out / "tables.md", out / "tables.html"]
-    write_whole(paths[0], markdown(results, facts))
+    write_whole(paths[0], markdown(results, facts, distances_by_step(results)))
     pixels = grid([(row, folder) for row, seed, folder in runs if (row.key, seed) in _drawable(results)])
     address = ""
     if pixels is not None:
@@ -47,8 +50,9 @@ def write(out: Path, results: Sequence[Result], runs: Runs, command: str) -> lis
         paths.append(out / "grid.png")
         write_whole(paths[-1], content)
         address = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    drawn_charts = [draw(chart) for chart in charts(results)]
     style = files("cartoon_dist.evaluate").joinpath("report.css").read_text(encoding="utf-8")
-    write_whole(paths[1], html(results, facts, grid=address, style=style))
+    write_whole(paths[1], html(results, facts, grid=address, style=style, charts=drawn_charts))
     return paths
 
 
@@ -78,14 +82,14 @@ def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
     if not run.config.exists() or not run.scores.exists():
         return None
     settings = settings_of(run.config)
-    held = [score for score in scores.read(run.scores) if score["protocol"].get("weights") == "raw"]
+    held = [score for score in scores.read(run.scores) if _is_the_tables(score, settings)]
     last = max((score["step"] for score in held), default=0)
-    made = [score for score in held if score["step"] == last and not score["metric"].startswith("saliency")]
+    made = [score for score in held if score["step"] == last]
     if not made or not last:
         return None
-    told = records(run.metrics.read_text(encoding="utf-8")).rows
+    told = records(run.metrics.read_text(encoding="utf-8"))
     before, seconds = 0, 0.0
-    for record in told:
+    for record in told.rows:
         seconds += (record["images"] - before) / record["images_per_second"]
         before = record["images"]
     return Result(
@@ -97,7 +101,21 @@ def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
         seconds=seconds,
         parameters=_parameters(settings),
         gmac=_gmac(settings),
+        course={score["step"]: score["value"] for score in held if score["metric"] == made[0]["metric"]},
+        figures={name: _figure(told, name) for name in ("loss/content", "loss/adversarial_g")},
     )
+
+
+def _is_the_tables(score: Mapping[str, Any], settings: TrainSettings) -> bool:
+    """Whether a score is of raw weights and made as the run's settings say, not otherwise by hand."""
+    of, protocol = settings.score, score["protocol"]
+    if score["metric"].startswith("saliency") or protocol["weights"] != "raw":
+        return False
+    return score["features"] in (of.features, "lpips_vgg16") and protocol["photos"]["split"] == of.photos
+
+
+def _figure(told: Records, name: str) -> dict[int, float]:
+    return {record["step"]: float(record[name]) for record in told.rows if name in record}
 
 
 def _drawable(results: Sequence[Result]) -> set[tuple[str, int]]:

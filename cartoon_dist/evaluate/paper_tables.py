@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import mean, stdev
+from statistics import mean, stdev, variance
 
 from cartoon_dist.evaluate.curves import in_words
 from cartoon_dist.evaluate.markup import Html, join, tag
@@ -30,6 +30,8 @@ ROWS = (
     Row("CartoonGAN+Ressal+Cbam", "ressal_cbam", "ablation/ressal_cbam", (1, 2), {"Hayao": 162.54, "Shinkai": 149.71}),
 )
 """In the order of the tables, the paper's method last."""
+Cells = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""Heads and rows of a table."""
 STYLES = ("Hayao", "Shinkai")
 _SHOWN = {
     "kid": "KID",
@@ -42,7 +44,10 @@ _SHOWN = {
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One trained run of a row: its scores by metric, the first of them the distance, and what it cost."""
+    """One trained run of a row: its scores by metric, the first of them the distance, and what it cost.
+
+    course: the distance after each step that is scored. figures: by name, a figure of training after each step.
+    """
 
     row: Row
     seed: int
@@ -52,6 +57,8 @@ class Result:
     seconds: float
     parameters: int
     gmac: float
+    course: Mapping[int, float] = field(default_factory=dict)
+    figures: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
     @property
     def metric(self) -> str:
@@ -59,16 +66,19 @@ class Result:
         return next(iter(self.scores))
 
 
-def markdown(results: Sequence[Result], facts: Sequence[str]) -> str:
-    """Both tables, and what they were made with."""
+def markdown(results: Sequence[Result], facts: Sequence[str], course: Cells = ((), ())) -> str:
+    """Both tables, what they were made with, and how the distance went where that is known: heads and rows."""
     parts = ["# The paper's tables", *(line for fact in facts for line in ("", fact))]
     for number in (1, 2):
         heads, rows = table(results, number)
-        parts += ["", f"## Table {number}", "", _line(heads), _line(["---"] * len(heads)), *map(_line, rows)]
-    return "\n".join([*parts, "", verdict(results), ""])
+        parts += ["", f"## Table {number}", "", *_lines(heads, rows)]
+    parts += ["", verdict(results), ""]
+    if course[1]:
+        parts += ["## The distance after steps", "", *_lines(*course), ""]
+    return "\n".join(parts)
 
 
-def html(results: Sequence[Result], facts: Sequence[str], *, grid: str, style: str) -> str:
+def html(results: Sequence[Result], facts: Sequence[str], *, grid: str, style: str, charts: Sequence[Html] = ()) -> str:
     """The same as a page that opens anywhere. grid: a picture as a data address."""
     parts: list[Html] = [tag("h1", "The paper's tables"), *(tag("p", fact, class_="note") for fact in facts)]
     for number in (1, 2):
@@ -83,6 +93,7 @@ def html(results: Sequence[Result], facts: Sequence[str], *, grid: str, style: s
     if grid:
         caption = tag("figcaption", "The same held-out photos, a column a method.")
         parts.append(tag("figure", tag("img", src=grid, alt="photos and their drawings"), caption))
+    parts += [tag("h2", "How it went"), tag("div", *charts, class_="charts")] if charts else []
     head = tag("head", tag("meta", charset="utf-8"), tag("title", "The paper's tables"), tag("style", Html(style)))
     return f"<!doctype html>\n{tag('html', head, tag('body', join(*parts)), lang='en')}\n"
 
@@ -102,23 +113,34 @@ def table(results: Sequence[Result], number: int) -> tuple[list[str], list[list[
 
 
 def verdict(results: Sequence[Result]) -> str:
-    """Whether the order of Table 1 appears, is within noise, or does not: each step down against its scatter.
+    """Whether the order of Table 1 appears, is within noise, or does not: each step down, and all of it, against its
+    scatter.
 
-    A mean's scatter is the deviation over seeds over the root of their number; of a single seed, the score's own
-    standard error.
+    A mean's scatter is the deviation over seeds over the root of their number; of a single seed, the larger of the
+    score's own standard error and the deviation that the rows with several seeds show.
     """
-    steps, missing = [], []
+    said, missing = [], []
     rows = [row for row in ROWS if 1 in row.tables]
-    for before, after in pairwise(rows):
-        pair = [_summary([result for result in results if result.row == row]) for row in (before, after)]
+    deviation = _pooled_deviation(results)
+    for before, after in [*pairwise(rows), (rows[0], rows[-1])]:
+        pair = [_summary([result for result in results if result.row == row], deviation) for row in (before, after)]
+        name = f"{before.name} > {after.name}"
         if not all(map(math.isfinite, (pair[0][0], pair[1][0]))):
-            missing.append(f"{before.name} > {after.name}")
+            missing.append(name)
             continue
         gap, noise = pair[0][0] - pair[1][0], math.hypot(pair[0][1], pair[1][1])
-        said = "holds" if gap > 2 * noise else "does not hold" if gap < -2 * noise else "is within noise"
-        steps.append(f"{before.name} > {after.name} {said} ({gap:+.3g}, twice its scatter {2 * noise:.2g})")
+        found = "holds" if gap > 2 * noise else "does not hold" if gap < -2 * noise else "is within noise"
+        said.append(f"{name} {found} ({gap:+.3g}, twice its scatter {2 * noise:.2g})")
     left = f"; not trained yet: {', '.join(missing)}" if missing else ""
-    return f"The order of Table 1: {'; '.join(steps) or 'nothing to compare'}{left}."
+    return f"The order of Table 1: {'; '.join(said) or 'nothing to compare'}{left}."
+
+
+def _pooled_deviation(results: Sequence[Result]) -> float:
+    """How far a distance goes with the seed: over the rows that have several; 0 where none has."""
+    rows = [[result.scores[result.metric] for result in results if result.row == row] for row in ROWS]
+    several = [values for values in rows if len(values) > 1]
+    freedom = sum(len(values) - 1 for values in several)
+    return math.sqrt(sum(variance(values) * (len(values) - 1) for values in several) / freedom) if several else 0.0
 
 
 def _cells(held: Sequence[Result], metric: str, shown: Sequence[str]) -> list[str]:
@@ -144,14 +166,18 @@ def _with_deviation(values: Sequence[float], errors: Sequence[float | None]) -> 
     return f"{values[0]:.2f}" + (f" (standard error {errors[0]:.2g})" if errors[0] is not None else "")
 
 
-def _summary(held: Sequence[Result]) -> tuple[float, float]:
-    """The mean of a row's distances, and its scatter."""
+def _summary(held: Sequence[Result], deviation: float) -> tuple[float, float]:
+    """The mean of a row's distances, and its scatter. deviation: of a single run, by what other rows show."""
     if not held:
         return math.nan, math.nan
     values = [result.scores[result.metric] for result in held]
     if len(values) > 1:
         return mean(values), stdev(values) / math.sqrt(len(values))
-    return values[0], held[0].errors.get(held[0].metric, 0.0)
+    return values[0], max(held[0].errors.get(held[0].metric, 0.0), deviation)
+
+
+def _lines(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [_line(heads), _line(["---"] * len(heads)), *map(_line, rows)]
 
 
 def _line(cells: Sequence[str]) -> str:

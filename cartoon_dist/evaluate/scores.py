@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from cartoon_dist.config import ScoreSettings
@@ -51,14 +52,19 @@ def measure(
     kind: Kind, generated: Float[Tensor, "n c"], real: Float[Tensor, "m c"]
 ) -> dict[str, tuple[float, dict[str, Any]]]:
     """Each metric of these features: its value, and what its protocol adds. CartoonError for fewer than two of a
-    side."""
+    side.
+
+    On one thread: eigenvalues of matrices this size are rounded otherwise on two, and a launcher gives each of several
+    processes fewer threads than one process has.
+    """
     if min(len(generated), len(real)) < 2:
         raise CartoonError(
             f"{len(generated)} generated against {len(real)} real pictures have no distance; give at least two of each"
         )
-    if kind == "efficientnet_lite0":
-        return {"frechet_efficientnet_lite0": _frechet_on_main_axes(generated, real)}
-    return {"fid": (_fid(generated, real), {}), "kid": _kid(generated, real)}
+    with threadpool_limits(1):
+        if kind == "efficientnet_lite0":
+            return {"frechet_efficientnet_lite0": _frechet_on_main_axes(generated, real)}
+        return {"fid": (_fid(generated, real), {}), "kid": _kid(generated, real)}
 
 
 def measure_all(
@@ -70,14 +76,15 @@ def measure_all(
     def distance(one: Tensor, other: Tensor) -> float:
         return _fid(one, other) if kind == "inception" else _frechet_on_main_axes(one, other)[0]
 
-    told = measure(kind, generated, real)
-    value, protocol = told[HEADLINE[kind]]
-    error = belief.standard_error(generated, real, distance, num_subsamples=num_subsamples)
-    told[HEADLINE[kind]] = (value, protocol | error)
-    told |= {f"{HEADLINE[kind]}_floor": held for held in belief.floor(real, distance, count=len(generated)).values()}
-    told |= belief.precision_and_recall(generated, real)
-    if kind == "inception":
-        told |= belief.kid_of_all(generated, real)
+    headline, told = HEADLINE[kind], measure(kind, generated, real)
+    value, protocol = told[headline]
+    with threadpool_limits(1):
+        error = belief.standard_error(generated, real, distance, num_subsamples=num_subsamples)
+        told[headline] = (value, protocol | error)
+        told |= {f"{headline}_floor": held for held in belief.floor(real, distance, count=len(generated)).values()}
+        told |= belief.precision_and_recall(generated, real)
+        if kind == "inception":
+            told |= belief.kid_of_all(generated, real)
     return told
 
 

@@ -1,7 +1,10 @@
 """The paper's tables from results made up by hand."""
 
+from dataclasses import replace
+
 import pytest
 
+from cartoon_dist.evaluate.paper_curves import charts, distances_by_step
 from cartoon_dist.evaluate.paper_tables import ROWS, Result, html, markdown, table, verdict
 
 BY_KEY = {row.key: row for row in ROWS}
@@ -52,8 +55,11 @@ def test_means_and_deviations_over_the_seeds() -> None:
 @pytest.mark.parametrize(
     ("distances", "words"),
     [
-        ((120.0, 110.0, 100.0, 90.0), ["holds (+10"] * 3),
-        ((120.0, 119.0, 130.0, 129.5), ["is within noise (+1", "does not hold (-11", "is within noise (+0.5"]),
+        ((120.0, 110.0, 100.0, 90.0), ["holds (+10"] * 3 + ["holds (+30"]),
+        (
+            (120.0, 119.0, 130.0, 129.5),
+            ["is within noise (+1", "does not hold (-11", "is within noise (+0.5", "does not hold (-9.5"],
+        ),
     ],
 )
 def test_the_verdict_is_a_steps_size_against_its_scatter(distances: tuple[float, ...], words: list[str]) -> None:
@@ -62,15 +68,15 @@ def test_the_verdict_is_a_steps_size_against_its_scatter(distances: tuple[float,
     # Two standard errors of 1 together scatter by the root of 2; twice that is 2.8.
     assert "twice its scatter 2.8" in said
     steps = said.removeprefix("The order of Table 1: ").rstrip(".").split("; ")
-    assert len(steps) == 3
+    assert len(steps) == 4
     assert all(word in step for word, step in zip(words, steps, strict=True))
 
 
 def test_of_several_seeds_the_scatter_is_that_of_their_mean() -> None:
     values = [result("cartoongan", value, seed=seed) for seed, value in enumerate((100.0, 104.0, 108.0, 104.0))]
     said = verdict([*values, result("sal", 90.0, error=0.0)])
-    # The deviation is the root of 32 / 3, over the root of 4; twice that is 3.27.
-    assert "CartoonGAN > CartoonGAN+Sal holds (+14, twice its scatter 3.3)" in said
+    # The deviation d is the root of 32 / 3; of the mean of four d / 2, of the single one d: together 1.118 d = 3.65.
+    assert "CartoonGAN > CartoonGAN+Sal holds (+14, twice its scatter 7.3)" in said
     assert "not trained yet: CartoonGAN+Sal > CartoonGAN+Sal+Cbam" in said
 
 
@@ -83,3 +89,34 @@ def test_both_pages_hold_both_tables_and_escape_what_they_show() -> None:
     assert "a &lt; b" in page
     assert page.count("<table>") == 2
     assert 'src="data:image/png;base64,AA=="' in page
+
+
+def course(key: str, seed: int, course: dict[int, float], content: dict[int, float]) -> Result:
+    return replace(result(key, 100.0, seed=seed), course=course, figures={"loss/content": content})
+
+
+def test_the_course_is_a_mean_over_seeds_at_the_steps_that_all_have() -> None:
+    results = [
+        course("sal", 0, {10: 120.0, 20: 100.0}, {5: 1.0, 10: 0.5}),
+        course("sal", 1, {10: 124.0, 20: 104.0, 30: 99.0}, {5: 3.0, 10: 0.7}),
+        course("whitebox", 0, {20: 110.0}, {5: 9.0, 10: 8.0}),
+    ]
+    assert distances_by_step(results) == (
+        ["step", "10", "20"],
+        [["CartoonGAN+Sal", "122", "102"], ["White-box", "–", "110"]],
+    )
+    distance, content = charts(results)
+    assert [(line.name, line.values.tolist()) for line in distance.series] == [
+        ("CartoonGAN+Sal", [122.0, 102.0]),
+        ("White-box", [110.0]),
+    ]
+    # White-box looks through other weights: its content is not on the same scale.
+    assert [(line.name, line.values.tolist()) for line in content.series] == [("CartoonGAN+Sal", [2.0, 0.6])]
+    assert "| CartoonGAN+Sal | 122 | 102 |" in markdown(results, [], distances_by_step(results))
+
+
+def test_ends_alone_are_no_course() -> None:
+    results = [course("sal", 0, {20: 100.0}, {})]
+    assert distances_by_step(results) == ([], [])
+    assert charts(results) == []
+    assert "after steps" not in markdown(results, [], distances_by_step(results))
