@@ -1,9 +1,9 @@
 """Runs every measurement, adds the results to bench.jsonl and prints them: `python -m bench`."""
 
-from bench import labels, reader, scale, scaling, scoring, stages, step
+from bench import flattening, labels, reader, scale, scaling, scoring, stages, step
 from bench.ratios import publish
 
-STAGES = (labels.main, stages.main, reader.main, scale.main, step.main, scaling.main, scoring.main)
+STAGES = (labels.main, stages.main, reader.main, scale.main, step.main, scaling.main, scoring.main, flattening.main)
 
 if __name__ == "__main__":
     publish(measured for stage in STAGES for measured in stage())

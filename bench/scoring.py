@@ -1,9 +1,10 @@
-"""Scoring a folder against another on two processes, against two copies that know nothing of each other:
-`python -m bench.scoring`.
+"""Scoring a folder against another on two processes, against two copies that know nothing of each other, and
+the memory it takes: `python -m bench.scoring`.
 
 As a user types it, with EfficientNet-Lite0: its weights are those that the package registry carries.
 """
 
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,18 +14,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench.ratios import Measured, publish, summarise, time_in_turn
-from bench.stages import finish
+from bench.ratios import PEAK, Measured, publish, show, summarise, time_in_turn
+from bench.stages import RUN, finish
 
 ROOT = Path(__file__).parents[1]
 NUM, PIXELS, PAIRS = 1200, 64, 3
+NUM_FEW = 120
 """Pictures a side: enough for the start of a process, which both sides pay, to weigh little."""
 GOAL = 0.9
 BOTH = ["-m", "accelerate.commands.launch", "--main_process_port", "0", "--num_cpu_threads_per_process", "1"]
 
 
 def main() -> Iterator[Measured]:
-    """The time of two copies over half the pictures each, over that of two processes over all."""
+    """The time of two copies over half the pictures each, over that of two processes over all; the peak with many
+    pictures over that with few."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         whole = write(folder / "whole", range(NUM))
@@ -38,6 +41,16 @@ def main() -> Iterator[Measured]:
                 )
             ]
             pairs.append(time_in_turn(partial(finish, copies), partial(finish, both)))
+        few = write(folder / "few", range(NUM_FEW))
+        peaks = [peak(command(pictures, folder / f"peak-{pictures.name}", [])) for pictures in (whole, few)]
+    show(f"memory: {peaks[0]:.0f} MB for {NUM} pictures a side, {peaks[1]:.0f} MB for {NUM_FEW}")
+    yield summarise(
+        [(peaks[0], peaks[1])],
+        name="score_memory_flat",
+        goal=1.1,
+        better="lower",
+        against=f"peak memory with {NUM_FEW} pictures a side for {NUM}; their features are 5 KB each",
+    )
     yield summarise(
         pairs,
         name="score_two_processes",
@@ -55,6 +68,12 @@ def command(pictures: Path, cache: Path, launcher: list[str]) -> list[str]:
         *("score.features=efficientnet_lite0", f"data.cache={cache}", f"weights_folder={ROOT / 'weights'}"),
         "score.subsamples=0",
     ]
+
+
+def peak(words: list[str]) -> float:
+    """The most memory of a command in MB."""
+    done = subprocess.run([words[0], "-c", PEAK + RUN, *words[1:]], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
 
 
 def write(folder: Path, numbers: range) -> Path:

@@ -1,0 +1,50 @@
+"""White-box's superpixels, which a step waits for: `python -m bench.flattening`.
+
+Sixteen pictures, the authors' batch, cut by two processes against this one; beside it milliseconds a picture.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+
+from bench.ratios import Measured, publish, show, summarise, time_in_turn
+from bench.stages import ROOT
+from cartoon_dist.pixels import crop
+from cartoon_dist.pixels.decode import decode
+from cartoon_dist.runs.flattening import Flattener
+from cartoon_dist.tensors import Images, from_bytes
+
+BATCH, ROUNDS, GOAL = 16, 5, 0.6
+
+
+def main() -> Iterator[Measured]:
+    """The time of two processes over that of one, at 64 and at 256 pixels."""
+    cv2.setNumThreads(1)
+    here, apart = Flattener(num_workers=0), Flattener(num_workers=2)
+    for size in (64, 256):
+        pictures = photos(size)
+        apart(pictures)  # starts the processes, and compiles in each
+        here(pictures)
+        pairs = [time_in_turn(partial(apart, pictures), partial(here, pictures)) for _ in range(ROUNDS)]
+        show(f"{size} px: {1e3 * min(theirs for _, theirs in pairs) / BATCH:.1f} ms a picture")
+        yield summarise(
+            pairs,
+            name=f"superpixels_two_processes_{size}px",
+            goal=GOAL,
+            better="lower",
+            against=f"the same {BATCH} pictures cut by the training process itself",
+        )
+
+
+def photos(size: int) -> Images:
+    """Squares of the embedded photos, n 3 size size."""
+    files = sorted((ROOT / "shards/samples/photos").glob("*.jpg"))[:BATCH]
+    squares = [crop.resize(decode(file.read_bytes(), max_megapixels=100), size=size).pixels for file in files]
+    return from_bytes(torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2), torch.float32)
+
+
+if __name__ == "__main__":
+    publish(main())
