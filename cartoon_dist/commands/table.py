@@ -20,6 +20,7 @@ from cartoon_dist.errors import ConfigError, TrainingError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.paper_rows import collect, write
 from cartoon_dist.evaluate.paper_tables import ROWS, Row
+from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder, config_text
 from cartoon_dist.train.log import say
 
@@ -165,9 +166,10 @@ def _is_done(plan: Plan, row: Row, seed: int) -> bool:
 def _score_kept(run: RunFolder) -> None:
     """The distance after each step whose checkpoint the run has kept, without what only an end needs."""
     scored = {score["step"] for score in scores.read(run.scores)}
-    for kept in sorted(run.root.glob("step-*/")):
-        if int(kept.name.removeprefix("step-")) not in scored:
-            _type("launch/fid.py", kept, "score.weights=raw", "score.subsamples=0", "score.content=false")
+    for step in checkpoint.steps(run):
+        if step not in scored:
+            words = ("score.weights=raw", "score.subsamples=0", "score.content=false")
+            _type("launch/fid.py", run.checkpoint(step), *words)
 
 
 def _train(plan: Plan, row: Row, seed: int, *, processes: int, jobs: str | None) -> None:

@@ -20,6 +20,7 @@ def words(shards: Path, out: Path, *more: str) -> list[str]:
         "max_steps=3",
         "warmup.steps=1",
         "model.num_blocks=1",
+        "checkpoint={every: 2, keep: 1, keep_every: 2}",
     ]
     return [str(shards / "photos"), str(shards / "cartoons"), str(out), *shared, *more]
 
@@ -40,12 +41,16 @@ def test_both_tables_from_one_command(shards: Path, tmp_path: Path) -> None:
     grid = cv2.imread(str(tmp_path / "grid.png"))
     assert (len(ROWS) + 1) * 128 < grid.shape[1] < (len(ROWS) + 2) * 140
     assert "<img" in (tmp_path / "tables.html").read_text()
-    # What is trained is not trained again.
+    # What is trained is not trained again; the checkpoint that was kept on the way is scored.
+    assert "after steps" not in text
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/step-*/manifest.json")}
-    again = script("launch/table.py", *words(shards, tmp_path, "--rows", "sal", "--seeds", "1"))
+    again = script("launch/table.py", *words(shards, tmp_path, "--rows", "sal", "--curves"))
     assert again.returncode == 0, again.stderr
     assert "sal-seed0: is trained and scored" in again.stderr
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/step-*/manifest.json")}
+    [heads, _, course] = (tmp_path / "tables.md").read_text().rpartition("after steps")[2].split("\n\n")[1].splitlines()
+    assert heads == "| step | 2 | 3 |"
+    assert course.startswith("| CartoonGAN+Sal | ")
 
 
 @pytest.mark.parametrize(
