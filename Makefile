@@ -27,8 +27,9 @@ check: .venv/installed
 demo: weights
 	$(BIN)/python launch/demo.py
 
+# Two at once, a file's tests together; one thread each, as two of them share two cores.
 test: check weights
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # A real Slurm of two nodes on this host, started for its tests and stopped again; as root. A skip is a failure.
 test-slurm: .venv/installed

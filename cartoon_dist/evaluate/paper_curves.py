@@ -10,8 +10,14 @@ from cartoon_dist.evaluate.curves import Series, in_words
 from cartoon_dist.evaluate.paper_tables import ROWS, Result
 
 _LOSSES = {
-    "loss/content": ("Loss: content", "Before its weight; of Table 1's rows, which share VGG, layer and weights."),
-    "loss/adversarial_g": ("Loss: adversarial, of G", "What G still fails at before D; of Table 1's rows."),
+    "loss/content": (
+        "Loss: content",
+        "Before its weight; of Table 1's rows, which look through the same layer of VGG.",
+    ),
+    "loss/adversarial_g": (
+        "Loss: adversarial, of G",
+        "Of Table 1's rows; CartoonGAN's own is a log loss (Eq 6), the others' LSGAN.",
+    ),
 }
 
 

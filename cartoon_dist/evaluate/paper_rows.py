@@ -109,9 +109,10 @@ def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
 def _is_the_tables(score: Mapping[str, Any], settings: TrainSettings) -> bool:
     """Whether a score is of raw weights and made as the run's settings say, not otherwise by hand."""
     of, protocol = settings.score, score["protocol"]
-    if score["metric"].startswith("saliency") or protocol["weights"] != "raw":
+    if score["metric"].startswith("saliency") or protocol.get("weights") != "raw":
         return False
-    return score["features"] in (of.features, "lpips_vgg16") and protocol["photos"]["split"] == of.photos
+    split = protocol.get("photos", {}).get("split")
+    return score["features"] in (of.features, "lpips_vgg16") and split == of.photos
 
 
 def _figure(told: Records, name: str) -> dict[int, float]:
