@@ -32,11 +32,11 @@ test: check weights
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # A real Slurm of two nodes on this host, started for its tests and stopped again; as root. A skip is a failure.
-test-slurm: .venv/installed
+test-slurm: weights
 	$(BIN)/python tests/slurm/cluster.py
 
 # How fast the parts are, each against something known; adds to bench.jsonl.
-bench: .venv/installed
+bench: weights
 	$(BIN)/python -m bench
 
 clean:
