@@ -5,24 +5,22 @@ stage, cartoons of the photos, a report. Run again, it goes on where it stopped.
 """
 
 import argparse
-import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cartoon_dist.commands import entry
+from cartoon_dist.commands import entry, typed
 from cartoon_dist.commands.train import read_settings
+from cartoon_dist.commands.typed import ROOT
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.errors import ConfigError, TrainingError
 from cartoon_dist.evaluate import report, scores
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.train.log import say
 
-ROOT = Path(__file__).resolve().parents[2]
+_type = partial(typed.run, failed="the demo stopped", folder=ROOT)
 CONFIG = ROOT / "configs/demo.yaml"
 LAUNCH = [
     "-m",
@@ -182,14 +180,3 @@ def _take_up_warmup(places: Places, settings: TrainSettings) -> None:
 
 def _train(given: Sequence[str], *more: str) -> None:
     _type(*LAUNCH, "launch/train.py", CONFIG.relative_to(ROOT), *given, *more)
-
-
-def _type(*words: str | Path) -> None:
-    """Run a command of this project as a user would, from the project's folder; TrainingError when it fails."""
-    command = [str(word) for word in words]
-    say(f"\n$ {shlex.join(['python', *command])}")
-    status = subprocess.run([sys.executable, *command], cwd=ROOT, check=False).returncode
-    if status:
-        raise TrainingError(
-            f"the demo stopped: {shlex.join(command)} ended with status {status}; its own words stand above"
-        )

@@ -3,20 +3,20 @@
 import argparse
 import json
 import shlex
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from cartoon_dist.commands import entry
+from cartoon_dist.commands import entry, typed
 from cartoon_dist.commands.train import read_settings
+from cartoon_dist.commands.typed import ROOT
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import MANIFEST
 from cartoon_dist.data.remote import is_remote
-from cartoon_dist.errors import ConfigError, TrainingError
+from cartoon_dist.errors import ConfigError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.paper_rows import collect, write
 from cartoon_dist.evaluate.paper_tables import ROWS, Row
@@ -24,7 +24,7 @@ from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder, config_text
 from cartoon_dist.train.log import say
 
-ROOT = Path(__file__).resolve().parents[2]
+_type = partial(typed.run, failed="the tables are not done")
 SHARDS = "shards."
 
 
@@ -165,7 +165,7 @@ def _is_done(plan: Plan, row: Row, seed: int) -> bool:
 
 def _score_kept(run: RunFolder) -> None:
     """The distance after each step whose checkpoint the run has kept, without what only an end needs."""
-    scored = {score["step"] for score in scores.read(run.scores)}
+    scored = {score["step"] for score in scores.read(run.scores) if score["protocol"].get("weights") == "raw"}
     for step in checkpoint.steps(run):
         if step not in scored:
             words = ("score.weights=raw", "score.subsamples=0", "score.content=false")
@@ -182,16 +182,4 @@ def _train(plan: Plan, row: Row, seed: int, *, processes: int, jobs: str | None)
         config = str(ROOT / f"configs/accelerate/{'ddp' if torch.cuda.is_available() else 'cpu'}.yaml")
         launcher = ["-m", "accelerate.commands.launch", "--config_file", config, "--main_process_port", "0"]
         launcher += ["--num_processes", str(processes)]
-    _type(*launcher, str(ROOT / "launch/train.py"), *words)
-
-
-def _type(*words: str | Path) -> None:
-    """Run a command of this project as a user would; TrainingError when it fails."""
-    command = [str(ROOT / word) if str(word).startswith(("shards/", "launch/")) else str(word) for word in words]
-    say(f"\n$ {shlex.join(['python', *map(str, words)])}")
-    status = subprocess.run([sys.executable, *command], check=False).returncode
-    if status:
-        raise TrainingError(
-            f"the tables are not done: {shlex.join(map(str, words))} ended with status {status}; its own words stand "
-            "above, and the same command goes on"
-        )
+    _type(*launcher, str(ROOT / "launch/train.py") if launcher else "launch/train.py", *words)
