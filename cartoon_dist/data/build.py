@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cartoon_dist.data.dedup import Dedup
 from cartoon_dist.data.job import Job, finished_shard, settle, task_of
-from cartoon_dist.data.manifest import Skipped
+from cartoon_dist.data.manifest import LOCK, Skipped
 from cartoon_dist.data.prepare import Prepared, is_broken, prepare
 from cartoon_dist.data.seal import Sealed, require_few, seal
 from cartoon_dist.data.workers import work_through
@@ -23,8 +23,6 @@ from cartoon_dist.files import alone_in
 from cartoon_dist.progress import Progress
 from cartoon_dist.shard_settings import ShardSettings
 
-LOCK = ".lock"
-"""The file in a shard folder by which jobs keep out of each other's shards."""
 BUSY = "another job is writing there; wait for it or stop it"
 """What a job is told that comes too late."""
 

@@ -25,6 +25,8 @@ from cartoon_dist.files import write_whole
 
 MANIFEST = "manifest.json"
 JOB = "job.json"
+LOCK = ".lock"
+"""By this file those who write into a folder, jobs and fetching processes, keep out of each other's way."""
 FETCHED = "fetched.json"
 """Where a folder was fetched from, in one that is the copy of a set that lies elsewhere."""
 _OWN_HASH, _NO_HASH = "own_sha256", "0" * 64

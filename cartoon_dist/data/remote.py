@@ -25,6 +25,7 @@ from typing import TypeVar
 
 from cartoon_dist.data.manifest import (
     FETCHED,
+    LOCK,
     MANIFEST,
     Manifest,
     ShardEntry,
@@ -37,8 +38,6 @@ from cartoon_dist.data.storage import PassingError, blocks
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import alone_in, sync_folder, write_json, write_whole
 
-LOCK = ".lock"
-"""The file in a cached set by which the processes that fetch it keep out of each other's way."""
 FILES_AT_ONCE = 4
 """Enough that one slow answer does not hold up the others."""
 _INDEX_BYTES = 500

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from shard_folders import SMALL, built, contents, linked
 
-from cartoon_dist.data.build import LOCK
 from cartoon_dist.data.job import RESTORE
+from cartoon_dist.data.manifest import LOCK
 from cartoon_dist.data.mend import mend
 from cartoon_dist.data.verify import verify
 from cartoon_dist.errors import ShardError

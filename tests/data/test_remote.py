@@ -16,9 +16,9 @@ from running import environment
 from served import Served, served
 from shard_folders import SMALL, built, contents, linked
 
-from cartoon_dist.data.manifest import FETCHED, read_manifest, write_record
+from cartoon_dist.data.manifest import FETCHED, LOCK, read_manifest, write_record
 from cartoon_dist.data.read import Shards
-from cartoon_dist.data.remote import LOCK, Patience, at_hand, fetch, is_remote, look_up, look_up_or_recall
+from cartoon_dist.data.remote import Patience, at_hand, fetch, is_remote, look_up, look_up_or_recall
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import alone_in
 
