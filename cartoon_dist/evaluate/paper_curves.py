@@ -1,13 +1,13 @@
 """How the tables' runs went: the distance and the losses by step, a line a row."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 
 import numpy as np
 
 from cartoon_dist.evaluate.charts import Chart
 from cartoon_dist.evaluate.curves import Series, in_words
-from cartoon_dist.evaluate.paper_tables import ROWS, Result
+from cartoon_dist.evaluate.paper_tables import ROWS, Result, Row
 
 _LOSSES = {
     "loss/content": (
@@ -24,17 +24,23 @@ _LOSSES = {
 def charts(results: Sequence[Result]) -> list[Chart]:
     """The charts that have something to show: the distance where more than one step is scored, and two losses."""
     name = results[0].metric if results else ""
-    planned = [_chart("distance", name, "Raw weights draw; a mean over the seeds.", _lines(results, _distances))]
+    planned = [
+        _chart(
+            "distance",
+            name,
+            "Raw weights draw; a mean over the seeds.",
+            _lines((one.row, one.course) for one in results),
+        )
+    ]
     for key, (title, note) in _LOSSES.items():
-        first = [result for result in results if 1 in result.row.tables]
-        lines = _lines(first, lambda result, key=key: result.figures.get(key, {}))  # type: ignore[misc]
+        lines = _lines((one.row, one.figures.get(key, {})) for one in results if 1 in one.row.tables)
         planned.append(_chart(key.replace("/", "-"), title, note, lines))
     return [chart for chart in planned if any(len(series.steps) > 1 for series in chart.series)]
 
 
 def distances_by_step(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: each row's distance after each step that is scored of any; nothing where only ends are."""
-    lines = _lines(results, _distances)
+    lines = _lines((one.row, one.course) for one in results)
     steps = sorted({int(step) for line in lines for step in line.steps})
     if len(steps) < 2:
         return [], []
@@ -45,15 +51,11 @@ def distances_by_step(results: Sequence[Result]) -> tuple[list[str], list[list[s
     return ["step", *map(str, steps)], rows
 
 
-def _distances(result: Result) -> Mapping[int, float]:
-    return result.course
-
-
-def _lines(results: Sequence[Result], of: Callable[[Result], Mapping[int, float]]) -> list[Series]:
+def _lines(courses: Iterable[tuple[Row, Mapping[int, float]]]) -> list[Series]:
     """A row's mean over its seeds at the steps that all of them have."""
-    return [
-        series for row in ROWS if (series := _line(row.name, [of(result) for result in results if result.row == row]))
-    ]
+    held = list(courses)
+    found = (_line(row.name, [course for of, course in held if of == row]) for row in ROWS)
+    return [series for series in found if series is not None]
 
 
 def _line(name: str, held: Iterable[Mapping[int, float]]) -> Series | None:

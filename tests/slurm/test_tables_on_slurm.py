@@ -10,6 +10,10 @@ from running import ROOT, script
 pytestmark = pytest.mark.slurm
 
 
+def wait_until_done(job: str, out: Path) -> None:
+    wait_for(lambda: state(job) == "COMPLETED", "the job has ended", out)
+
+
 def test_a_job_a_run_then_the_tables(shards: Path, tmp_path: Path) -> None:
     words = [str(shards / "photos"), str(shards / "cartoons"), str(tmp_path / "tables"), "tests/tiny.yaml"]
     words += ["score.features=efficientnet_lite0", "loss.content.layer=conv1_1", f"weights_folder={ROOT / 'weights'}"]
@@ -21,7 +25,7 @@ def test_a_job_a_run_then_the_tables(shards: Path, tmp_path: Path) -> None:
     assert [row for row, _ in jobs] == ["cartoongan", "sal"]
     assert "not trained yet" in (tmp_path / "tables/tables.md").read_text()
     for _, job in jobs:
-        wait_for(lambda job=job: state(job) == "COMPLETED", "the job has ended", tmp_path / "tables")  # type: ignore[misc]
+        wait_until_done(job, tmp_path / "tables")
     again = script("launch/table.py", *words)
     assert again.returncode == 0, again.stderr
     assert ": job " not in again.stdout
