@@ -116,8 +116,8 @@ def verdict(results: Sequence[Result]) -> str:
     """Whether the order of Table 1 appears, is within noise, or does not: each step down, and all of it, against its
     scatter.
 
-    A mean's scatter is the deviation over seeds over the root of their number; of a single seed, the larger of the
-    score's own standard error and the deviation that the rows with several seeds show.
+    A mean's scatter is the deviation over seeds, that of all rows with several seeds together as one row's few tell too
+    little, over the root of their number; of a single seed, at least the score's own standard error.
     """
     said, missing = [], []
     rows = [row for row in ROWS if 1 in row.tables]
@@ -167,12 +167,12 @@ def _with_deviation(values: Sequence[float], errors: Sequence[float | None]) -> 
 
 
 def _summary(held: Sequence[Result], deviation: float) -> tuple[float, float]:
-    """The mean of a row's distances, and its scatter. deviation: of a single run, by what other rows show."""
+    """The mean of a row's distances, and its scatter. deviation: of a single run, as the rows show it."""
     if not held:
         return math.nan, math.nan
     values = [result.scores[result.metric] for result in held]
     if len(values) > 1:
-        return mean(values), stdev(values) / math.sqrt(len(values))
+        return mean(values), deviation / math.sqrt(len(values))
     return values[0], max(held[0].errors.get(held[0].metric, 0.0), deviation)
 
 

@@ -80,6 +80,13 @@ def test_of_several_seeds_the_scatter_is_that_of_their_mean() -> None:
     assert "not trained yet: CartoonGAN+Sal > CartoonGAN+Sal+Cbam" in said
 
 
+def test_the_deviation_over_seeds_is_that_of_all_rows_together() -> None:
+    still = [result("cartoongan", 100.0, seed=seed) for seed in range(3)]
+    said = verdict([*still, *(result("sal", value, seed=seed) for seed, value in enumerate((90.0, 96.0, 102.0)))])
+    # Squares 0 and 72 over 2 + 2 degrees of freedom: 18; each mean of three has a third of it, together 12.
+    assert "CartoonGAN > CartoonGAN+Sal is within noise (+4, twice its scatter 6.9)" in said
+
+
 def test_both_pages_hold_both_tables_and_escape_what_they_show() -> None:
     results = [result("cartoongan", 100.0)]
     text = markdown(results, ["`a < b`"])
