@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from cartoon_dist import config, distributed, nested
+from cartoon_dist.allocator import keep_freed_memory
 from cartoon_dist.commands import entry
 from cartoon_dist.commands.fetching import fetched
 from cartoon_dist.commands.report import Refresher
@@ -60,6 +61,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", metavar="FILE.json", type=Path, help="of --against: add the scores to this file")
     arguments = parser.parse_intermixed_args(argv)
     distributed.join()
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     if arguments.against:
         return _against(arguments.run, arguments.against, arguments.settings, arguments.out)
     try:
