@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", metavar="FILE.json", type=Path, help="of --against: add the scores to this file")
     arguments = parser.parse_intermixed_args(argv)
     distributed.join()
-    if not torch.cuda.is_available():
+    if _device().type == "cpu":
         keep_freed_memory()
     if arguments.against:
         return _against(arguments.run, arguments.against, arguments.settings, arguments.out)
