@@ -13,7 +13,9 @@ def gap(one: Features, other: Features) -> float:
     return float(one.mean() - other.mean())
 
 
-def test_kid_over_all_pairs_by_a_double_loop() -> None:
+@pytest.mark.parametrize("rows", [2, 1000])
+def test_kid_over_all_pairs_by_a_double_loop(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(belief, "ROWS", rows)
     random = torch.Generator().manual_seed(0)
     generated, real = torch.randn(5, 3, generator=random), torch.randn(7, 3, generator=random) + 1
     sides = generated.tolist(), real.tolist()
@@ -51,6 +53,25 @@ def test_precision_and_recall_by_hand() -> None:
     inside = sum(any(abs(x - g) <= r for g, r in balls()) for x in range(10))
     assert told["recall"][0] == pytest.approx(inside / 10)
     assert belief.precision_and_recall(generated[:4], real) == {}
+
+
+def test_precision_and_recall_in_blocks_are_those_of_all_pairs_at_once() -> None:
+    random = torch.Generator().manual_seed(5)
+    generated, real = torch.randn(2300, 6, generator=random), 0.8 * torch.randn(2600, 6, generator=random) + 0.5
+    told = belief.precision_and_recall(generated, real)
+    balls_of = {
+        name: torch.cdist(side, side).kthvalue(belief.NEIGHBOURS + 1).values
+        for name, side in (("generated", generated), ("real", real))
+    }
+    apart = torch.cdist(generated, real)
+    expected = {
+        "precision": (apart <= balls_of["real"]).any(dim=1).double().mean(),
+        "recall": (apart <= balls_of["generated"][:, None]).any(dim=0).double().mean(),
+    }
+    assert {name: value for name, (value, _) in told.items()} == pytest.approx(
+        {name: float(share) for name, share in expected.items()}, abs=1e-6
+    )
+    assert 0.1 < told["precision"][0] < 1
 
 
 def balls() -> list[tuple[float, float]]:
