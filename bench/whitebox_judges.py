@@ -37,8 +37,8 @@ def main(run: RunFolder) -> None:
     keep_freed_memory()
     settings = settings_of(run.config)
     photos, cartoons = streams(settings)
-    share = {"batch_size": settings.batch_size, "warmup_steps": 0, "rank": 0, "world_size": 1}
-    steps = Steps(photos=photos, cartoons=cartoons, **share)
+    size = settings.batch_size
+    steps = Steps(photos=photos, cartoons=cartoons, batch_size=size, warmup_steps=0, rank=0, world_size=1)
     for step in (settings.warmup.steps or 0, checkpoint.steps(run)[-1]):
         pulls(settings, run.checkpoint(step), batches_of(steps, LOOKED_AT))
     for times, spectral in ((1, True), (1, False), (10, False)):
@@ -99,7 +99,7 @@ def without_norms(network: nn.Module) -> None:
             [kernel, _], [stride, _] = module.kernel_size, module.stride
             padding = kernel // 2 if stride == 1 else 0
             plain = Convolution(module.in_channels, module.out_channels, kernel, stride=stride, padding=padding)
-            plain.load_state_dict({key: module.state_dict()[key] for key in ("weight", "bias")})
+            plain.weight, plain.bias = module.weight, module.bias
             network.set_submodule(name, plain)
 
 

@@ -12,8 +12,9 @@ def keep_freed_memory() -> bool:
 
     glibc gives each large block back at once, and takes it anew, page by page and filled with zeros, for the next
     tensor of that size: at 256 px that is 8 to 14 % of a step's processor time. From here on blocks come out of the
-    heap, which keeps them. The process's peak grows by up to 15 % (docs/performance.md), as a heap has gaps. A score
-    by EfficientNet-Lite0 took 19 s so instead of 47. For good, and only on glibc.
+    heap, which keeps them. A score by EfficientNet-Lite0 took 19 s so instead of 47. As a heap has gaps the peak of a
+    training grows by up to 15 % (docs/performance.md), of a score by a quarter (docs/scores.md). For good, and only on
+    glibc.
     """
     if not sys.platform.startswith("linux"):
         return False
