@@ -1,4 +1,4 @@
-"""Runs every measurement, adds the results to bench.jsonl and prints them: `python -m bench`."""
+"""Runs every measurement, adds each to bench.jsonl when it is made and prints all: `python -m bench`."""
 
 from bench import flattening, labels, reader, scale, scaling, scoring, stages, step
 from bench.ratios import publish

@@ -99,9 +99,15 @@ def show(text: str) -> None:
     sys.stdout.flush()
 
 
-def publish(results: Iterable[Measured]) -> None:
-    """Add each measurement to the file once all are made, and print their table."""
-    found = list(results)
-    for one in found:
-        record(one)
-    show(table(found))
+def publish(results: Iterable[Measured], file: Path = FILE) -> None:
+    """Add each measurement to the file when it is made, and print the table of all at the end.
+
+    A measurement takes minutes: when a later one fails or the process is killed, the earlier ones are in the file.
+    """
+    found: list[Measured] = []
+    try:
+        for one in results:
+            record(one, file)
+            found.append(one)
+    finally:
+        show(table(found))

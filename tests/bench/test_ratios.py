@@ -1,11 +1,12 @@
 """The arithmetic of the ratios, the file they are added to, and the table they are shown in."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench.ratios import Measured, record, summarise, table, time_in_turn
+from bench.ratios import Measured, publish, record, summarise, table, time_in_turn
 
 PAIRS = [(1.0, 4.0), (3.0, 4.0), (2.0, 4.0)]
 
@@ -58,3 +59,20 @@ def test_ours_and_theirs_are_called_once_each_in_this_order() -> None:
     assert called == ["ours", "theirs"]
     assert ours > 0
     assert theirs > 0
+
+
+def test_what_was_measured_before_a_failure_is_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bench.jsonl"
+    in_the_file: list[int] = []
+
+    def results() -> Iterator[Measured]:
+        for goal in (0.6, 0.4):
+            yield measured(goal=goal)
+            in_the_file.append(len(file.read_text(encoding="utf-8").splitlines()))
+        raise RuntimeError("the third fails")
+
+    with pytest.raises(RuntimeError, match="the third fails"):
+        publish(results(), file)
+    assert in_the_file == [1, 2]  # a process killed here would leave as many
+    assert [json.loads(line)["goal"] for line in file.read_text(encoding="utf-8").splitlines()] == [0.6, 0.4]
+    assert capsys.readouterr().out.count("a made one") == 2
