@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test test-slurm check weights bench clean
+.PHONY: demo test quick test-slurm check weights bench clean
 .DEFAULT_GOAL := test
 
 # The mark is touched last, so that a cut-off installation is taken up again.
@@ -27,9 +27,16 @@ check: .venv/installed
 demo: weights
 	$(BIN)/python launch/demo.py
 
-# Two at once, a file's tests together; one thread each, as two of them share two cores.
+# Two at once, a file's tests together; one thread each, as two of them share two cores. Then those for a GPU, which
+# say that they are skipped where there is none: no other test sees a GPU.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 test: check weights
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(PYTEST) -m "not gpu" --numprocesses 2 --dist loadfile
+	$(PYTEST) -m gpu
+
+# What takes long is left out: for the minutes between two changes.
+quick: weights
+	$(PYTEST) -m "not slow and not gpu and not slurm" --numprocesses 2 --dist loadfile
 
 # A real Slurm of two nodes on this host, started for its tests and stopped again; as root. A skip is a failure.
 test-slurm: weights

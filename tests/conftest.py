@@ -1,4 +1,4 @@
-"""What every test runs under: shapes checked where they are annotated, one thread, no random state left behind."""
+"""What every test runs under: on the CPU, shapes checked where they are annotated, one thread."""
 
 import jaxtyping
 
@@ -7,11 +7,12 @@ jaxtyping.install_import_hook(
     ["cartoon_dist.models", "cartoon_dist.losses", "cartoon_dist.methods", "cartoon_dist.tensors"], "beartype.beartype"
 )
 
+import os  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
-from running import ROOT, script  # noqa: E402
+from running import ROOT, close, script  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -20,10 +21,26 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Only `pytest -m gpu` sees GPUs. All other tests run on the CPU on every machine, with the processes they start.
+
+    torch reads the variable when it first looks for a GPU, and has not done so yet.
+    """
+    asked = config.getoption("markexpr")
+    if "gpu" not in asked or "not gpu" in asked:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        assert not torch.cuda.is_available()
+
+
+def pytest_unconfigure() -> None:
+    """Nothing is left running."""
+    close()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests that need what is not there say why they did not run."""
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
-        pytest.skip("needs a CUDA device, and there is none")
+        pytest.skip("needs a CUDA device: there is none, or it is hidden as this is not `pytest -m gpu`")
     if item.get_closest_marker("slurm") and not item.config.getoption("--slurm"):
         pytest.skip("needs a running Slurm: make test-slurm starts one")
 

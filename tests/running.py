@@ -1,23 +1,27 @@
 """Starting the real commands as a user does: scripts in processes of their own, one or several."""
 
+import functools
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from forked import Server
 from safetensors.torch import load_file
 from torch import Tensor
 
 ROOT = Path(__file__).parent.parent
-LIMIT_SECONDS = 300
+LIMIT_SECONDS = 1200
+"""What is still running then hangs. Everything takes a small part of it, also on a machine that does much else."""
 
 
 def script(name: str, *words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a script of launch/ or shards/ to its end."""
-    return _run([sys.executable, str(ROOT / name), *map(str, words)], cwd)
+    return _forked(name, words, [environment()], cwd=cwd)
 
 
 def tiny(shards: Path, run: Path, *more: str) -> list[str | Path]:
@@ -40,11 +44,30 @@ def train_command(words: Sequence[str | Path], *, num_processes: int, config: st
     return [*launcher, str(ROOT / "launch/train.py"), *map(str, words)]
 
 
-def train(
-    words: Sequence[str | Path], *, num_processes: int = 1, config: str = "cpu"
-) -> subprocess.CompletedProcess[str]:
-    """Train to the end."""
-    return _run(train_command(words, num_processes=num_processes, config=config), ROOT)
+def train(words: Sequence[str | Path], *, num_processes: int = 1, config: str = "") -> subprocess.CompletedProcess[str]:
+    """Train to the end. With one of accelerate's configs by its launcher, else the processes are started here."""
+    if config:
+        command = train_command(words, num_processes=num_processes, config=config)
+        return subprocess.run(
+            command, env=environment(), capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+        )
+    if num_processes == 1:
+        return script("launch/train.py", *words)
+    with socket.socket() as held:
+        # Bound for as long as they run, so that nothing else is given the port; a listener may still take it.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(held.getsockname()[1])}
+        shared = environment() | place | {"WORLD_SIZE": str(num_processes), "LOCAL_WORLD_SIZE": str(num_processes)}
+        ranks = [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(num_processes)]
+        return _forked("launch/train.py", words, ranks)
+
+
+def close() -> None:
+    """End what was started to run commands; called when a session ends."""
+    if _server.cache_info().currsize:
+        _server().close()
+        _server.cache_clear()
 
 
 def with_little_room(name: str, *words: str | Path, kibibytes: int) -> subprocess.CompletedProcess[str]:
@@ -89,7 +112,12 @@ def weights(run: Path, step: int) -> dict[str, Tensor]:
     return {f"{path.stem}/{name}": held for path in files for name, held in load_file(path).items()}
 
 
-def _run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
-    )
+def _forked(
+    name: str, words: Sequence[str | Path], environments: Sequence[dict[str, str]], *, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    return _server().run(ROOT / name, [*map(str, words)], environments, cwd=cwd, limit_seconds=LIMIT_SECONDS)
+
+
+@functools.cache
+def _server() -> Server:
+    return Server(environment())

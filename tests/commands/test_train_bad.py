@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from running import ROOT, train
 
 from cartoon_dist.commands.train import main
@@ -151,7 +150,6 @@ def test_a_loss_that_is_not_finite_names_itself_and_keeps_the_last_checkpoint(sh
     assert [path.name for path in tmp_path.glob("step-*")] == ["step-0000002"]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="about a machine without a GPU")
 def test_fp16_on_a_cpu_is_refused(shards: Path, tmp_path: Path) -> None:
     assert "fp16 needs a GPU" in refused(ConfigError, words(shards, tmp_path, "precision=fp16"), tmp_path)
 
