@@ -1,0 +1,75 @@
+"""Which stages there are, and how the minutes are divided among them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+"""The checkout."""
+
+GPU_TESTS = ("capture", "memory", "agreement", "resume", "two_ranks", "scores", "cartoonize", "export")
+"""Groups of tests: `NAME` is the stage that runs tests/gpu/test_NAME.py."""
+
+RESERVE_SECONDS = 4.0
+"""Kept back at the end: to end a process that hangs, and to print the table."""
+CORES_A_STAGE = 2
+"""Of the stages that may run at the same time, one for so many CPU cores: each starts processes of its own."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A process of its own.
+
+    share: its part of the time, against the shares of the stages after it. least_seconds: with less it is not begun.
+    module: of bench.gpu_proof, with a function `run`; command: started instead of it. together: it may run at the same
+    time as its neighbours that may too, as it measures nothing.
+    """
+
+    name: str
+    share: float
+    module: str = ""
+    least_seconds: float = 5.0
+    command: tuple[str, ...] = ()
+    together: bool = False
+
+
+STAGES = (
+    Stage("versions", 14, "versions", least_seconds=2.0),
+    *(Stage(name, 20 if name == "capture" else 6, "gpu_tests", together=True) for name in GPU_TESTS),
+    Stage("profile", 24, "kernel_profile"),
+    Stage("training", 62, "training", least_seconds=15.0),
+    Stage("speed", 74, "speed", least_seconds=15.0),
+)
+"""In order: the last is the one that has a use for all the time that the others leave."""
+
+
+def time_limit(stages: Sequence[Stage], seconds_left: float, *, num_first: int = 1) -> float:
+    """Seconds that the first of the stages may take together, of those that all of them have left.
+
+    Time that a stage leaves over goes to all that follow, and a stage that hangs takes nothing but its own share.
+    """
+    if not stages:
+        return 0.0
+    first = sum(stage.share for stage in stages[:num_first])
+    return max(0.0, seconds_left) * first / sum(stage.share for stage in stages)
+
+
+def in_groups(stages: Sequence[Stage]) -> list[list[Stage]]:
+    """The stages in order, those that may run at the same time in one list."""
+    groups: list[list[Stage]] = []
+    for stage in stages:
+        if stage.together and groups and groups[-1][-1].together:
+            groups[-1].append(stage)
+        else:
+            groups.append([stage])
+    return groups
+
+
+def limit_in_group(stage: Stage, group: Sequence[Stage], seconds: float, *, num_at_once: int) -> float:
+    """Seconds that a stage may take of those of its group, of which so many stages run at once.
+
+    As many at once as there are stages, and each may take them all.
+    """
+    if num_at_once >= len(group):
+        return seconds
+    return min(seconds, seconds * num_at_once * stage.share / sum(each.share for each in group))

@@ -1,0 +1,212 @@
+"""The lines of a session as Markdown: what was measured, where, when and on what versions."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bench.gpu_proof.record import Line, headline
+
+KIND_NAMES = {
+    "textbook": "textbook loop",
+    "plain": "plain",
+    "generator": "captured, generator",
+    "iteration": "captured, iteration",
+}
+NOT_NOTED = "not noted"
+
+
+def of_sessions(lines: Sequence[Line], *, level: int = 3) -> str:
+    """All sessions, each under a heading, in the order in which they appear."""
+    names = dict.fromkeys(line["session"] for line in lines)
+    return "\n\n".join(of_session([line for line in lines if line["session"] == name], level=level) for name in names)
+
+
+def of_session(lines: Sequence[Line], *, level: int = 3) -> str:
+    """One session: a heading, where it was measured, and a table of each thing that it holds."""
+    device = next((line["device"] for line in lines if line.get("device")), "unknown device")
+    head = f"{'#' * level} {device}, {lines[0]['date'][:10]}"
+    parts = [head, *_origin(lines)]
+    for title, table in (
+        ("", stages(lines)),
+        ("Milliseconds a step", speed(lines)),
+        ("Ceiling", ceiling(lines)),
+        ("Where the time of a step goes", profile(lines)),
+        ("Longest kernels", longest(lines)),
+        ("Training, from pictures to a score", training(lines)),
+        ("Noted", notes(lines)),
+    ):
+        if table:
+            parts += [f"{title}:"] * bool(title) + [table]
+    return "\n\n".join(parts)
+
+
+def stages(lines: Sequence[Line]) -> str:
+    """What came of each stage; empty where none was recorded."""
+    rows = []
+    for line in lines:
+        if "part" in line or line.get("ok", "") == "":
+            continue
+        words = {True: "passed", False: "**failed**", None: "nothing to check here"}[line["ok"]]
+        why = headline(line.get("failure", "")) or _counts(line.get("results", {}))
+        rows.append((line["stage"], words, _number(line.get("seconds")), _number(line.get("limit_seconds")), why))
+    return _table(("stage", "", "seconds", "limit", ""), rows)
+
+
+def speed(lines: Sequence[Line]) -> str:
+    """A row for each kind of step; `against plain` is how many times faster than the plain step of its cell."""
+    cells = _parts(lines, "cell")
+    plain = {_cell(cell): _middle(cell) for cell in cells if cell["kind"] == "plain"}
+    rows: list[tuple[str, ...]] = []
+    for cell in cells:
+        batch, precision = str(cell["batch_size"]), str(cell.get("precision") or NOT_NOTED)
+        kind = str(KIND_NAMES.get(cell["kind"], cell["kind"]))
+        if cell.get("failure"):
+            rows.append((batch, precision, kind, headline(cell["failure"]), "", "", "", "", ""))
+            continue
+        middle, base = _middle(cell), plain.get(_cell(cell))
+        gain = f"{base / middle:.1f}" if base and cell["kind"] in KIND_NAMES else ""
+        rows.append(
+            (
+                batch,
+                precision,
+                kind,
+                _milliseconds(cell),
+                gain,
+                f"{cell['batch_size'] / middle * 1e3:.0f}",
+                _number(cell.get("peak_mib")),
+                _percent(cell.get("idle_share")),
+                _percent(cell.get("share_of_ceiling")),
+            )
+        )
+    head = ("batch", "precision", "step", "ms", "against plain", "images/s", "peak MiB", "idle", "of the ceiling")
+    used = [0, 1, 2, 3, *(column for column in range(4, 9) if any(row[column] for row in rows))]
+    return _table([head[column] for column in used], [[row[column] for column in used] for row in rows])
+
+
+def ceiling(lines: Sequence[Line]) -> str:
+    """The rate of cuDNN's 3x3 convolution by layout."""
+    rows = [(part["layout"], _number(part["tflops"])) for part in _parts(lines, "ceiling")]
+    return _table(("3x3 convolution, 256 to 256 channels at 64x64, bf16, batch 8", "TFLOP/s"), rows)
+
+
+def profile(lines: Sequence[Line]) -> str:
+    """Milliseconds of a step by group of kernels."""
+    found = _results(lines, "profile")
+    if "groups" not in found:
+        return ""
+    rows = [
+        (row["group"], _milliseconds(row), _percent(row.get("share")), _number(row.get("launches")))
+        for row in found["groups"]
+    ]
+    rows.append(("all", _number(found.get("kernel_ms")), "", _number(found.get("launches"))))
+    names = f"batch {found['batch_size']}, {found['precision']}, {KIND_NAMES.get(found['mode'], 'plain')}"
+    used = [0, 1, *(column for column in (2, 3) if any(row[column] for row in rows))]
+    head = (names, "ms", "share", "launches")
+    return _table([head[column] for column in used], [[row[column] for column in used] for row in rows])
+
+
+def longest(lines: Sequence[Line]) -> str:
+    """The kernels that take the most time of a step; long names are cut."""
+    top = _results(lines, "profile").get("top", [])
+    rows = [(f"`{row['name'][:100]}`", row["group"], _number(row["ms"]), _number(row["launches"])) for row in top]
+    return _table(("kernel", "group", "ms", "launches"), rows)
+
+
+def training(lines: Sequence[Line]) -> str:
+    """Each command's status and seconds, and what the training reached."""
+    rows = [(part["command"], str(part["status"]), _number(part["seconds"])) for part in _parts(lines, "command")]
+    found = _results(lines, "training")
+    said = [
+        f"{found['steps']} steps" if found.get("steps") else "",
+        f"{found['images_per_second']:.0f} images/s at {found['image_size']} px"
+        if found.get("images_per_second")
+        else "",
+        *(f"{name} {value:.4g}" for name, value in found.get("scores", {}).items()),
+        found.get("no_score_because", ""),
+    ]
+    table = _table(("command", "status", "seconds"), rows)
+    words = "; ".join(part for part in said if part)
+    return "\n\n".join(part for part in (table, words) if part)
+
+
+def notes(lines: Sequence[Line]) -> str:
+    """What was written down in words."""
+    return "\n".join(f"* {part['text']}" for part in _parts(lines, "note"))
+
+
+def _origin(lines: Sequence[Line]) -> list[str]:
+    found = _results(lines, "versions") or next(iter(_parts(lines, "machine")), {})
+    words = [
+        f"{title} {found[name]}"
+        for name, title in (
+            ("torch", "torch"),
+            ("cuda", "CUDA"),
+            ("cudnn", "cuDNN"),
+            ("nccl", "NCCL"),
+            ("triton", "triton"),
+            ("driver", "driver"),
+            ("python", "Python"),
+            ("cores", "CPU cores:"),
+            ("commit", "commit"),
+        )
+        if found.get(name)
+    ]
+    if "c_compiler" in found:
+        words.append("a C compiler" if found["c_compiler"] else "no C compiler")
+    if found.get("missing"):
+        words.append("missing packages: " + ", ".join(found["missing"]))
+    sources = dict.fromkeys(line["source"] for line in lines if line.get("source"))
+    without = dict.fromkeys(name for line in lines for name in line.get("without", []))
+    said = [*sources, *(f"without {name}" for name in without)]
+    said += ["**a rehearsal on a CPU, which measures nothing**"] * any(line.get("rehearsal") for line in lines)
+    return [f"{'. '.join([', '.join(words)] * bool(words) + said)}."] if words or said else []
+
+
+def _parts(lines: Iterable[Line], part: str) -> list[Line]:
+    return [line for line in lines if line.get("part") == part]
+
+
+def _results(lines: Iterable[Line], stage: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = [line["results"] for line in lines if line["stage"] == stage and "results" in line]
+    return found[-1] if found else {}
+
+
+def _cell(cell: Line) -> tuple[Any, ...]:
+    return (cell["batch_size"], cell.get("precision"))
+
+
+def _middle(row: Line) -> float:
+    """The median, or where only the ends of a range were noted, their middle."""
+    if row.get("failure"):
+        return 0.0
+    return float(row["ms"] if row.get("ms") is not None else (row["ms_low"] + row["ms_high"]) / 2)
+
+
+def _milliseconds(row: Line) -> str:
+    return f"{row['ms']:.1f}" if row.get("ms") is not None else f"{row['ms_low']:g} to {row['ms_high']:g}"
+
+
+def _counts(results: dict[str, Any]) -> str:
+    if "passed" in results:
+        parts = [f"{results['passed']} tests passed"]
+        parts += [f"{len(results['skipped'])} skipped"] * bool(results.get("skipped"))
+        return ", ".join(parts)
+    if "cells" in results:
+        return f"{results['cells']} of {results['of']} combinations of batch size and precision"
+    return ""
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in lines
+    )

@@ -1,0 +1,220 @@
+"""The command that checks and measures on a GPU: its stages, their limits, and what it writes when something breaks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import LIMIT_SECONDS, ROOT, environment, wait_for
+
+from bench.gpu_proof import gpu_tests, plan, switches
+from bench.gpu_proof.__main__ import main
+from bench.gpu_proof.plan import STAGES, Stage, in_groups, limit_in_group, time_limit
+from bench.gpu_proof.record import Session, headline, new_session, read_lines
+from bench.gpu_proof.runner import run_stages
+from bench.gpu_proof.speed import kinds_of
+
+FAILS = "print('before'); raise ValueError('planted')"
+CHILD_IN_A_SESSION_OF_ITS_OWN = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)
+print('child', child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def python(name: str, code: str, share: float = 1.0) -> Stage:
+    return Stage(name, share, least_seconds=0.1, command=(sys.executable, "-c", code))
+
+
+def is_dead(pid: str) -> bool:
+    """Ended, if perhaps not yet waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def stages_of(session: Session) -> dict[str, dict[str, Any]]:
+    return {line["stage"]: line for line in read_lines([session.file]) if "part" not in line}
+
+
+def test_a_rehearsal_runs_every_kind_of_stage(tmp_path: Path) -> None:
+    words = [str(tmp_path), "--rehearse", "--minutes", "20", "--only", "versions,memory,profile,training,speed"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.gpu_proof", *words],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    lines = read_lines([tmp_path / "gpu_proof.jsonl"])
+    stages = {line["stage"]: line for line in lines if "part" not in line}
+    assert {name: line["failure"] for name, line in stages.items() if line["ok"] is False} == {}, done.stdout
+    assert list(stages) == ["versions", "memory", "profile", "training", "speed"]
+    assert done.returncode == 0, done.stderr
+    assert {line["device"] for line in stages.values()} == {"cpu"}
+    assert all(line["rehearsal"] for line in lines)
+    cells = [line for line in lines if line.get("part") == "cell"]
+    assert {(cell["batch_size"], cell["precision"], cell["kind"]) for cell in cells} == {
+        *((2, "fp32", kind) for kind in ("plain", "iteration", "textbook")),
+        *((1, "bf16", kind) for kind in ("plain", "iteration", "textbook")),
+    }
+    assert all(cell["ms"] > 0 and cell["images_per_second"] > 0 for cell in cells)
+    assert all(cell["share_of_ceiling"] > 0 for cell in cells if cell["kind"] != "textbook")
+    assert {line["layout"] for line in lines if line.get("part") == "ceiling"} == {"NHWC", "NCHW"}
+    groups = stages["profile"]["results"]["groups"]
+    assert sum(group["share"] for group in groups) == pytest.approx(1, abs=0.01)
+    commands = stages["training"]["results"]["commands"]
+    assert list(commands) == ["photos", "cartoons", "train", "fid", "cartoonize", "export"]
+    assert stages["training"]["results"]["scores"]["frechet_efficientnet_lite0"] > 0
+    assert (tmp_path / stages["training"]["results"]["drawing"]).stat().st_size > 1000
+    assert "| speed | passed |" in done.stdout
+
+
+def test_a_stage_that_fails_is_written_whole_and_the_next_one_runs(tmp_path: Path) -> None:
+    session = new_session(tmp_path)
+    run_stages(session, [python("fails", FAILS), python("next", "pass")], minutes=1)
+    lines = stages_of(session)
+    assert lines["fails"]["ok"] is False
+    assert lines["fails"]["failure"].startswith("ended with status 1\nbefore\nTraceback (most recent call last):")
+    assert lines["fails"]["failure"].rstrip().endswith("ValueError: planted")
+    assert lines["next"]["ok"] is True
+
+
+def test_a_stage_that_hangs_is_killed_at_its_limit_with_its_child(tmp_path: Path) -> None:
+    session, begun = new_session(tmp_path), time.monotonic()
+    hangs = python("hangs", CHILD_IN_A_SESSION_OF_ITS_OWN)
+    # 9 s, of which 4 are kept back: half of what is left is the first stage's.
+    run_stages(session, [hangs, python("next", "pass")], minutes=0.15)
+    assert time.monotonic() - begun < 9
+    lines = stages_of(session)
+    assert lines["hangs"]["failure"].startswith("killed at its limit of 2 s\nchild ")
+    assert lines["next"]["ok"] is True
+    assert is_dead(lines["hangs"]["failure"].split()[-1])
+
+
+def test_an_error_in_a_module_of_ours_is_written_with_its_traceback(tmp_path: Path) -> None:
+    session = new_session(tmp_path)
+    run_stages(session, [Stage("lost", 1, "no_such_module"), Stage("no_such_file", 1, "gpu_tests")], minutes=1)
+    lines = stages_of(session)
+    assert "Traceback" in lines["lost"]["failure"]
+    assert "no_such_module" in headline(lines["lost"]["failure"])
+    assert lines["no_such_file"]["failure"] == "tests/gpu/test_no_such_file.py: there is no such file"
+
+
+def test_what_is_told_to_end_ends_its_stage(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys; from pathlib import Path; from bench.gpu_proof import plan, runner, record;"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(1));"
+        f"session = record.new_session(Path({str(tmp_path)!r}));"
+        f"stage = plan.Stage('hangs', 1, command=(sys.executable, '-c', {CHILD_IN_A_SESSION_OF_ITS_OWN!r}));"
+        f"Path({str(tmp_path / 'name')!r}).write_text(session.name); runner.run_stages(session, [stage], minutes=5)"
+    )
+    running = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment())
+    wait_for(tmp_path / "name", running)
+    log = tmp_path / (tmp_path / "name").read_text() / "hangs.log"
+    wait_for(log, running)
+    while "child" not in log.read_text():
+        time.sleep(0.02)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=10) == 1
+    assert is_dead(log.read_text().split()[-1])
+
+
+def test_stages_without_time_are_written_as_not_run(tmp_path: Path) -> None:
+    session = new_session(tmp_path)
+    run_stages(session, STAGES, minutes=0.07)
+    lines = stages_of(session)
+    assert list(lines) == [stage.name for stage in STAGES]
+    assert {line["failure"] for line in lines.values()} == {"not run: no time left"}
+
+
+def test_a_second_session_is_added_to_the_first(tmp_path: Path) -> None:
+    for _ in range(2):
+        run_stages(new_session(tmp_path), [python("one", "pass")], minutes=1)
+    lines = read_lines([tmp_path / "gpu_proof.jsonl"])
+    assert len({line["session"] for line in lines}) == len(lines) == 2
+
+
+def test_a_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
+    session = new_session(tmp_path)
+    session.append(stage="one")
+    with session.file.open("a") as file:
+        file.write('{"stage": "cut o')
+    session.append(stage="two", where=f"{ROOT}/bench")
+    assert [line["stage"] for line in read_lines([session.file])] == ["one", "two"]
+    assert str(ROOT) not in session.file.read_text()
+
+
+def test_all_limits_together_are_the_minutes_given() -> None:
+    left, total = 240 - plan.RESERVE_SECONDS, 0.0
+    stages = list(STAGES)
+    for group in in_groups(STAGES):
+        seconds = time_limit(stages, left, num_first=len(group))
+        left, total, stages = left - seconds, total + seconds, stages[len(group) :]
+    assert total == pytest.approx(240 - plan.RESERVE_SECONDS)
+    assert [len(group) for group in in_groups(STAGES)] == [1, len(plan.GPU_TESTS), 1, 1, 1]
+
+
+def test_time_left_over_goes_to_the_stages_that_follow() -> None:
+    stages = [Stage("a", 1), Stage("b", 1), Stage("c", 2)]
+    assert time_limit(stages, 40) == 10
+    assert time_limit(stages[1:], 39) == 13
+    assert time_limit(stages[2:], 30) == 30
+    assert time_limit(stages, -1) == 0
+    assert time_limit([], 40) == 0
+
+
+def test_stages_at_the_same_time_share_what_their_group_has() -> None:
+    group = [Stage("a", 3, together=True), Stage("b", 1, together=True)]
+    assert [limit_in_group(stage, group, 40, num_at_once=1) for stage in group] == [30, 10]
+    assert [limit_in_group(stage, group, 40, num_at_once=2) for stage in group] == [40, 40]
+
+
+def test_switches_reach_every_stage_and_unknown_ones_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = new_session(tmp_path, without=("tf32", "capture"))
+    run_stages(session, [python("asks", "import os; assert os.environ['NVIDIA_TF32_OVERRIDE'] == '0'")], minutes=1)
+    assert stages_of(session)["asks"]["ok"] is True
+    assert stages_of(session)["asks"]["without"] == ["tf32", "capture"]
+    assert switches.settings(("capture",)) == ("capture.mode=none",)
+    assert kinds_of(8, "bf16", ()) == ["plain", "iteration", "generator", "textbook"]
+    assert kinds_of(4, "fp16", ()) == ["plain", "iteration"]
+    assert kinds_of(8, "bf16", ("capture",)) == ["plain", "textbook"]
+    assert main([str(tmp_path), "--without", "speed"]) == 2
+    assert capsys.readouterr().err == "error: --without: there is no speed; there are capture, tf32\n"
+
+
+@pytest.mark.parametrize("words", [[], ["OUT", "--only", "nothing"], ["OUT", "--minutes", "0"]])
+def test_words_that_make_no_sense_are_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not Path("OUT").exists()
+
+
+def test_a_report_of_pytest_is_counted_and_failures_keep_their_text(tmp_path: Path) -> None:
+    test = "import pytest\ndef test_good(): pass\ndef test_bad(): assert 1 == 2\n@pytest.mark.skip('no card')\n"
+    (tmp_path / "test_made.py").write_text(f"{test}def test_skipped(): pass\n")
+    report = tmp_path / "report.xml"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", str(tmp_path)]
+    subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, check=False)
+    found = gpu_tests.read_report(report)
+    assert found["passed"] == 1
+    assert [name.rpartition("::")[2] for name in found["failed"]] == ["test_bad"]
+    assert "assert 1 == 2" in found["failures"][0]["text"]
+    assert found["skipped"][0].endswith("test_skipped: no card")
+    json.dumps(found)
+
+
+def test_each_group_of_gpu_tests_has_its_file() -> None:
+    there = {path.stem.removeprefix("test_") for path in (ROOT / "tests" / "gpu").glob("test_*.py")}
+    assert there == set(plan.GPU_TESTS)
