@@ -12,6 +12,7 @@ from bench.gpu_proof.task import NothingToCheckError, StageError, Task
 KEPT_SECONDS = 3.0
 """Of the stage's limit: to end pytest, and to read what it has written."""
 INTERRUPT_SECONDS = 1.5
+LOG_CHARACTERS = 20_000
 ALL_TESTS_MINUTES = 8.0
 """With less, the tests marked `slow` are left out."""
 
@@ -27,12 +28,14 @@ def run(task: Task) -> dict[str, Any]:
         command(task, file, report, seconds), seconds=seconds, log=log, cwd=ROOT, interrupt_seconds=INTERRUPT_SECONDS
     )
     said = log.read_text(encoding="utf-8", errors="replace")
-    results: dict[str, Any] = read_report(report) if report.is_file() else {"passed": _passed_so_far(said)}
+    results: dict[str, Any] = read_report(report) if report.is_file() else {"passed": 0}
     failures = [f"{one['test']}\n{one['text']}" for one in results.pop("failures", [])]
     if not ended.in_time:
-        failures.insert(0, f"pytest was stopped after {seconds:.0f} s")
-    if failures or ended.status not in (0, 5) or not report.is_file():  # 5: pytest found no test to run
-        failures += [] if report.is_file() and failures else [f"pytest ended with status {ended.status}\n{said}"]
+        results["passed"] = _passed_so_far(said)  # the report counts the test that was running, too
+        failures.insert(0, f"pytest was stopped after {seconds:.0f} s\n{said[-LOG_CHARACTERS:]}")
+    elif ended.status not in (0, 5) and not failures:  # 5: pytest found no test to run
+        failures.append(f"pytest ended with status {ended.status}\n{said[-LOG_CHARACTERS:]}")
+    if failures:
         raise StageError("\n\n".join(failures), results)
     if not results["passed"]:
         raise NothingToCheckError("no test ran: " + ("; ".join(results["skipped"]) or "none is selected"), results)

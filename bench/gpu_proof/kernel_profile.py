@@ -3,13 +3,10 @@
 from contextlib import ExitStack
 from typing import Any
 
-import torch
-from torch.profiler import ProfilerActivity, profile
-
 from bench.gpu_proof import switches
-from bench.gpu_proof.kernels import Kernel, summary
+from bench.gpu_proof.kernels import summary
 from bench.gpu_proof.task import StageError, Task
-from bench.gpu_proof.timing import device_name, our_step, settings_of, wait
+from bench.gpu_proof.timing import device_name, our_step, recorded_kernels, settings_of
 
 BATCH_SIZE, NUM_WARM, NUM_STEPS = 8, 8, 5
 
@@ -19,25 +16,11 @@ def run(task: Task) -> dict[str, Any]:
     mode = "none" if "capture" in task.without else "iteration"
     batch_size, num_steps = (1, 1) if task.rehearse else (BATCH_SIZE, NUM_STEPS)
     words = (f"batch_size={batch_size}", "precision=bf16", *switches.settings(task.without))
-    on_gpu = torch.cuda.is_available()
     with ExitStack() as stack:
         step = our_step(settings_of(*words, rehearse=task.rehearse), mode, stack)
         for _ in range(5 if task.rehearse else NUM_WARM):
             step()
-        wait()
-        with profile(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU]) as recorded:
-            for _ in range(num_steps):
-                step()
-            wait()
-    kernels = [
-        Kernel(
-            event.key,
-            (event.self_device_time_total if on_gpu else event.self_cpu_time_total) * 1e-6,
-            event.count,
-        )
-        for event in recorded.key_averages()
-    ]
-    kernels = [kernel for kernel in kernels if kernel.seconds > 0]
+        kernels = recorded_kernels(step, num_steps=num_steps)
     found = {"device": device_name(), "batch_size": batch_size, "precision": "bf16", "mode": mode}
     if not kernels:
         raise StageError("the profiler saw no kernel", found)

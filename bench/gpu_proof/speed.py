@@ -48,7 +48,8 @@ CELLS = (
 """Batch size and precision, the most important first."""
 REHEARSED_CELLS = ((2, "fp32"), (1, "bf16"))
 LEAST_SECONDS = 8.0
-"""A cell is not begun with less, nor with less than the cell before it took."""
+LONGER = 1.3
+"""A combination is not begun with less time, nor with less than so many times what the longest took."""
 NUM_ROUNDS, STEPS_A_ROUND, NUM_WARM = 7, 4, 6
 CEILING_SHAPE = (8, 256, 64, 64)
 REHEARSED_SHAPE = (1, 8, 16, 16)
@@ -60,12 +61,17 @@ def run(task: Task) -> dict[str, Any]:
     failures, num_cells, longest = [], 0, 0.0
     cells = REHEARSED_CELLS if task.rehearse else CELLS
     for batch_size, precision in cells:
-        if task.seconds_left < max(longest, 2.0 if task.rehearse else LEAST_SECONDS):
+        if task.seconds_left < max(LONGER * longest, LEAST_SECONDS):
             break
         begun = time.monotonic()
         failures += measure_cell(task, batch_size, precision, peak_flops=rates["NHWC"])
         num_cells += 1
-        longest = time.monotonic() - begun
+        longest = max(longest, time.monotonic() - begun)
+        if any("CUDA error" in failure for failure in failures):  # nothing more can be computed in this process
+            break
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
     results = {"device": device_name(), "cells": num_cells, "of": len(cells), "tf32": torch.backends.cudnn.allow_tf32}
     if not num_cells:
         failures.append("no time was left to measure anything")
@@ -109,11 +115,6 @@ def measure_cell(task: Task, batch_size: int, precision: str, *, peak_flops: flo
             task.append("cell", **head, **timed.row(batch_size=batch_size, peak_flops=peak_flops))
             if timed.failure and "out of memory" not in timed.failure:
                 failures.append(f"batch {batch_size}, {precision}, {timed.kind}:\n{timed.failure}")
-        every.clear()
-        good.clear()
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
     return failures
 
 

@@ -1,6 +1,7 @@
 """Steps of several kinds on the same networks and numbers, timed in turn."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,8 +11,10 @@ from typing import Any
 import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.gpu_proof.kernels import Kernel
 from bench.textbook import Textbook, Weights
 from cartoon_dist.commands.check_capture import built
 from cartoon_dist.config import CaptureSettings, TrainSettings, read
@@ -174,16 +177,34 @@ def time_in_turn(steps: Mapping[str, Timed], *, num_rounds: int, steps_a_round: 
             timed.seconds.append((time.perf_counter() - begun) / steps_a_round)
 
 
-def kernel_seconds(step: Step, *, num_steps: int = 2) -> float | None:
-    """Seconds of a step in which kernels ran, by torch's profiler; None on a CPU."""
-    if not torch.cuda.is_available():
-        return None
+def recorded_kernels(step: Step, *, num_steps: int) -> list[Kernel]:
+    """The kernels of so many steps by torch's profiler, copies included; on a CPU torch's operations instead.
+
+    Spans that the profiler draws on the device around several kernels (`Optimizer.step`) are left out: they would count
+    these twice.
+    """
+    on_gpu = torch.cuda.is_available()
     wait()
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+    with profile(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU]) as recorded:
         for _ in range(num_steps):
             step()
         wait()
-    return float(sum(event.self_device_time_total for event in profile.key_averages())) * 1e-6 / num_steps
+    seconds: Counter[str] = Counter()
+    launches: Counter[str] = Counter()
+    for event in recorded.events() or ():
+        if on_gpu and (event.device_type.name == "CPU" or getattr(event, "is_user_annotation", False)):
+            continue
+        microseconds = event.time_range.elapsed_us() if on_gpu else event.self_cpu_time_total
+        seconds[event.name] += microseconds * 1e-6
+        launches[event.name] += 1
+    return [Kernel(name, seconds[name], launches[name]) for name in launches]
+
+
+def kernel_seconds(step: Step, *, num_steps: int = 2) -> float | None:
+    """Seconds of a step in which kernels ran, those that ran at the same time added up; None on a CPU."""
+    if not torch.cuda.is_available():
+        return None
+    return sum(kernel.seconds for kernel in recorded_kernels(step, num_steps=num_steps)) / num_steps
 
 
 def flops_of(step: Step) -> int:

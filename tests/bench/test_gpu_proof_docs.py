@@ -38,7 +38,7 @@ def test_the_figures_of_the_first_gpu_are_shown_as_they_were_noted() -> None:
     shown = tables.of_sessions(lines)
     assert "| 1 | bf16 | captured, iteration | 12.6 | 6.3 |" in shown
     assert "| 8 | bf16 | plain | 61.2 to 66.7 |" in shown
-    assert "| NCHW | 430 |" in shown
+    assert "| NCHW, batch 8, 256 channels, 64x64 | 430 |" in shown
     assert "| layout copies | 11.6 |" in shown
 
 

@@ -1,7 +1,12 @@
 """Kernels are told apart by their names, as torch 2 and cuDNN 9 give them."""
 
-import pytest
+from contextlib import nullcontext
+from types import SimpleNamespace
 
+import pytest
+import torch
+
+from bench.gpu_proof import timing
 from bench.gpu_proof.kernels import Kernel, group_of, summary
 
 NATIVE = "void at::native::"
@@ -79,3 +84,29 @@ def test_a_summary_is_of_one_step() -> None:
 
 def test_a_summary_of_nothing_has_no_shares() -> None:
     assert {group["share"] for group in summary([], num_steps=1)["groups"]} == {None}
+
+
+def event(name: str, device: str, microseconds: float, *, annotation: bool = False) -> SimpleNamespace:
+    return SimpleNamespace(
+        name=name,
+        device_type=SimpleNamespace(name=device),
+        is_user_annotation=annotation,
+        time_range=SimpleNamespace(elapsed_us=lambda: microseconds),
+    )
+
+
+def test_only_what_ran_on_the_device_counts_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [
+        event("cudaGraphLaunch", "CPU", 70),
+        event("Optimizer.step#Adam.step", "CUDA", 50, annotation=True),
+        event("adam_kernel", "CUDA", 30),
+        event("adam_kernel", "CUDA", 20),
+    ]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(timing, "wait", lambda: None)
+    recorded = SimpleNamespace(events=lambda: events)
+    monkeypatch.setattr(timing, "profile", lambda **_: nullcontext(recorded))
+    [kernel] = timing.recorded_kernels(lambda: None, num_steps=2)
+    assert (kernel.name, kernel.launches) == ("adam_kernel", 2)
+    assert kernel.seconds == pytest.approx(50e-6)
+    assert timing.kernel_seconds(lambda: None, num_steps=2) == pytest.approx(25e-6)
