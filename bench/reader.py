@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from bench.ratios import Measured, publish, show, summarise
 from bench.stages import ONE, SIZE, as_squares
-from cartoon_dist.data.batches import Steps, Stream, batches, stream
+from cartoon_dist.data.batches import Steps, Stream, batches, share_shapes, stream
 from cartoon_dist.data.build import build
 from cartoon_dist.data.job import plan_job
+from cartoon_dist.data.loader_workers import LoaderWorkers
 from cartoon_dist.data.plan import positions
 from cartoon_dist.data.read import Shards
 from cartoon_dist.data.sample import Domain
@@ -69,8 +70,10 @@ def in_worker(steps: Steps, first: int) -> tuple[float, float]:
     numbers = range(first, first + STEPS)
     decoding = decoded(steps, numbers)
     before = of_children()
-    for _ in batches(steps, first=numbers.start, end=numbers.stop, num_workers=1, pinned=False, note=quiet):
-        pass
+    with LoaderWorkers(1, share_shapes(image_size=SIZE, num=BATCH_SIZE)) as workers:
+        ahead = batches(steps, first=numbers.start, end=numbers.stop, pinned=False, note=quiet, workers=workers)
+        for _ in ahead:
+            pass
     return decoding, (of_children() - before) / BATCH_SIZE / len(numbers)
 
 

@@ -105,7 +105,7 @@ def without_norms(network: nn.Module) -> None:
 
 def batches_of(steps: Steps, num: int) -> Iterator[Batch]:
     """The first batches, as training reads them."""
-    for read in batches(steps, first=0, end=num, num_workers=0, pinned=False, note=lambda _: None):
+    for read in batches(steps, first=0, end=num, pinned=False, note=lambda _: None):
         yield Batch(*map(from_bytes, read))
 
 

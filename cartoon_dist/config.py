@@ -198,6 +198,8 @@ class TrainSettings:
     epochs: Positive = 200.0
     max_steps: Count | None = None
     max_hours: Positive | None = None
+    # auto: CUDA where torch finds a device.
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     # DeepSpeed's ZeRO: 1 divides the optimizers' moments over the processes, 2 the gradients as well. 0 is what the
     # launcher asks for: without configs/accelerate/deepspeed.yaml nothing is divided.

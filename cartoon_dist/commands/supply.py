@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cartoon_dist import distributed
 from cartoon_dist.config import TrainSettings
-from cartoon_dist.data.batches import Steps, Stream, batches, stream
+from cartoon_dist.data.batches import Steps, Stream, batches, share_shapes, stream
+from cartoon_dist.data.loader_workers import LoaderWorkers
 from cartoon_dist.data.read import Shards
 from cartoon_dist.errors import ConfigError, ShardError
 from cartoon_dist.tensors import Batch
@@ -24,6 +25,13 @@ def check_shares(settings: TrainSettings, num: int) -> None:
             f"batch_size: {settings.batch_size} cannot be divided over {num} process{'es' if num > 1 else ''}{each}; "
             f"use a multiple of {num * parts}"
         )
+
+
+def start_workers(settings: TrainSettings) -> LoaderWorkers:
+    """This process's loader workers; before CUDA, the process group or a thread is started."""
+    check_shares(settings, distributed.world_size())
+    num = settings.batch_size // distributed.world_size()
+    return LoaderWorkers(settings.data.num_workers, share_shapes(image_size=settings.image_size, num=num))
 
 
 def streams(settings: TrainSettings) -> tuple[Stream, Stream]:
@@ -55,9 +63,16 @@ def streams(settings: TrainSettings) -> tuple[Stream, Stream]:
 
 
 def shares(
-    settings: TrainSettings, engine: Engine, schedule: Schedule, photos: Stream, cartoons: Stream, reporter: Reporter
+    settings: TrainSettings,
+    engine: Engine,
+    schedule: Schedule,
+    workers: LoaderWorkers,
+    domains: tuple[Stream, Stream],
+    reporter: Reporter,
 ) -> Iterator[Batch]:
-    """This process's batches from the reporter's step on; the time spent waiting for them is reported."""
+    """This process's batches from the reporter's step on, of photos and cartoons; the time spent waiting for them is
+    reported."""
+    photos, cartoons = domains
     steps = Steps(
         photos=photos,
         cartoons=cartoons,
@@ -70,7 +85,7 @@ def shares(
         steps,
         first=reporter.first,
         end=schedule.total_steps,
-        num_workers=settings.data.num_workers,
+        workers=workers,
         pinned=engine.device.type == "cuda",
         note=reporter.damage.note,
     )

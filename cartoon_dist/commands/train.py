@@ -15,6 +15,7 @@ from cartoon_dist.commands.fetching import fetched
 from cartoon_dist.commands.report import Refresher
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.batches import stream
+from cartoon_dist.data.loader_workers import LoaderWorkers
 from cartoon_dist.data.read import Shards
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
 from cartoon_dist.evaluate import scores
@@ -89,11 +90,12 @@ def run(settings: TrainSettings) -> int:
     """Train to the end, or to a request to stop, and leave the reason in the run folder; the exit status."""
     folder = RunFolder(Path(settings.run_dir))
     report = Refresher(folder)
-    with _alone(folder):
+    # The workers are forked first of all: before CUDA, NCCL and this process's threads.
+    with supply.start_workers(settings) as workers, _alone(folder):
         if distributed.is_main():
             folder.exit.unlink(missing_ok=True)  # why the last process left is no longer so
         try:
-            reason = _train(settings, folder, report)
+            reason = _train(settings, folder, report, workers)
             status = entry.STOPPED if reason else entry.DONE
         except CartoonError as error:
             status, reason = entry.MENDABLE, str(error)
@@ -128,15 +130,14 @@ def _alone(folder: RunFolder) -> AbstractContextManager[None]:
     return alone(folder.root, CheckpointError(f"{folder.root}: another run is going on there; stop it or wait for it"))
 
 
-def _train(settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
+def _train(settings: TrainSettings, folder: RunFolder, report: Refresher, workers: LoaderWorkers) -> str:
     """Wire the rooms and train; why it stopped early, or an empty string."""
     engine = _engine(settings)
     if engine.device.type == "cpu":
         keep_freed_memory()
-    supply.check_shares(settings, distributed.world_size())
     folder.check_same(settings)
     with together(settings.silence_seconds, partial(_leave_at_once, folder)):
-        return _train_on(engine, settings, folder, report)
+        return _train_on(engine, settings, folder, report, workers)
 
 
 def _engine(settings: TrainSettings) -> Engine:
@@ -146,8 +147,11 @@ def _engine(settings: TrainSettings) -> Engine:
             raise ConfigError(
                 "capture.mode: DeepSpeed's engines cannot be captured; use capture.mode=none, or start without it"
             )
-        return ZeroEngine(precision=settings.precision, stage=stage, num_parts=settings.accumulate, clip=clip)
-    return Engine(precision=settings.precision, clip=clip, recordable=settings.capture.mode != "none")
+        return ZeroEngine(
+            precision=settings.precision, stage=stage, num_parts=settings.accumulate, clip=clip, device=settings.device
+        )
+    recordable = settings.capture.mode != "none"
+    return Engine(precision=settings.precision, clip=clip, recordable=recordable, device=settings.device)
 
 
 def _leave_at_once(folder: RunFolder, error: CartoonError) -> None:
@@ -156,7 +160,9 @@ def _leave_at_once(folder: RunFolder, error: CartoonError) -> None:
     entry.leave_at_once(error)
 
 
-def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report: Refresher) -> str:
+def _train_on(
+    engine: Engine, settings: TrainSettings, folder: RunFolder, report: Refresher, workers: LoaderWorkers
+) -> str:
     """Train on the engine's processes; why it stopped early, or an empty string."""
     here = fetched(settings)
     photos, cartoons = supply.streams(here)
@@ -195,7 +201,7 @@ def _train_on(engine: Engine, settings: TrainSettings, folder: RunFolder, report
                 engine=engine,
                 state=state,
                 schedule=schedule,
-                batches=supply.shares(settings, engine, schedule, photos, cartoons, reporter),
+                batches=supply.shares(settings, engine, schedule, workers, (photos, cartoons), reporter),
                 hooks=Hooks(report=reporter.report, save=save, draw=draw),
                 stop=StopRequest(max_hours=settings.max_hours, damage=damage),
             )

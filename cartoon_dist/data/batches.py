@@ -1,33 +1,23 @@
 """A process's share of each global batch, as bytes, in the order of the plan."""
 
-import math
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from mmap import mmap
 from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
 
+from cartoon_dist.data.loader_workers import LoaderWorkers, Room, WorkerError
 from cartoon_dist.data.plan import Plan, positions
 from cartoon_dist.data.read import MEMBERS, SampleError, Shards
 from cartoon_dist.errors import ShardError
 from cartoon_dist.tensors import Batch
 
-WAIT_SECONDS = 600
-"""How long a process waits for its loader's workers: longer than any storage should take for a batch."""
 CANDIDATES = 100
 """Samples that are tried for one position before the set as a whole is given up."""
-AHEAD = 2
-"""Steps that each worker may be ahead."""
 _CHANNELS = {"photo": 3, "saliency": 1, "cartoon": 3, "smoothed": 3}
-
-Room = list[NDArray[np.uint8]]
-"""Pictures and companions of both domains, (n, size, size, c) each: as they are decoded. The device turns them."""
 
 
 class Damaged(NamedTuple):
@@ -119,11 +109,15 @@ def stream(
     return Stream(shards=shards, plan=plan, image_size=image_size, fit=fit, flip=flip)
 
 
-class Steps(Dataset[Share | ShardError]):
-    """Item k is this process's share of step k's global batch; a warm-up step has no cartoons.
+def share_shapes(*, image_size: int, num: int) -> list[tuple[int, ...]]:
+    """Of a share of `num` samples: photos, labels, cartoons and smoothed cartoons, (n, size, size, c) each."""
+    return [(num, image_size, image_size, channels) for channels in _CHANNELS.values()]
 
-    A share that cannot be read is its error: an exception raised in a loader worker would arrive with the worker's
-    traceback for its message.
+
+class Steps:
+    """`steps[k]` is this process's share of step k's global batch; a warm-up step has no cartoons.
+
+    A share that cannot be read is its error, as a value: loader workers read shares too, and what they answer travels.
     """
 
     def __init__(
@@ -135,15 +129,10 @@ class Steps(Dataset[Share | ShardError]):
         self.share = {"batch_size": batch_size, "rank": rank, "world_size": world_size}
 
     def __getitem__(self, step: int) -> Share | ShardError:
-        room = self.room(np.empty)
+        num = self.share["batch_size"] // self.share["world_size"]
+        room = [np.empty(shape, np.uint8) for shape in share_shapes(image_size=self.photos.image_size, num=num)]
         damaged = self.read(step, room)
         return damaged if isinstance(damaged, ShardError) else Share(self.seen(step, room), damaged)
-
-    def room(self, make: Callable[[tuple[int, ...], type[np.uint8]], NDArray[np.uint8]]) -> Room:
-        """Room for a whole share."""
-        num = self.share["batch_size"] // self.share["world_size"]
-        sizes = [(num, *shape) for each in (self.photos, self.cartoons) for shape in each.shapes]
-        return [make(size, np.uint8) for size in sizes]
 
     def read(self, step: int, room: Room) -> list[Damaged] | ShardError:
         """Read a step's share into the given room; the damaged samples that others stand in for in it.
@@ -166,49 +155,21 @@ class Steps(Dataset[Share | ShardError]):
         return Batch(*sides) if step >= self.warmup_steps else Batch(*sides[:2], *(side[:0] for side in sides[2:]))
 
 
-class _Ring(Dataset[list[Damaged] | ShardError]):
-    """Shares in memory that forked workers have in common with this process: what travels is only what is damaged.
-
-    Sent by the loader, a share is copied into new shared memory (1.6 ms for 1.5 MB, 20 times a copy into old memory);
-    and one that is on its way when its worker dies cannot be taken in.
-    """
-
-    def __init__(self, steps: Steps, *, first: int, num_workers: int) -> None:
-        self.steps = steps
-        self.first = first
-        # The loader has so many steps in hand beside the one that it gave last.
-        self.rooms = [steps.room(_shared) for _ in range(num_workers * AHEAD + 1)]
-
-    def __getitem__(self, step: int) -> list[Damaged] | ShardError:
-        return self.steps.read(step, self._room(step))
-
-    def taken(self, step: int) -> Batch:
-        """The share of a step, copied: its room is wanted for a later one."""
-        return Batch(*(side.clone() for side in self.steps.seen(step, self._room(step))))
-
-    def _room(self, step: int) -> Room:
-        return self.rooms[(step - self.first) % len(self.rooms)]
-
-
-def _shared(size: tuple[int, ...], _: type[np.uint8]) -> NDArray[np.uint8]:
-    return np.frombuffer(mmap(-1, math.prod(size)), np.uint8).reshape(size)
-
-
 def batches(
     steps: Steps,
     *,
     first: int,
     end: int,
-    num_workers: int,
     pinned: bool,
     note: Callable[[Sequence[Damaged]], None],
+    workers: LoaderWorkers | None = None,
 ) -> Iterator[Batch]:
-    """The batches of steps first..end-1, read ahead by worker processes; ShardError in place of one that cannot be
-    read. `note` is told of damaged samples that others stand in for, right before their batch is given."""
-    # Here and not in the workers: a fork inherits OpenCV's thread pool without its threads, and waits for them for
-    # ever.
-    cv2.setNumThreads(1)
-    shares = _from_workers(steps, first, end, num_workers) if num_workers else map(steps.__getitem__, range(first, end))
+    """The batches of steps first..end-1, read ahead by workers where there are any; ShardError in place of one that
+    cannot be read. `note` is told of damaged samples that others stand in for, right before their batch is given."""
+    if workers is not None and workers.num_workers:
+        shares = _from_workers(workers, steps, first, end)
+    else:
+        shares = map(steps.__getitem__, range(first, end))
     for held in shares:
         if isinstance(held, ShardError):
             raise held
@@ -217,33 +178,17 @@ def batches(
         yield Batch(*(side.pin_memory() for side in held.batch)) if pinned else held.batch
 
 
-def _from_workers(steps: Steps, first: int, end: int, num_workers: int) -> Iterator[Share | ShardError]:
-    ring = _Ring(steps, first=first, num_workers=num_workers)
-    loader: DataLoader[list[Damaged] | ShardError] = DataLoader(
-        ring,
-        batch_size=None,
-        sampler=range(first, end),
-        num_workers=num_workers,
-        prefetch_factor=AHEAD,
-        multiprocessing_context="fork",
-        timeout=WAIT_SECONDS,
-        worker_init_fn=_serve,
-        generator=torch.Generator(),  # else it draws from torch's own, which a run that goes on takes up as it was
-    )
+def _from_workers(workers: LoaderWorkers, steps: Steps, first: int, end: int) -> Iterator[Share | ShardError]:
     try:
-        for step, held in enumerate(loader, first):
-            yield held if isinstance(held, ShardError) else Share(ring.taken(step), held)
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader"):  # its own words for a worker that was killed or has fallen silent
-            raise
+        for step, (room, answer) in enumerate(workers.read_ahead(steps, first=first, end=end), first):
+            if isinstance(answer, ShardError):
+                yield answer
+            else:
+                assert isinstance(answer, list)
+                # A copy: the room is wanted for a later step.
+                yield Share(Batch(*(side.clone() for side in steps.seen(step, room))), answer)
+    except WorkerError as error:
         raise ShardError(
             f"process {steps.share['rank']} got no batch: {error}; see whether memory or storage ran out, "
             "then run the same command again, with data.num_workers=0 if it happens again"
         ) from None
-
-
-def _serve(_worker: int) -> None:
-    """Make a worker deaf to requests to stop: a terminal or a scheduler signals the whole group, the training process
-    answers, and its workers serve it until it leaves."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)

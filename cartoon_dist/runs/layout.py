@@ -12,7 +12,7 @@ from cartoon_dist.files import write_json, write_whole
 
 MAY_CHANGE = frozenset(
     {"run_dir", "max_steps", "max_hours", "log_every", "sample_every", "num_samples", "weights", "weights_folder"}
-    | {"zero_stage", "accumulate", "compare_every", "silence_seconds"}
+    | {"device", "zero_stage", "accumulate", "compare_every", "silence_seconds"}
     | {"checkpoint", "warning", "score", "score_at_end", "data.num_workers", "data.photos", "data.cartoons"}
     | {"data.cache", "data.max_damaged", "capture", "model.checkpoint_blocks"}
 )

@@ -10,7 +10,8 @@ import pytest
 import torch
 from shard_folders import spoil
 
-from cartoon_dist.data.batches import Damaged, Share, Steps, Stream, batches, stream
+from cartoon_dist.data.batches import Damaged, Share, Steps, Stream, batches, share_shapes, stream
+from cartoon_dist.data.loader_workers import LoaderWorkers
 from cartoon_dist.data.manifest import index_path, read_index, write_record
 from cartoon_dist.data.read import SampleError, Shards
 from cartoon_dist.errors import ShardError
@@ -86,8 +87,9 @@ def test_what_is_damaged_travels_with_its_batch(copied: Path, num_workers: int) 
     def note(met: Sequence[Damaged]) -> None:
         told.extend((len(given), each) for each in met)
 
-    for batch in batches(here, first=0, end=NUM_STEPS, num_workers=num_workers, pinned=False, note=note):
-        given.append(batch)
+    with LoaderWorkers(num_workers, share_shapes(image_size=32, num=here.share["batch_size"])) as workers:
+        for batch in batches(here, first=0, end=NUM_STEPS, pinned=False, note=note, workers=workers):
+            given.append(batch)
     for step, batch in enumerate(given):
         assert all(torch.equal(a, b) for a, b in zip(batch, share(here, step).batch, strict=True))
     assert told == [(step, each) for step in range(NUM_STEPS) for each in share(here, step).damaged]
@@ -154,4 +156,4 @@ def test_a_set_without_a_readable_sample_is_given_up(copied: Path) -> None:
     here = steps(copied)
     spoil(copied / "photos", "photo", range(len(here.photos.shards)))
     with pytest.raises(ShardError, match=r"cannot be decoded.*\(and 99 samples in its place were no better\)"):
-        next(batches(here, first=0, end=1, num_workers=0, pinned=False, note=pytest.fail))
+        next(batches(here, first=0, end=1, pinned=False, note=pytest.fail))
