@@ -43,6 +43,7 @@ def run(settings: TrainSettings) -> int:
         batch_size=batch_size,
         clip=settings.optimizer.clip,
         precision=precision,
+        scaled=settings.precision == "fp16",
     ):
         print(in_words(finding))
         num_faults += len(finding.faults)

@@ -20,6 +20,7 @@ from cartoon_dist.models import own_ways
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train import paper
 from cartoon_dist.train.averaging import nothing_sent
+from cartoon_dist.train.capture_rules import broken_rules
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.fault import place_here
 from cartoon_dist.train.phases import Phases
@@ -42,11 +43,12 @@ class Finding:
 
 
 def check(
-    make: Make, *, mode: str, size: int, batch_size: int, clip: float | None, precision: str
+    make: Make, *, mode: str, size: int, batch_size: int, clip: float | None, precision: str, scaled: bool
 ) -> Iterator[Finding]:
     """All checks of both phases, from random pictures of `size` pixels.
 
-    mode: what of a GAN step is recorded. Runs on the CPU, whatever devices there are, with the convolutions of a GPU.
+    mode: what of a GAN step is recorded. scaled: whether training has gradient scalers (fp16). Runs on the CPU, also
+    beside a GPU, with the convolutions of one.
     """
     paper.available()  # before the first backward, which counts the kinds of devices there are
     batches = [random_batch(size, batch_size, seed) for seed in range(NUM_STEPS)]
@@ -55,11 +57,11 @@ def check(
             plain, recorded = (_engine(precision, clip, recordable=recordable) for recordable in (False, True))
             yield replayed(make, plain, recorded, phase, batches, mode)
             yield repeated(make, _engine(precision, clip, recordable=True), phase, batches)
-            yield on_paper(make, phase, batches[0], clip)
+            yield on_paper(make, phase, batches[0], clip, scaled=scaled)
 
 
 def _engine(precision: str, clip: float | None, *, recordable: bool) -> Engine:
-    return Engine(precision=precision, clip=clip, recordable=recordable, on_cpu=True)
+    return Engine(precision=precision, clip=clip, recordable=recordable, device="cpu")
 
 
 def replayed(make: Make, plain: Engine, recorded: Engine, phase: str, batches: list[Batch], mode: str) -> Finding:
@@ -111,8 +113,9 @@ def repeated(make: Make, engine: Engine, phase: str, batches: list[Batch]) -> Fi
     return finding
 
 
-def on_paper(make: Make, phase: str, batch: Batch, clip: float | None) -> Finding:
-    """The step where no value can be seen: each line that waits for the device, or brings numbers to it."""
+def on_paper(make: Make, phase: str, batch: Batch, clip: float | None, *, scaled: bool = False) -> Finding:
+    """The step where no value can be seen: each line that waits for the device, or brings numbers to it; and what CUDA
+    asks of optimizers, scalers and modules."""
     finding = Finding("on paper", phase)
     if missing := paper.available():
         finding.fact = f"not checked: {missing}"
@@ -128,7 +131,7 @@ def on_paper(make: Make, phase: str, batch: Batch, clip: float | None) -> Findin
                 phases(phase, held)
             except Exception as error:  # noqa: BLE001  whatever ends the step is what was looked for
                 reader.failed(error)
-    finding.faults = reader.found
+    finding.faults = reader.found + broken_rules(phases, scaled=scaled)
     finding.fact = f"no line of {reader.num_operations:,} operations waits for the device or copies from the host"
     return finding
 

@@ -1,5 +1,6 @@
 """Devices, processes, precision and weight updates: the only file that knows accelerate."""
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,7 +12,8 @@ from accelerate import Accelerator
 from accelerate.utils import AutocastKwargs, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
 
-from cartoon_dist import distributed
+from cartoon_dist import devices, distributed
+from cartoon_dist.devices import DeviceName
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.tensors import Batch, from_bytes
 from cartoon_dist.train.averaging import Averaging
@@ -26,25 +28,29 @@ class Engine:
     gradient is the gradient of the global batch: N processes compute what one does.
 
     recordable: the average is made by `Averaging`, a part of the step, instead of DDP, whose hooks stay outside a
-    recorded one.
+    recorded one. device: `auto` takes CUDA where there is any.
     """
 
     def __init__(
-        self, *, precision: str, clip: float | None = None, recordable: bool = False, on_cpu: bool | None = None
+        self, *, precision: str, clip: float | None = None, recordable: bool = False, device: DeviceName = "auto"
     ) -> None:
-        on_cpu = not torch.cuda.is_available() if on_cpu is None else on_cpu
+        chosen = devices.choose(device)
+        on_cpu = chosen.type == "cpu"
         _check_precision(precision, on_cpu=on_cpu)
         self.accelerator = Accelerator(
             cpu=on_cpu,
             mixed_precision=precision if precision in ("bf16", "fp16") else "no",
             kwargs_handlers=[
-                DistributedDataParallelKwargs(gradient_as_bucket_view=True),
+                # Buffers (AnimeGAN's spectral norms) depend on the seed and the weights alone: they are the same on all
+                # processes, and nothing need be sent at each forward.
+                DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False),
                 # A cast weight that is kept from one step to the next would be frozen into a recorded one.
                 AutocastKwargs(cache_enabled=False),
                 # Long enough for rank 0 to draw pictures or write a checkpoint while the others wait.
                 InitProcessGroupKwargs(timeout=timedelta(seconds=distributed.WAIT_SECONDS)),
             ],
         )
+        devices.require_own_gpus(self.device)
         self.clip = clip
         self.recordable = recordable
         self.dtype = torch.float64 if precision == "fp64" else torch.float32
@@ -70,6 +76,10 @@ class Engine:
         for optimizer in state.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = self._rate()
+                group["capturable"] = self._records_on_device
+        if self._records_on_device:
+            # Said of every plain step before the recording; fused Adam computes the same with the flag.
+            warnings.filterwarnings("ignore", message="This instance was constructed with capturable=True")
         self._updates = {
             name: Update(
                 name,
@@ -141,6 +151,12 @@ class Engine:
         for name, held in states.items():
             self.scalers[name].load_state_dict(held)
 
+    @property
+    def _records_on_device(self) -> bool:
+        """Whether optimizers must be `capturable`: on CUDA torch refuses to record any other, fused ones too; on a CPU
+        it refuses the flag."""
+        return self.recordable and self.device.type != "cpu"
+
     def _average(self, network: nn.Module) -> Averaging:
         return Averaging(list(network.parameters()), world_size=distributed.world_size())
 
@@ -150,7 +166,7 @@ class Engine:
 
     def _rate(self) -> Tensor:
         """A learning rate on the device, in the type that fused Adam wants there: filled, never replaced."""
-        kind = torch.float32 if self.device.type == "cuda" else torch.float64
+        kind = torch.float64 if self.device.type == "cpu" else torch.float32
         return torch.zeros((), device=self.device, dtype=kind)
 
     def _apart(self, name: str) -> AbstractContextManager[None]:
@@ -168,5 +184,6 @@ class Engine:
 def _check_precision(precision: str, *, on_cpu: bool) -> None:
     if precision == "fp16" and on_cpu:
         raise ConfigError("precision: fp16 needs a GPU (torch would silently train in fp32 on CPU); use fp32")
-    if precision == "bf16" and not on_cpu and not torch.cuda.is_bf16_supported():
+    # With emulation counted, older cards (V100, T4) would pass, and crawl.
+    if precision == "bf16" and not on_cpu and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise ConfigError("precision: this GPU has no bf16; use fp16 or fp32")

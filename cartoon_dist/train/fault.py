@@ -20,7 +20,7 @@ _READS_BACK = {
 }
 """Operations that make the host wait for the device, and what the line does that calls them."""
 _OURS = Path(__file__).parents[1]
-_RECORDERS = ("replay.py", "cuda_graph.py", "fault.py", "capture_check.py", "paper.py")
+_RECORDERS = ("replay.py", "cuda_graph.py", "fault.py", "capture_check.py", "capture_rules.py", "paper.py")
 _NOT_THE_STEPS = (str(Path(torch.__file__).parent), "<", *(str(Path(__file__).with_name(name)) for name in _RECORDERS))
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from cartoon_dist.devices import DeviceName
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.state import TrainState
@@ -37,13 +38,15 @@ class ZeroEngine(Engine):
     ConfigError for what cannot be divided or computed so, and when DeepSpeed is not installed.
     """
 
-    def __init__(self, *, precision: str, stage: int, num_parts: int, clip: float | None = None) -> None:
+    def __init__(
+        self, *, precision: str, stage: int, num_parts: int, clip: float | None = None, device: DeviceName = "auto"
+    ) -> None:
         _check(precision, stage, num_parts)
         # From here on accelerate only starts processes and moves data: it is not to prepare DeepSpeed as well.
         os.environ.pop("ACCELERATE_USE_DEEPSPEED", None)
-        if not torch.cuda.is_available():
+        if device == "cpu" or not torch.cuda.is_available():
             os.environ["DS_ACCELERATOR"] = "cpu"
-        super().__init__(precision=precision, clip=clip)
+        super().__init__(precision=precision, clip=clip, device=device)
         self.stage = stage
         self.num_parts = num_parts
 

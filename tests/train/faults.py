@@ -28,6 +28,18 @@ def reads_its_step_count(made: Phases) -> None:
     for name, network in made.state.networks.items():
         made.state.optimizers[name] = torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.5, 0.999), fused=False)
     made.engine.prepare(made.state)
+    is_not_capturable(made)  # a capturable one computes with its count where it lies
+
+
+def is_not_capturable(made: Phases) -> None:
+    """What failed on the first GPU."""
+    for optimizer in made.state.optimizers.values():
+        for group in optimizer.param_groups:
+            group["capturable"] = False
+
+
+def keeps_a_buffer_on_the_host(made: Phases) -> None:
+    made.state.networks["discriminator"].register_buffer("left_behind", torch.empty(1, device="meta"))
 
 
 def depends_on_a_size(made: Phases) -> None:

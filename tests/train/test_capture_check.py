@@ -42,6 +42,8 @@ def test_a_step_without_a_fault_has_none(found: Found) -> None:
         ("depends_on_a_size", "faults.py:", "size depends on values"),
         ("copies_from_the_host", "faults.py:", COPIES),
         ("copies_there_and_back", "faults.py:", "copies numbers to the host"),
+        ("is_not_capturable", "optimizer of generator: Adam", "capturable=False: torch refuses to record its step"),
+        ("keeps_a_buffer_on_the_host", "module discriminator: left_behind", "lies on meta"),
     ],
 )
 def test_on_paper_the_line_that_waits_or_copies_is_named(found: Found, fault: str, where: str, what: str) -> None:
