@@ -6,7 +6,7 @@ from cartoon_dist import distributed
 from cartoon_dist.progress import Progress
 from cartoon_dist.train.damage import Damage
 from cartoon_dist.train.log import Log, say
-from cartoon_dist.train.meter import Meter
+from cartoon_dist.train.meter import SKIPPED, Meter
 from cartoon_dist.train.phases import Told
 from cartoon_dist.train.schedule import Schedule
 from cartoon_dist.train.watch import Watch
@@ -56,6 +56,12 @@ class Reporter:
         num_steps = len(self.meter.steps)
         figures = self.meter.report()
         self._record(done, figures, told.weights)
+        for name, share in figures.items():
+            if name.startswith(SKIPPED) and share > 0:
+                say(
+                    f"step {done}: {round(share * num_steps)} of {num_steps} steps of the {name.removeprefix(SKIPPED)} "
+                    "left out, as their gradients overflowed in fp16; its scale was halved each time"
+                )
         for warning in self.watch.judge(figures, told.weights, num_steps):
             say(f"warning: step {done}: {warning}")
 

@@ -17,7 +17,9 @@ class Watch:
 
         weights: the weight of each term of the generator's loss, by the term's name.
         """
-        weighted = {name: weight * figures[f"loss/{name}"] for name, weight in weights.items()}
+        # A loss has no figure where fp16 overflowed in each step of the interval.
+        terms = {name: weight for name, weight in weights.items() if f"loss/{name}" in figures}
+        weighted = {name: weight * figures[f"loss/{name}"] for name, weight in terms.items()}
         warnings = [self._dominance(weighted, num_steps), *self._discriminator(figures, num_steps)]
         return [warning for warning in warnings if warning]
 
@@ -36,7 +38,7 @@ class Watch:
 
     def _discriminator(self, figures: Mapping[str, float], num_steps: int) -> list[str | None]:
         """D told real from generated always, or not at all."""
-        if "d/real" not in figures:
+        if "d/real" not in figures or "d/generated" not in figures:
             return []
         gap = figures["d/real"] - figures["d/generated"]
         limit = self.settings.judged_steps

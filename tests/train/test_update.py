@@ -38,7 +38,7 @@ def test_parts_of_a_batch_add_up() -> None:
     step, weight = update(weights=[1.0], scaled=True)
     for part in (0.25, 0.125):
         step.backward((weight * part).sum())
-    assert step.step() == {}
+    assert step.step()["skipped/generator"].item() == 0
     assert weight.item() == 1 - 0.375
 
 
@@ -55,6 +55,33 @@ def test_an_overflow_leaves_the_step_out_and_halves_this_networks_scale_alone() 
         first.backward((weight * 0.0).sum())
         first.step()
     assert first.scaler.get_scale() == SCALE
+
+
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_a_step_left_out_is_told_and_leaves_weights_and_moments_alone(clip: float | None) -> None:
+    """As training makes it: fused Adam, whose step count must not move either."""
+    weight = nn.Parameter(torch.tensor([1.0, 2.0]))
+    optimizer = torch.optim.Adam([weight], lr=torch.tensor(0.1), fused=True)
+    step = Update("generator", optimizer, torch.amp.GradScaler("cpu", init_scale=SCALE), clip=clip)
+    step.backward((weight * 0.5).sum())
+    assert step.step()["skipped/generator"].item() == 0
+    before = {"weight": weight.detach().clone()} | {
+        name: held.clone() for name, held in optimizer.state[weight].items()
+    }
+    for bad in (torch.inf, torch.nan):
+        step.backward((weight * torch.tensor(bad)).sum())
+        assert step.step()["skipped/generator"].item() == 1
+        after = {"weight": weight.detach(), **optimizer.state[weight]}
+        assert all(torch.equal(after[name], held) for name, held in before.items())
+    step.backward((weight * 0.5).sum())
+    assert step.step()["skipped/generator"].item() == 0
+    assert not torch.equal(weight, before["weight"])
+
+
+def test_without_a_scaler_nothing_is_said_of_skipped_steps() -> None:
+    step, weight = update(weights=[1.0])
+    step.backward((weight * 0.5).sum())
+    assert step.step() == {}
 
 
 def test_a_checkpoint_brings_the_scale_back() -> None:
