@@ -36,12 +36,14 @@ class Averaging:
         if self.world_size == 1:
             return
         for bucket in self.buckets:
-            gradients = [_gradient(weight) for weight in bucket]
-            flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+            orders = [_memory_order(weight) for weight in bucket]
+            laid_out = [_gradient(weight).permute(order) for weight, order in zip(bucket, orders, strict=True)]
+            flat = torch.cat([gradient.reshape(-1) for gradient in laid_out])
             flat.div_(self.world_size)
             sum_over_processes(flat)
-            for weight, part in zip(bucket, flat.split([weight.numel() for weight in bucket]), strict=True):
-                weight.grad = part.view(weight.shape)
+            parts = flat.split([weight.numel() for weight in bucket])
+            for weight, gradient, order, part in zip(bucket, laid_out, orders, parts, strict=True):
+                weight.grad = part.view(gradient.shape).permute(_inverse(order))
 
 
 @contextmanager
@@ -49,11 +51,11 @@ def nothing_sent() -> Iterator[None]:
     """While a step is written down: `sum_over_processes` leaves its numbers as they are, so that a process which fails
     there keeps no other waiting."""
     global _sending
-    _sending = False
+    before, _sending = _sending, False
     try:
         yield
     finally:
-        _sending = True
+        _sending = before
 
 
 @torch.library.custom_op("cartoon_dist::sum_over_processes", mutates_args={"flat"})
@@ -66,6 +68,20 @@ def sum_over_processes(flat: Tensor) -> None:
 @sum_over_processes.register_fake
 def _(flat: Tensor) -> None:
     """Where nothing is computed, nothing is sent."""
+
+
+def _memory_order(weight: Tensor) -> list[int]:
+    """The dimensions of a weight as they lie in memory, the outermost first.
+
+    A gradient must lie as its weight does: fused Adam refuses mixed strides on CUDA, and on a CPU computes nonsense
+    without a word.
+    """
+    strides = weight.stride()
+    return sorted(range(weight.dim()), key=lambda dimension: -strides[dimension])
+
+
+def _inverse(order: Sequence[int]) -> list[int]:
+    return sorted(range(len(order)), key=lambda place: order[place])
 
 
 def _gradient(weight: nn.Parameter) -> Tensor:

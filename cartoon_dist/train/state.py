@@ -112,6 +112,9 @@ def _load_optimizer(optimizer: Adam, network: nn.Module, held: dict[str, Tensor]
     for label, value in held.items():
         name, _, key = label.rpartition(":")
         parameter = parameters[name]
-        # Adam counts its steps in float32 on the parameter's device, whatever the parameter's own type.
-        place = value.to(parameter.device) if key == "step" else value.to(parameter.device, parameter.dtype)
-        optimizer.state[parameter][key] = place
+        # Adam counts its steps in float32 on the parameter's device, whatever the parameter's own type. Its moments
+        # must lie in memory as the parameter does: the fused one on a CPU computes nonsense otherwise.
+        like = torch.empty_like(value, device=parameter.device) if key == "step" else torch.empty_like(parameter)
+        if value.shape != like.shape:
+            raise RuntimeError(f"{label} has the shape {tuple(value.shape)} instead of {tuple(like.shape)}")
+        optimizer.state[parameter][key] = like.copy_(value)

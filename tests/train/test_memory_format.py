@@ -1,0 +1,139 @@
+"""Weights that lie in memory as channels_last train as contiguous ones: gradients and moments lie as they do."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from capturing import PLAIN, capture, settings, step
+from torch import Tensor, nn
+
+from cartoon_dist.commands.check_capture import built
+from cartoon_dist.config import OptimizerSettings
+from cartoon_dist.models import own_ways
+from cartoon_dist.train.averaging import Averaging, nothing_sent
+from cartoon_dist.train.capture_rules import broken_rules
+from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.phases import Phases
+from cartoon_dist.train.state import start
+
+
+class ChannelsLast(Engine):
+    """Every network's weights lie as channels_last; averages as if of two processes, where it averages itself."""
+
+    def place(self, network: nn.Module) -> nn.Module:
+        return super().place(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def _average(self, network: nn.Module) -> Averaging:
+        return Averaging(list(network.parameters()), world_size=2)
+
+
+class Contiguous(ChannelsLast):
+    """The same, with weights as they are made."""
+
+    def place(self, network: nn.Module) -> nn.Module:
+        return Engine.place(self, network)
+
+
+def made(kind: type[Engine], *, recordable: bool) -> Phases:
+    AcceleratorState._reset_state()
+    how = capture("iteration") if recordable else PLAIN
+    small = settings("ressal_cbam", "precision=fp64", "optimizer.clip=null")
+    return built(small, kind(precision="fp64", recordable=recordable), how)
+
+
+@pytest.fixture(autouse=True)
+def _convolutions_of_torch() -> Iterator[None]:
+    with own_ways.left_out():
+        yield
+
+
+def tensors(phases: Phases) -> dict[str, Tensor]:
+    return {f"{kind}/{name}": held for kind, named in phases.state.tensors().items() for name, held in named.items()}
+
+
+def largest_difference(one: Phases, other: Phases) -> float:
+    """Of any tensor but the biases before an instance norm: these have no true gradient, and Adam makes steps of their
+    round-off. Their moments are compared."""
+    expected, found = tensors(one), tensors(other)
+    assert expected.keys() == found.keys()
+    without_gradient = {
+        name.removeprefix("optimizer-").removesuffix(":exp_avg")
+        for name, held in expected.items()
+        if name.endswith("bias:exp_avg") and held.abs().max() < 1e-12
+    }
+    assert without_gradient
+    skipped = without_gradient | {name.replace("generator/", "ema/") for name in without_gradient}
+    return max((found[name] - held).abs().max().item() for name, held in expected.items() if name not in skipped)
+
+
+def lies_otherwise(phases: Phases) -> list[str]:
+    """Moments whose strides are not those of their weights, and weights that are not channels_last."""
+    wrong = broken_rules(phases, scaled=False)
+    for network in phases.state.networks.values():
+        wrong += [
+            name
+            for name, weight in network.named_parameters()
+            if weight.dim() == 4 and not weight.is_contiguous(memory_format=torch.channels_last)
+        ]
+    return [line for line in wrong if "capturable" not in line]
+
+
+@pytest.mark.parametrize("recordable", [False, True])
+def test_channels_last_weights_train_as_contiguous_ones(*, recordable: bool) -> None:
+    with nothing_sent():
+        one, other = made(Contiguous, recordable=recordable), made(ChannelsLast, recordable=recordable)
+        for number in range(6):
+            step(one, number)
+            step(other, number)
+    assert lies_otherwise(other) == []
+    assert largest_difference(one, other) < 1e-12
+    before = tensors(made(Contiguous, recordable=recordable))
+    moved = [name for name, held in before.items() if not torch.equal(held, tensors(other)[name])]
+    assert {"generator/encoder.0.conv.weight", "discriminator/layers.0.conv.weight"} <= set(moved), moved
+
+
+def test_a_checkpoint_of_contiguous_tensors_goes_on_in_channels_last_ones() -> None:
+    one, other = made(Contiguous, recordable=False), made(ChannelsLast, recordable=False)
+    for number in range(3):
+        step(one, number)
+    held = {
+        kind: {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in named.items()}
+        for kind, named in one.state.tensors().items()
+    }
+    other.state.load(3, held)
+    assert lies_otherwise(other) == []
+    for number in range(3, 6):
+        step(one, number)
+        step(other, number)
+    assert lies_otherwise(other) == []
+    assert largest_difference(one, other) < 1e-12
+
+
+SHAPES = [(8, 4, 3, 3), (1, 4, 3, 3), (8, 1, 3, 3), (8, 4, 1, 1), (8, 4, 1, 7), (8,), (2, 3), ()]
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_averaged_gradient_lies_as_its_weight(shape: tuple[int, ...], memory_format: torch.memory_format) -> None:
+    """Whichever way the gradient came: to the bit the numbers, in the weight's strides."""
+    if len(shape) != 4 and memory_format == torch.channels_last:
+        memory_format = torch.contiguous_format
+    weights = [nn.Parameter(torch.zeros(shape).contiguous(memory_format=memory_format)) for _ in range(2)]
+    gradients = [torch.randn(shape), torch.randn(shape)]
+    weights[0].grad = gradients[0].clone()
+    weights[1].grad = gradients[1].contiguous(memory_format=memory_format)
+    with nothing_sent():
+        Averaging(weights, world_size=2)()
+    for weight, gradient in zip(weights, gradients, strict=True):
+        assert weight.grad is not None
+        assert torch.equal(weight.grad, gradient / 2)
+        assert weight.grad.stride() == weight.stride()
+
+
+def test_moments_of_another_shape_are_refused() -> None:
+    state = start({"generator": nn.Linear(3, 2)}, OptimizerSettings())
+    tensors = state.tensors()
+    tensors["optimizer-generator"] = {"weight:exp_avg": torch.zeros(1)}
+    with pytest.raises(Exception, match=r"weight:exp_avg has the shape \(1,\) instead of \(2, 3\)"):
+        state.load(0, tensors)
