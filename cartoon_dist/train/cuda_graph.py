@@ -1,6 +1,7 @@
-"""A recorded step on a GPU: CUDA graphs. Written by the rules of torch's notes on them; docs/capture.md says
-whether it has been run."""
+"""A recorded step on a GPU: CUDA graphs. Written by the rules of torch's notes on them; docs/gpu.md says what of it has
+been run."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -11,7 +12,8 @@ from cartoon_dist.train.step import Apart, Drawn, Outcome, Update, at_once
 
 
 class CudaGraphs:
-    """Records on torch's capture stream into one pool of memory; nothing runs while it records.
+    """Records on a side stream into one pool of memory; nothing runs while it records. A recording that fails leaves
+    torch on the stream that it was on, and holds no memory.
 
     abandon: forgets a step that was begun. One graph, or with an update left out two around it: what the first made for
     the backward (autograd holds it while the second is recorded) stays in the pool, where the second finds it at every
@@ -20,19 +22,19 @@ class CudaGraphs:
 
     def __init__(self, abandon: Callable[[], None]) -> None:
         self.abandon = abandon
-        self.side: torch.cuda.Stream | None = None
+        self.streams: dict[str, torch.cuda.Stream] = {}
         self.graphs: list[torch.cuda.CUDAGraph] = []
         self.program: list[Callable[[], None]] = []
         self.apart: dict[str, Tensor] = {}
 
     def eager(self, step: Callable[[], Outcome]) -> Outcome:
         """The step on a side stream: what libraries set up there at first use may not happen within a recording."""
-        self.side = self.side or torch.cuda.Stream()
         here = torch.cuda.current_stream()
-        self.side.wait_stream(here)
-        with torch.cuda.stream(self.side):
+        side = self._stream("plain")
+        side.wait_stream(here)
+        with torch.cuda.stream(side):
             outcome = step()
-        here.wait_stream(self.side)
+        here.wait_stream(side)
         for figure in outcome.figures.values():
             figure.record_stream(here)
         return outcome
@@ -65,26 +67,53 @@ class CudaGraphs:
             graph.reset()
         self.graphs, self.program, self.apart = [], [], {}
 
+    def _stream(self, purpose: str) -> torch.cuda.Stream:
+        """One for plain steps and one for recordings: what autograd holds from one to the next stays on its stream."""
+        if purpose not in self.streams:
+            self.streams[purpose] = torch.cuda.Stream()
+        return self.streams[purpose]
+
     @contextmanager
     def _recording(self) -> Iterator[None]:
-        """Record what is issued meanwhile, in one graph or, where an update is left out, in several."""
-        self._begin()
+        """Record what is issued meanwhile, in one graph or, where an update is left out, in several.
+
+        torch.cuda.graph, which does the same for one graph, stays on its stream and keeps its pool when ending a
+        recording fails. Here both are left, whatever happens.
+        """
+        torch.cuda.synchronize()
+        gc.collect()  # what cycles hold would stay in memory beside the pool
+        torch.cuda.empty_cache()
+        with torch.cuda.stream(self._stream("recording")):
+            self._begin()
+            try:
+                yield
+                self._end()
+            except BaseException:
+                self._break_off()
+                raise
+
+    def _break_off(self) -> None:
+        """End the recording under way as far as it can be ended: the error that broke it off is worth more."""
         try:
-            yield
-        except BaseException as error:
-            with suppress(RuntimeError):  # what ended the recording is worth more than that it has ended
-                self.capture.__exit__(type(error), error, error.__traceback__)
-            raise
-        self._end()
+            self.graphs[-1].capture_end()
+        except RuntimeError:
+            # torch leaves these as they were in the recording when it cannot be ended; the functions are its own.
+            device = torch.cuda.current_device()
+            with suppress(RuntimeError, AttributeError):
+                torch._C._cuda_endAllocateToPool(device, self.pool)
+                torch._C._cuda_releasePool(device, self.pool)
+            with suppress(RuntimeError, AttributeError):  # the generator would refuse to draw: it counts for a graph
+                generator = torch.cuda.default_generators[device]
+                fresh = torch.Generator(device=f"cuda:{device}").set_state(generator.get_state())
+                generator.graphsafe_set_state(fresh.graphsafe_get_state())
 
     def _begin(self) -> None:
         self.graphs.append(torch.cuda.CUDAGraph())
-        # thread_local: the loader's thread may allocate and copy meanwhile.
-        self.capture = torch.cuda.graph(self.graphs[-1], pool=self.pool, capture_error_mode="thread_local")
-        self.capture.__enter__()
+        # thread_local: another thread (of the writer, of the presence) may call CUDA meanwhile.
+        self.graphs[-1].capture_begin(pool=self.pool, capture_error_mode="thread_local")
 
     def _end(self) -> None:
-        self.capture.__exit__(None, None, None)
+        self.graphs[-1].capture_end()
         self.program.append(self.graphs[-1].replay)
 
     def _leave_out(self, update: Update, drawn: Drawn) -> Outcome:
