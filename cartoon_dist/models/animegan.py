@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import Convolution, check_sides, doubled
+from cartoon_dist.models.blocks import Convolution, check_sides, doubled, reflected
 from cartoon_dist.models.discriminator import SLOPE
 from cartoon_dist.models.generator import Drawing, DrawingNetwork
 from cartoon_dist.models.spectral import SpectralConvolution
@@ -112,7 +112,7 @@ class StridedDepthwise(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         """Maps n c 2y 2x -> n c y x."""
-        return self.conv(functional.pad(features, (0, 1, 0, 1), mode="reflect"))
+        return self.conv(reflected(features, (0, 1, 0, 1)))
 
 
 def _layer(in_channels: int, out_channels: int, *, kernel: int = 3) -> nn.Sequential:

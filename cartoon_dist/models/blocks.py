@@ -44,7 +44,8 @@ def convolution(
 
 
 class Convolution(nn.Conv2d):
-    """A convolution, by whichever way to the same sum is fastest where gradients are taken on CPU.
+    """A convolution, by whichever way to the same sum is fastest where gradients are taken on CPU. Padded by half its
+    kernel where it reflects.
 
     Elsewhere it is torch's own, which GPUs, exporters and strips (evaluate/tracing.py) know.
     """
@@ -55,16 +56,31 @@ class Convolution(nn.Conv2d):
 
     def convolved(self, input: Tensor, weight: Tensor) -> Tensor:
         """The forward with another weight of the same shape."""
-        if self.groups > 1 or not (torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)):
-            return self._conv_forward(input, weight, self.bias)
         reflect = self.padding_mode == "reflect"
-        if winograd.suits(input, weight, self.stride):
-            return winograd.winograd(input, weight, self.bias, reflect=reflect)
-        if narrow.suits(input, weight, self.stride):
-            edges = (self.kernel_size[1] // 2,) * 2 + (self.kernel_size[0] // 2,) * 2
-            padded = functional.pad(input, edges, mode="reflect" if reflect else "constant")
-            return narrow.narrow(padded, weight, self.bias)
+        edges = (self.kernel_size[1] // 2,) * 2 + (self.kernel_size[0] // 2,) * 2
+        if self.groups == 1 and torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad):
+            if winograd.suits(input, weight, self.stride):
+                return winograd.winograd(input, weight, self.bias, reflect=reflect)
+            if narrow.suits(input, weight, self.stride):
+                padded = functional.pad(input, edges, mode="reflect" if reflect else "constant")
+                return narrow.narrow(padded, weight, self.bias)
+        if reflect and torch.are_deterministic_algorithms_enabled():
+            return functional.conv2d(reflected(input, edges), weight, self.bias, self.stride, groups=self.groups)
         return self._conv_forward(input, weight, self.bias)
+
+
+def reflected(maps: Features, edges: tuple[int, int, int, int]) -> Tensor:
+    """Maps n c y x with so many pixels more on the left, on the right, above and below, reflected at the borders.
+
+    Where torch is asked for deterministic algorithms they are made of slices: the backward of torch's own adds to a
+    pixel from several threads in any order on CUDA, so torch refuses it there.
+    """
+    if not torch.are_deterministic_algorithms_enabled():
+        return functional.pad(maps, edges, mode="reflect")
+    left, right, above, below = edges
+    maps = torch.cat([maps[..., 1 : left + 1].flip(-1), maps, maps[..., -right - 1 : -1].flip(-1)], -1)
+    rows = [maps[..., 1 : above + 1, :].flip(-2), maps, maps[..., -below - 1 : -1, :].flip(-2)]
+    return torch.cat(rows, -2)
 
 
 def initialise(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:

@@ -35,7 +35,7 @@ def made(*words: str) -> Trained:
     """A generator whose weights are large enough for the drawing to be far from grey."""
     small = ["model.channels=4", "model.num_blocks=1", *words]
     settings = read(TrainSettings, [], small, run_dir="runs/a")
-    generator = setup.build_networks(settings)["generator"]
+    generator = setup.fresh_networks(settings)["generator"]
     assert isinstance(generator, DrawingNetwork)
     shaken = torch.Generator().manual_seed(0)
     for parameter in generator.parameters():
