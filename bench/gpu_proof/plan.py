@@ -66,11 +66,10 @@ def in_groups(stages: Sequence[Stage]) -> list[list[Stage]]:
     return groups
 
 
-def limit_in_group(stage: Stage, group: Sequence[Stage], seconds: float, *, num_at_once: int) -> float:
-    """Seconds that a stage may take of those of its group, of which so many stages run at once.
+def limit_in_group(stage: Stage, waiting: Sequence[Stage], seconds_left: float, *, num_at_once: int) -> float:
+    """Seconds that a stage may take of those that its group has left, of which so many stages run at once.
 
-    As many at once as there are stages, and each may take them all.
+    waiting: those that have not begun, this one among them. As many at once as there are, and each may take them all.
     """
-    if num_at_once >= len(group):
-        return seconds
-    return min(seconds, seconds * num_at_once * stage.share / sum(each.share for each in group))
+    share = stage.share / sum(each.share for each in waiting)
+    return max(0.0, seconds_left) * min(1.0, num_at_once * share if num_at_once < len(waiting) else 1.0)

@@ -11,6 +11,8 @@ from typing import Any
 from bench.gpu_proof.plan import ROOT
 
 FILE_NAME = "gpu_proof.jsonl"
+NOT_RUN = "not run: no time left"
+"""The failure of a stage that did not fit."""
 Line = dict[str, Any]
 
 

@@ -8,12 +8,13 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from bench.gpu_proof import switches
 from bench.gpu_proof.plan import CORES_A_STAGE, RESERVE_SECONDS, ROOT, Stage, in_groups, limit_in_group, time_limit
 from bench.gpu_proof.processes import Ended, kill_marked, mark_children, run_limited
-from bench.gpu_proof.record import Line, Session, headline
+from bench.gpu_proof.record import NOT_RUN, Line, Session, headline
 
 LOG_CHARACTERS = 20_000
 """Of the output of a stage that failed, the end goes into its line; the whole stands in its log."""
@@ -43,9 +44,13 @@ def _run_group(
     end = time.monotonic() + seconds
     at_once = max(1, len(os.sched_getaffinity(0)) // CORES_A_STAGE)
 
+    waiting, lock = list(group), Lock()
+
     def work(stage: Stage) -> Line:
-        limit = limit_in_group(stage, group, seconds, num_at_once=at_once)
-        return record_stage(session, stage, limit=min(limit, end - time.monotonic()), minutes=minutes, device=device)
+        with lock:
+            limit = limit_in_group(stage, waiting, end - time.monotonic(), num_at_once=at_once)
+            waiting.remove(stage)
+        return record_stage(session, stage, limit=limit, minutes=minutes, device=device)
 
     with mark_children() as mark, ThreadPoolExecutor(min(at_once, len(group))) as pool:
         try:
@@ -58,7 +63,7 @@ def _run_group(
 
 def record_stage(session: Session, stage: Stage, *, limit: float, minutes: float, device: str | None) -> Line:
     """Run one stage, or leave it out where it has too little time, and write its line."""
-    found: dict[str, Any] = {"seconds": 0.0, "ok": False, "failure": "not run: no time left", "results": {}}
+    found: dict[str, Any] = {"seconds": 0.0, "ok": False, "failure": NOT_RUN, "results": {}}
     if limit >= stage.least_seconds:
         try:
             found |= run_stage(session, stage, limit=limit, minutes=minutes)
@@ -122,6 +127,8 @@ def in_words(line: Line) -> str:
     """`passed in 12.3 s`."""
     words = {True: "passed", False: "failed", None: "nothing to check here"}[line["ok"]]
     why = headline(line["failure"])
+    if why == NOT_RUN:
+        return why
     return f"{words} in {line['seconds']} s" + (f": {why}" if why else "")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bench.gpu_proof.record import Line, headline
+from bench.gpu_proof.record import NOT_RUN, Line, headline
 
 KIND_NAMES = {
     "textbook": "textbook loop",
@@ -46,6 +46,8 @@ def stages(lines: Sequence[Line]) -> str:
         if "part" in line or line.get("ok", "") == "":
             continue
         words = {True: "passed", False: "**failed**", None: "nothing to check here"}[line["ok"]]
+        if line.get("failure") == NOT_RUN:
+            words = "**not run**"
         why = headline(line.get("failure", "")) or _counts(line.get("results", {}))
         rows.append((line["stage"], words, _number(line.get("seconds")), _number(line.get("limit_seconds")), why))
     return _table(("stage", "", "seconds", "limit", ""), rows)

@@ -58,7 +58,7 @@ def run(task: Task) -> dict[str, Any]:
         if not ended.in_time or ended.status not in command.good:
             why = f"status {ended.status}" if ended.in_time else f"stopped after {seconds:.0f} s"
             said = log.read_text(encoding="utf-8", errors="replace")
-            raise StageError(f"{' '.join(command.words)}\n{why}\n{said}", found)
+            raise StageError(f"{command.name}: {why}\n{' '.join(command.words)}\n{said}", found)
         found |= _results_of(command.name, folder)
     drawing = task.folder / "drawing.png"
     shutil.copyfile(folder / "drawing.png", drawing)
