@@ -41,7 +41,8 @@ def main(argv: Sequence[str]) -> int:
         return _refuse(f"{given.out}: cannot be used ({error.strerror or error})")
     # Otherwise the stage that is running would go on after this process was told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    lines = run_stages(session, [stage for stage in STAGES if stage.name in only], minutes=given.minutes)
+    chosen = [stage for stage in STAGES if stage.name in ("versions", *only)]
+    lines = run_stages(session, chosen, minutes=given.minutes)
     mine = [line for line in read_lines([session.file]) if line["session"] == session.name]
     show(f"\n{tables.of_sessions(mine)}\n\n{given.out / FILE_NAME}: session {session.name}")
     return 1 if any(line["ok"] is False for line in lines) else 0
@@ -61,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--without", metavar="NAME", action="append", default=[], help="switch something off, to compare; repeatable"
     )
-    parser.add_argument("--only", metavar="STAGE,...", help="these stages alone, in their usual order")
+    parser.add_argument(
+        "--only", metavar="STAGE,...", help="these stages alone, after `versions`, in their usual order"
+    )
     parser.add_argument(
         "--write-docs",
         metavar="FILE.jsonl",

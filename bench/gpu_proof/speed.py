@@ -110,7 +110,7 @@ def measure_cell(task: Task, batch_size: int, precision: str, *, peak_flops: flo
         deadline = time.monotonic() + share
         rounds, steps = (1, 1) if task.rehearse else (NUM_ROUNDS, STEPS_A_ROUND)
         time_in_turn(good, num_rounds=rounds, steps_a_round=steps, until=lambda: time.monotonic() > deadline)
-        _count(good)
+        _count(every)
         for timed in every.values():
             task.append("cell", **head, **timed.row(batch_size=batch_size, peak_flops=peak_flops))
             if timed.failure and "out of memory" not in timed.failure:
@@ -128,17 +128,20 @@ def _prepare(kind: str, words: tuple[str, ...], stack: ExitStack, task: Task) ->
         return Timed(kind, failure=traceback.format_exc())
 
 
-def _count(good: dict[str, Timed]) -> None:
+def _count(kinds: dict[str, Timed]) -> None:
     """Kernel time of each kind; FLOPs are counted on the plain step and hold for all of ours."""
-    for timed in good.values():
-        assert timed.step is not None
-        timed.busy_seconds = kernel_seconds(timed.step)
-    if plain := good.get("plain"):
-        assert plain.step is not None
-        flops = flops_of(plain.step)
-        for kind in MODES:
-            if kind in good:
-                good[kind].flops = flops
+    for kind, timed in kinds.items():
+        if timed.step is None or timed.failure:
+            continue
+        try:
+            timed.busy_seconds = kernel_seconds(timed.step)
+            if kind == "plain":
+                timed.flops = flops_of(timed.step)
+        except Exception:  # noqa: BLE001  the times stand without it
+            timed.not_counted = traceback.format_exc()
+    if plain := kinds.get("plain"):
+        for kind in kinds.keys() & MODES.keys():
+            kinds[kind].flops = plain.flops
 
 
 def ceiling(task: Task, layout: str) -> float:

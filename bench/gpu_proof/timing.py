@@ -1,6 +1,7 @@
 """Steps of several kinds on the same networks and numbers, timed in turn."""
 
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -116,6 +117,7 @@ class Timed:
 
     seconds: of a step, once a round. peak_bytes: the most memory held at once, above what other kinds hold.
     busy_seconds: the time of a step in which kernels ran. flops: of a step. failure: why it could not be measured.
+    not_counted: why kernels or FLOPs could not be counted.
     """
 
     kind: str
@@ -125,6 +127,7 @@ class Timed:
     busy_seconds: float | None = None
     flops: int | None = None
     failure: str = ""
+    not_counted: str = ""
 
     def row(self, *, batch_size: int, peak_flops: float | None) -> dict[str, Any]:
         """The measurement as fields of its line; peak_flops: what the device makes in a second on convolutions."""
@@ -143,7 +146,7 @@ class Timed:
             "idle_share": None if self.busy_seconds is None else round(max(0.0, 1 - self.busy_seconds / middle), 4),
             "gflop": self.flops and round(self.flops / 1e9, 1),
             "share_of_ceiling": share and round(share, 4),
-        }
+        } | ({"not_counted": self.not_counted} if self.not_counted else {})
 
 
 def prepared(kind: str, make: Callable[[], Step], *, num_warm: int) -> Timed:
@@ -163,18 +166,26 @@ def prepared(kind: str, make: Callable[[], Step], *, num_warm: int) -> Timed:
 
 
 def time_in_turn(steps: Mapping[str, Timed], *, num_rounds: int, steps_a_round: int, until: Callable[[], bool]) -> None:
-    """Rounds over all kinds, so that what else the machine does slows all alike; no new one once `until` is true."""
+    """Rounds over all kinds, so that what else the machine does slows all alike; no new one once `until` is true.
+
+    A kind that fails is left out of further rounds, and says why.
+    """
     for number in range(num_rounds):
         if number and until():
             return
         for timed in steps.values():
+            if timed.failure:
+                continue
             assert timed.step is not None
-            wait()
-            begun = time.perf_counter()
-            for _ in range(steps_a_round):
-                timed.step()
-            wait()
-            timed.seconds.append((time.perf_counter() - begun) / steps_a_round)
+            try:
+                wait()
+                begun = time.perf_counter()
+                for _ in range(steps_a_round):
+                    timed.step()
+                wait()
+                timed.seconds.append((time.perf_counter() - begun) / steps_a_round)
+            except Exception:  # noqa: BLE001  its line says so, and the other kinds are measured
+                timed.failure = traceback.format_exc()
 
 
 def recorded_kernels(step: Step, *, num_steps: int) -> list[Kernel]:

@@ -68,7 +68,7 @@ def run(task: Task) -> dict[str, Any]:
 
 def commands(task: Task, folder: Path) -> Iterator[Command]:
     """The commands in order; made one by one, as the training's time is what the shards have left."""
-    size = 16 if task.rehearse else 64
+    size, device = (16, "device=cpu") if task.rehearse else (64, "device=cuda")
     chosen = ("image_size=" + str(size), "test_fraction=0.3")
     for domain, few in (("photos", FEW_PHOTOS), ("cartoons", FEW_CARTOONS)):
         pictures = [str(SAMPLES / domain / f"{name}.jpg") for name in few] if task.rehearse else [str(SAMPLES / domain)]
@@ -79,10 +79,8 @@ def commands(task: Task, folder: Path) -> Iterator[Command]:
     if not _missing_weights():
         words = (run_folder, "score.features=efficientnet_lite0", f"weights_folder={WEIGHTS}", "score.subsamples=0")
         content = f"score.content={str((WEIGHTS / 'vgg16.ckpt').is_file() and not task.rehearse).lower()}"
-        yield Command("fid", ("launch/fid.py", *words, content))
-    device = "cpu" if task.rehearse else "cuda"
-    drawn = (run_folder, str(PHOTO), str(folder / "drawing.png"), "--device", device)
-    yield Command("cartoonize", ("launch/cartoonize.py", *drawn))
+        yield Command("fid", ("launch/fid.py", *words, content, device))
+    yield Command("cartoonize", ("launch/cartoonize.py", run_folder, str(PHOTO), str(folder / "drawing.png"), device))
     yield Command("export", ("launch/export.py", run_folder, str(folder / "generator.safetensors")))
 
 
