@@ -138,6 +138,9 @@ def serve(address: str) -> None:
                 while os.waitpid(-1, os.WNOHANG) != (0, 0):
                     pass
         else:
+            with suppress(ChildProcessError):
+                while os.wait():
+                    pass
             sys.exit()
     _keep(line, fds, command)
 
@@ -159,7 +162,7 @@ def _keep(line: socket.socket, fds: Sequence[int], command: Mapping[str, object]
     os.environ.update(command["environment"])  # type: ignore[call-overload]
     script = str(command["script"])
     sys.argv = [script, *command["words"]]  # type: ignore[misc]
-    sys.path[0] = str(Path(script).parent)
+    sys.path[:1] = [str(Path(script).parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     try:
         runpy.run_path(script, run_name="__main__")
         status = 0

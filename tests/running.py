@@ -21,7 +21,13 @@ LIMIT_SECONDS = 1200
 
 def script(name: str, *words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a script of launch/ or shards/ to its end."""
-    return _forked(name, words, [environment()], cwd=cwd)
+    return _forked(ROOT / name, words, cwd=cwd)
+
+
+def helper(path: Path, *words: str | Path, num_processes: int = 1, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a test's own script, which may import what a test may, to its end; `more` is added to its environment."""
+    places = [ROOT, *(ROOT / "tests" / name for name in (".", "train", "evaluate"))]
+    return _forked(path, words, num_processes, PYTHONPATH=os.pathsep.join(map(str, places)), **more)
 
 
 def tiny(shards: Path, run: Path, *more: str) -> list[str | Path]:
@@ -51,16 +57,7 @@ def train(words: Sequence[str | Path], *, num_processes: int = 1, config: str = 
         return subprocess.run(
             command, env=environment(), capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
         )
-    if num_processes == 1:
-        return script("launch/train.py", *words)
-    with socket.socket() as held:
-        # Bound for as long as they run, so that nothing else is given the port; a listener may still take it.
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
-        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(held.getsockname()[1])}
-        shared = environment() | place | {"WORLD_SIZE": str(num_processes), "LOCAL_WORLD_SIZE": str(num_processes)}
-        ranks = [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(num_processes)]
-        return _forked("launch/train.py", words, ranks)
+    return _forked(ROOT / "launch/train.py", words, num_processes)
 
 
 def close() -> None:
@@ -113,9 +110,20 @@ def weights(run: Path, step: int) -> dict[str, Tensor]:
 
 
 def _forked(
-    name: str, words: Sequence[str | Path], environments: Sequence[dict[str, str]], *, cwd: Path = ROOT
+    path: Path, words: Sequence[str | Path], num_processes: int = 1, *, cwd: Path = ROOT, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    return _server().run(ROOT / name, [*map(str, words)], environments, cwd=cwd, limit_seconds=LIMIT_SECONDS)
+    """Run a script to its end, in one process or in several that can meet, as a launcher starts them."""
+    shared = environment() | more
+    with socket.socket() as held:
+        ranks = [shared]
+        if num_processes > 1:
+            # Bound for as long as they run, so that nothing else is given the port; a listener may still take it.
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind(("127.0.0.1", 0))
+            shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(held.getsockname()[1])}
+            shared |= dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), str(num_processes))
+            ranks = [shared | dict.fromkeys(("RANK", "LOCAL_RANK"), str(rank)) for rank in range(num_processes)]
+        return _server().run(path, [*map(str, words)], ranks, cwd=cwd, limit_seconds=LIMIT_SECONDS)
 
 
 @functools.cache

@@ -1,15 +1,14 @@
 """A step that is recorded and replayed, beside the plain one: to the bit, or refused with its reason."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from capturing import PLAIN, ROWS, batch, capture, differing, phases, settings, step, train
+from capturing import PLAIN, ROWS, batch, capture, differing, phases, recorded_faster, settings, step, train
 from faults import branches, depends_on_a_size, freezes_a_number, reads_back, reads_its_step_count, replaces_a_tensor
-from running import ROOT, environment
+from running import ROOT, helper
 
 from cartoon_dist.errors import TrainingError
 from cartoon_dist.models import own_ways
@@ -17,7 +16,14 @@ from cartoon_dist.tensors import Batch
 from cartoon_dist.train.replay import Replay
 from cartoon_dist.train.step import Apart, Outcome
 
-NUM_STEPS = 20
+NUM_STEPS = 8
+"""Two plain ones, the recording, and five that replay it."""
+
+
+@pytest.fixture(autouse=True)
+def _recorded_faster() -> Iterator[None]:
+    with recorded_faster():
+        yield
 
 
 @pytest.mark.parametrize("num_parts", [1, 2])
@@ -34,25 +40,15 @@ def test_a_replayed_step_is_the_plain_one_to_the_bit(row: str, precision: str, n
 def test_a_phase_that_begins_is_recorded_anew(mode: str) -> None:
     small = settings("ressal_cbam")
     plain, recorded = phases(small, PLAIN), phases(small, capture(mode))
-    assert train(recorded, NUM_STEPS, num_warmup=6) == train(plain, NUM_STEPS, num_warmup=6)
+    assert train(recorded, 11, num_warmup=5) == train(plain, 11, num_warmup=5)
     assert differing(plain, recorded) == []
 
 
 def test_two_processes_replay_what_they_do_plain(tmp_path: Path) -> None:
     """Also: DDP's average and ours are the same, and one that cannot record makes both run plain."""
-    children = [
-        subprocess.Popen(
-            [sys.executable, str(ROOT / "tests/train/capturing_together.py"), str(rank), str(tmp_path / "meet")],
-            env=environment() | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}:{ROOT / 'tests/train'}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    ended = [child.communicate(timeout=500) for child in children]
-    assert [child.returncode for child in children] == [0, 0], ended
-    one, other = (json.loads(said) for said, _ in ended)
+    done = helper(ROOT / "tests/train/capturing_together.py", tmp_path, num_processes=2)
+    assert done.returncode == 0, done.stderr
+    one, other = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
     assert one == other
     assert len(one["replayed"]) == 2 * len(ROWS)
     assert not any(one["replayed"].values())
@@ -207,7 +203,7 @@ def test_what_a_recording_froze_shows_in_the_weights(plant: object) -> None:
 def test_a_cuda_graph_computes_what_plain_steps_do(mode: str, precision: str) -> None:
     small = settings("ressal_cbam", f"precision={precision}")
     plain, recorded = phases(small, PLAIN), phases(small, capture(mode))
-    expected, found = train(plain, NUM_STEPS), train(recorded, NUM_STEPS)
+    expected, found = train(plain, 20), train(recorded, 20)
     for step_by_plain, step_by_graph in zip(expected, found, strict=True):
         assert step_by_graph == pytest.approx(step_by_plain, rel=1e-2, abs=1e-3)
 

@@ -1,11 +1,19 @@
 """AnimeGAN's step, whose spectral norms are state too: recorded and replayed beside the plain one, to the bit."""
 
+from collections.abc import Iterator
+
 import pytest
-from capturing import PLAIN, WORDS, capture, differing, phases, step, train
+from capturing import PLAIN, WORDS, capture, differing, phases, recorded_faster, step, train
 from running import ROOT
 
 from cartoon_dist.config import TrainSettings, read
 from cartoon_dist.train.phases import Phases
+
+
+@pytest.fixture(autouse=True)
+def _recorded_faster() -> Iterator[None]:
+    with recorded_faster():
+        yield
 
 
 def settings(*words: str) -> TrainSettings:
