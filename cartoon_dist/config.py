@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from cartoon_dist import nested
 from cartoon_dist.contradictions import contradictions
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.settings import Count, CountOrZero, Fraction, NotNegative, Positive, settings
+from cartoon_dist.settings import Count, CountOrZero, DeviceName, Fraction, NotNegative, Positive, settings
 
 Settings = TypeVar("Settings")
 
@@ -198,8 +198,7 @@ class TrainSettings:
     epochs: Positive = 200.0
     max_steps: Count | None = None
     max_hours: Positive | None = None
-    # auto: CUDA where torch finds a device.
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: DeviceName = "auto"
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     # DeepSpeed's ZeRO: 1 divides the optimizers' moments over the processes, 2 the gradients as well. 0 is what the
     # launcher asks for: without configs/accelerate/deepspeed.yaml nothing is divided.
@@ -226,6 +225,13 @@ class TrainSettings:
     score: ScoreSettings = Field(default_factory=ScoreSettings)
     score_at_end: bool = False
     capture: CaptureSettings = Field(default_factory=CaptureSettings)
+
+
+@settings
+class ComputeSettings:
+    """Of a command that computes and does not train."""
+
+    device: DeviceName = "auto"
 
 
 def read(kind: type[Settings], files: Sequence[Path], words: Sequence[str], **defaults: object) -> Settings:

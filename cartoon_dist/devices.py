@@ -5,16 +5,13 @@ import socket
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 import torch.distributed as dist
 
 from cartoon_dist import distributed
 from cartoon_dist.errors import ConfigError
-
-DeviceName = Literal["auto", "cpu", "cuda"]
-"""The setting `device`, known to every command that computes; auto is CUDA where torch finds a device."""
+from cartoon_dist.settings import DeviceName
 
 
 def choose(name: DeviceName) -> torch.device:

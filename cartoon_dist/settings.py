@@ -1,6 +1,6 @@
 """How settings are declared: the kinds of numbers in them, and what every class of them is."""
 
-from typing import Annotated, TypeVar, cast, dataclass_transform
+from typing import Annotated, Literal, TypeVar, cast, dataclass_transform
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -12,6 +12,8 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
+DeviceName = Literal["auto", "cpu", "cuda"]
+"""Known to every command that computes; auto is CUDA where torch finds a device."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))

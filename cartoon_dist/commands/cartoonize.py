@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
-
+from cartoon_dist import devices
 from cartoon_dist.commands import entry
 from cartoon_dist.commands.shards import count
-from cartoon_dist.errors import ConfigError, PictureError
+from cartoon_dist.config import ComputeSettings, read
+from cartoon_dist.errors import PictureError
 from cartoon_dist.evaluate.album import Page, pages
 from cartoon_dist.evaluate.cartoonize import Cartoonist, batches, by_torch
 from cartoon_dist.files import write_whole
@@ -24,12 +24,13 @@ _NUM_NAMED = 20
 
 def main(argv: Sequence[str]) -> int:
     """Draw as the command line says; the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_intermixed_args(argv)
     album = pages(arguments.input, arguments.output)
     cartoonist = _cartoonist(arguments)
     session = _Session(album, cartoonist, max_megapixels=arguments.max_megapixels)
     try:
-        session.run()
+        with devices.without_tf32():  # a drawing is the same on a GPU and on a CPU
+            session.run()
     except KeyboardInterrupt:
         print(f"{arguments.output}: stopped; what is drawn is kept, the same command draws all again", file=sys.stderr)
         return entry.STOPPED
@@ -80,7 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="larger pictures are refused by their header, before they are decoded (default 200)",
     )
-    parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, ...: by default CUDA where there is one")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="key=value",
+        help="device=auto|cpu|cuda: auto, the default, is CUDA where there is any",
+    )
     return parser
 
 
@@ -94,24 +100,16 @@ def _positive(word: str) -> float:
 def _cartoonist(arguments: argparse.Namespace) -> Cartoonist:
     if arguments.weights and arguments.model.is_file():
         print("warning: --weights has no effect on an export, which holds its own", file=sys.stderr)
+    device = read(ComputeSettings, [], arguments.settings).device
     if arguments.model.suffix == ".onnx" and not arguments.model.is_dir():
         # Takes a second to import, and only this kind of model needs it.
         from cartoon_dist.evaluate.exported import load_onnx
 
-        if arguments.device:
-            print("warning: --device has no effect on an .onnx, which is drawn with on the CPU", file=sys.stderr)
+        if device == "cuda":
+            print("warning: device=cuda has no effect on an .onnx, which is drawn with on the CPU", file=sys.stderr)
         return Cartoonist(whole=load_onnx(arguments.model), strips=None, megapixels=arguments.megapixels)
     held = trained.load(arguments.model, weights=arguments.weights or "ema")
-    return by_torch(held.generator, _device(arguments.device), megapixels=arguments.megapixels)
-
-
-def _device(name: str | None) -> torch.device:
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, dtype=torch.float64, device=device)  # as statistics are
-    except (RuntimeError, AssertionError, TypeError) as error:  # AssertionError where torch was built without CUDA
-        raise ConfigError(f"--device {name}: cannot be used ({str(error).splitlines()[0]}); try --device cpu") from None
-    return device
+    return by_torch(held.generator, devices.choose(device), megapixels=arguments.megapixels)
 
 
 class _Session:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import torch
 
+from cartoon_dist import devices
 from cartoon_dist.commands import entry
+from cartoon_dist.config import ComputeSettings, read
 from cartoon_dist.data.read import Shards
 from cartoon_dist.data.remote import at_hand
 from cartoon_dist.errors import CheckpointError, ConfigError, ShardError
@@ -25,14 +27,16 @@ _LONGEST = 1024
 
 def main(argv: Sequence[str]) -> int:
     """Export as the command line says; the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_intermixed_args(argv)
     if arguments.out.suffix not in SUFFIXES:
         raise ConfigError(f"{arguments.out}: name it .safetensors or .onnx; other formats are not written")
     if not arguments.run.is_dir():
         raise CheckpointError(f"{arguments.run}: is no run and no checkpoint; an export is made from one of these")
     held = trained.load(arguments.run, weights=arguments.weights)
     photo = _from_file(arguments.photo) if arguments.photo else _from_shards(held)
-    comparison = export(held, arguments.out, photo)
+    comparison = export(
+        held, arguments.out, photo, devices.choose(read(ComputeSettings, [], arguments.settings).device)
+    )
     beside = arguments.out.with_name(f"{arguments.out.name}.md")
     found = [score for score in scores.read(RunFolder(held.source.parent).scores) if score["step"] == held.step]
     text = card.card(held, arguments.out, comparison, scores=found, pictures_licence=arguments.pictures_licence)
@@ -84,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", type=Path, help="a run folder, or one of its checkpoints")
     parser.add_argument("out", metavar="OUT", type=Path, help="OUT.safetensors or OUT.onnx; its card is OUT.*.md")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="key=value",
+        help="device=auto|cpu|cuda: where torch draws for the comparison; auto, the default, takes CUDA",
+    )
     parser.add_argument("--weights", choices=("ema", "raw"), default="ema", help="the running average, or the raw ones")
     parser.add_argument("--photo", type=Path, help="what to compare on (default: a photo out of the run's shards)")
     parser.add_argument(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from cartoon_dist import config, distributed, nested
+from cartoon_dist import config, devices, distributed, nested
 from cartoon_dist.allocator import keep_freed_memory
 from cartoon_dist.commands import entry
 from cartoon_dist.commands.fetching import fetched
@@ -28,7 +28,7 @@ from cartoon_dist.weights import default_folder, resolve
 FEW = 2000
 SILENCE_SECONDS = 45.0
 """How long a process may be silent before the others give it up."""
-_MAY_BE_GIVEN = ("score", "data", "weights_folder")
+_MAY_BE_GIVEN = ("score", "data", "weights_folder", "device")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
         metavar="key=value",
         help="score.features=inception|efficientnet_lite0 score.weights=ema|raw "
         "score.photos=test|train score.batch_size=N score.subsamples=N score.content=true|false weights_folder=FOLDER "
-        "data.photos=FOLDER|URL data.cartoons=FOLDER|URL",
+        "data.photos=FOLDER|URL data.cartoons=FOLDER|URL device=auto|cpu|cuda",
     )
     parser.add_argument(
         "--untrained", action="store_true", help="score the generator that the run began with, to compare with"
@@ -61,14 +61,16 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", metavar="FILE.json", type=Path, help="of --against: add the scores to this file")
     arguments = parser.parse_intermixed_args(argv)
     distributed.join()
-    if _device().type == "cpu":
+    # What the command line asks for, whatever the run was trained on.
+    device = devices.choose(_merged(TrainSettings(run_dir=""), arguments.settings).device)
+    if device.type == "cpu":
         keep_freed_memory()
     if arguments.against:
-        return _against(arguments.run, arguments.against, arguments.settings, arguments.out)
+        return _against(arguments.run, arguments.against, arguments.settings, device, arguments.out)
     try:
         score_one = score_untrained if arguments.untrained else score_run
         with together(SILENCE_SECONDS, entry.leave_at_once):
-            scores = score_one(arguments.run, arguments.settings)
+            scores = score_one(arguments.run, arguments.settings, device)
     finally:
         distributed.leave()
     if distributed.is_main():
@@ -76,12 +78,12 @@ def main(argv: Sequence[str]) -> int:
     return entry.DONE
 
 
-def _against(drawings: Path, real: Path, words: Sequence[str], out: Path | None) -> int:
+def _against(drawings: Path, real: Path, words: Sequence[str], device: torch.device, out: Path | None) -> int:
     """Score a folder against another, print each score, and keep them where that is asked for."""
     try:
         settings = _merged(TrainSettings(run_dir=""), words)
         with together(SILENCE_SECONDS, entry.leave_at_once):
-            seen_by = extractor(settings.score.features, Path(settings.weights_folder), _device())
+            seen_by = extractor(settings.score.features, Path(settings.weights_folder), device)
             scores = score_folders(drawings, real, settings, seen_by, warn=_warn)
     finally:
         distributed.leave()
@@ -99,18 +101,18 @@ def check_ready(settings: TrainSettings) -> None:
     opened(settings.data.photos, "photo", settings)
 
 
-def score_run(model: Path, words: Sequence[str]) -> list[Score]:
+def score_run(model: Path, words: Sequence[str], device: torch.device) -> list[Score]:
     """Score a run's newest checkpoint, or a checkpoint, and add the scores to the run's scores.json."""
     if model.is_file():
         raise CheckpointError(f"{model}: is a file; a run or a checkpoint is scored, which knows its shards")
     held = trained.load(model, weights="ema")
-    return score_checkpoint(held.source, _merged(held.settings, words), _device())
+    return score_checkpoint(held.source, _merged(held.settings, words), device)
 
 
-def score_untrained(run: Path, words: Sequence[str]) -> list[Score]:
+def score_untrained(run: Path, words: Sequence[str], device: torch.device) -> list[Score]:
     """Score the generator that a run began with, and add the scores, of step 0, to the run's scores.json."""
     settings = _merged(trained.untrained(run, weights="ema").settings, words)
-    return _score(trained.untrained(run, weights=settings.score.weights), settings, RunFolder(run), _device())
+    return _score(trained.untrained(run, weights=settings.score.weights), settings, RunFolder(run), device)
 
 
 def score_checkpoint(model: Path, settings: TrainSettings, device: torch.device) -> list[Score]:
@@ -167,10 +169,6 @@ def _merged(settings: TrainSettings, words: Sequence[str]) -> TrainSettings:
     values = nested.plain(replace(settings, weights_folder=str(default_folder())))
     nested.merge(values, given)
     return config.check(TrainSettings, values)
-
-
-def _device() -> torch.device:
-    return torch.device(f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu")
 
 
 def run_folder(model: Path) -> RunFolder:

@@ -22,6 +22,7 @@ from cartoon_dist.evaluate.paper_rows import collect, write
 from cartoon_dist.evaluate.paper_tables import ROWS, Row
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder, config_text
+from cartoon_dist.settings import DeviceName
 from cartoon_dist.train.log import say
 
 _type = partial(typed.run, failed="the tables are not done")
@@ -37,6 +38,7 @@ class Plan:
     runs: tuple[tuple[Row, int], ...]
     shared: tuple[str, ...]
     folders: tuple[str, str]
+    device: DeviceName
 
     def run_dir(self, row: Row, seed: int) -> Path:
         """The run of a row with a seed."""
@@ -96,7 +98,7 @@ def main(argv: Sequence[str]) -> int:
             _train(plan, row, seed, processes=arguments.processes, jobs=arguments.jobs)
     if arguments.curves:
         for row, seed in plan.runs:
-            _score_kept(RunFolder(plan.run_dir(row, seed)))
+            _score_kept(RunFolder(plan.run_dir(row, seed)), plan.device)
     runs = [(row, seed, plan.run_dir(row, seed)) for row, seed in plan.runs]
     print("\n".join(map(str, write(plan.out, collect(runs), runs, shlex.join(["launch/table.py", *argv])))))
     return entry.DONE
@@ -115,7 +117,8 @@ def _planned(arguments: argparse.Namespace) -> Plan:
         if "=" in word and word.partition("=")[0] in ("run_dir", "seed", "method", "data.photos", "data.cartoons"):
             raise ConfigError(f"{word.partition('=')[0]}: is what the table chooses; leave it out")
     # Without a config file the defaults are the paper's; launch/train.py wants at least one, and the row's is one.
-    size = _settings(shared).image_size
+    settings = _settings(shared)
+    size = settings.image_size
     folders = (
         _shards("photos", arguments.photos, arguments.out, cut, size),
         _shards("cartoons", arguments.cartoons, arguments.out, cut, size),
@@ -125,6 +128,7 @@ def _planned(arguments: argparse.Namespace) -> Plan:
         runs=tuple((row, seed) for seed in range(max(seeds.values())) for row in ROWS if seed < seeds.get(row.key, 0)),
         shared=tuple(shared),
         folders=folders,
+        device=settings.device,
     )
 
 
@@ -163,12 +167,12 @@ def _is_done(plan: Plan, row: Row, seed: int) -> bool:
     return ended and same and bool(collect([(row, seed, run.root)]))
 
 
-def _score_kept(run: RunFolder) -> None:
+def _score_kept(run: RunFolder, device: DeviceName) -> None:
     """The distance after each step whose checkpoint the run has kept, without what only an end needs."""
     scored = {score["step"] for score in scores.read(run.scores) if score["protocol"].get("weights") == "raw"}
     for step in checkpoint.steps(run):
         if step not in scored:
-            words = ("score.weights=raw", "score.subsamples=0", "score.content=false")
+            words = ("score.weights=raw", "score.subsamples=0", "score.content=false", f"device={device}")
             _type("launch/fid.py", run.checkpoint(step), *words)
 
 
@@ -179,7 +183,8 @@ def _train(plan: Plan, row: Row, seed: int, *, processes: int, jobs: str | None)
         return
     launcher: list[str] = []
     if processes > 1:
-        config = str(ROOT / f"configs/accelerate/{'ddp' if torch.cuda.is_available() else 'cpu'}.yaml")
+        on_gpus = plan.device != "cpu" and torch.cuda.is_available()
+        config = str(ROOT / f"configs/accelerate/{'ddp' if on_gpus else 'cpu'}.yaml")
         launcher = ["-m", "accelerate.commands.launch", "--config_file", config, "--main_process_port", "0"]
         launcher += ["--num_processes", str(processes)]
     _type(*launcher, str(ROOT / "launch/train.py") if launcher else "launch/train.py", *words)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from cartoon_dist.devices import without_tf32
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.evaluate.exported import load_onnx, to_onnx
 from cartoon_dist.files import write_whole
@@ -21,6 +22,7 @@ TOLERANCE = 1e-3
 """How far a drawing, in [-1, 1], may be off: an eighth of a grey level."""
 
 Draw = Callable[[Images], Images]
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +33,13 @@ class Comparison:
     sizes: tuple[tuple[int, int], ...]
 
 
-def export(held: Trained, out: Path, photo: Bytes) -> Comparison:
+def export(held: Trained, out: Path, photo: Bytes, device: torch.device = _CPU) -> Comparison:
     """Write `out`, safetensors or ONNX by its suffix, once its drawings of a photo (1 3 h w, sides multiples of 4)
     and of a part of it are the trained ones.
 
-    The file is written aside, read back as a user's would be, compared, and only then put in place. CheckpointError for
-    another suffix, for a difference beyond the tolerance, for a disk that is full.
+    The file is written aside, read back as a user's would be, compared, and only then put in place. device: where
+    torch draws for the comparison; onnxruntime draws on the CPU. CheckpointError for another suffix, for a difference
+    beyond the tolerance, for a disk that is full.
     """
     if out.suffix not in SUFFIXES:
         raise CheckpointError(f"{out}: name it .safetensors or .onnx; other formats are not written")
@@ -49,7 +52,7 @@ def export(held: Trained, out: Path, photo: Bytes) -> Comparison:
         with tempfile.TemporaryDirectory() as folder:
             aside = Path(folder) / out.name
             aside.write_bytes(content)
-            comparison = compare(held, opened(aside), photo)
+            comparison = compare(held, opened(aside, device), photo, device)
         if not comparison.difference <= TOLERANCE:  # also where it is no number
             raise CheckpointError(
                 f"{out}: not written: its drawings differ from the trained generator's by {comparison.difference:.2g}, "
@@ -61,32 +64,34 @@ def export(held: Trained, out: Path, photo: Bytes) -> Comparison:
     return comparison
 
 
-def opened(path: Path) -> Draw:
-    """What an exported file draws of float32 photos."""
+def opened(path: Path, device: torch.device = _CPU) -> Draw:
+    """What an exported file draws of float32 photos; drawings lie in host memory."""
     if path.suffix == ".onnx":
         return load_onnx(path)
-    generator = trained.load(path, weights="ema").generator
+    generator = trained.load(path, weights="ema").generator.to(device)
     dtype = next(generator.parameters()).dtype
 
     def draw(photo: Images) -> Images:
-        drawing: Drawing = generator(photo.to(dtype))
-        return drawing.generated.float()
+        drawing: Drawing = generator(photo.to(device, dtype))
+        return drawing.generated.float().cpu()
 
     return draw
 
 
+@without_tf32()
 @torch.no_grad()
-def compare(held: Trained, draw: Draw, photo: Bytes) -> Comparison:
+def compare(held: Trained, draw: Draw, photo: Bytes, device: torch.device = _CPU) -> Comparison:
     """The exported generator's drawings beside the trained one's, of the photo and of its upper left part: two shapes,
     so that a size that was frozen into a graph shows."""
     height, width = photo.shape[2:]
     part = photo[:, :, : max(8, height // 8 * 4), : max(8, width // 12 * 4)]
-    dtype = next(held.generator.parameters()).dtype
+    generator = held.generator.to(device)
+    dtype = next(generator.parameters()).dtype
     differences = []
     for picture in (photo, part):
-        trained_drawing: Drawing = held.generator(from_bytes(picture, dtype))
+        trained_drawing: Drawing = generator(from_bytes(picture.to(device), dtype))
         drawn = draw(from_bytes(picture))
-        differences.append((drawn - trained_drawing.generated.float()).abs().max())
+        differences.append((drawn - trained_drawing.generated.float().cpu()).abs().max())
     # torch's maximum keeps a drawing that is no number, where Python's may lose it.
     difference = float(torch.stack(differences).max())
     return Comparison(difference=difference, sizes=((height, width), (part.shape[2], part.shape[3])))

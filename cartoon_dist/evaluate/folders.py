@@ -10,6 +10,7 @@ import torch
 from cartoon_dist import distributed
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.sources import pictures_under
+from cartoon_dist.devices import without_tf32
 from cartoon_dist.errors import PictureError
 from cartoon_dist.evaluate.features import Extractor, features
 from cartoon_dist.evaluate.scores import Score, each, measure_all
@@ -55,6 +56,7 @@ class Folder:
         return torch.from_numpy(np.stack(held)).permute(0, 3, 1, 2).contiguous()
 
 
+@without_tf32()
 def score_folders(
     drawings: Path, real: Path, settings: TrainSettings, seen_by: Extractor, *, warn: Callable[[str], None]
 ) -> list[Score]:

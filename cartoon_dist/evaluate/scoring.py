@@ -10,6 +10,7 @@ import torch
 
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.read import Shards
+from cartoon_dist.devices import without_tf32
 from cartoon_dist.errors import ShardError
 from cartoon_dist.evaluate.content import content
 from cartoon_dist.evaluate.drawing import drawn, stored
@@ -20,6 +21,8 @@ from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.weights import known
 
+TF32 = "off"
+"""On a GPU torch makes convolutions in TF32 unless it is told otherwise: scores would differ from a CPU's."""
 _PACKAGES = ("cartoon-dist", "torch", "torch-fidelity", "numpy", "scipy")
 
 
@@ -35,6 +38,7 @@ class Subject:
     dtype: torch.dtype
 
 
+@without_tf32()
 def score(subject: Subject, settings: TrainSettings, seen_by: Extractor, *, warn: Callable[[str], None]) -> list[Score]:
     """Drawings of the run's photos against all of its cartoons. All processes take part and get the same scores.
 
@@ -88,6 +92,7 @@ def seen_from(seen_by: Extractor, batch_size: int) -> dict[str, Any]:
         **{key: getattr(seen_by, key) for key in ("kind", "layer", "weights_sha256", "resize")},
         "device": torch.cuda.get_device_name() if seen_by.device.type == "cuda" else seen_by.device.type,
         "batch_size": batch_size,
+        "tf32": TF32,
         "versions": {package: version(package) for package in _PACKAGES},
     }
 
@@ -115,6 +120,7 @@ def _protocol(
         "pixels": min(settings.image_size, photos.manifest.image_size),
         "layer": seen_by.layer,
         "resize": seen_by.resize,
+        "tf32": TF32,
         "versions": {package: version(package) for package in _PACKAGES},
     }
 

@@ -13,8 +13,8 @@ from accelerate.utils import AutocastKwargs, DistributedDataParallelKwargs, Init
 from torch import Tensor, nn
 
 from cartoon_dist import devices, distributed
-from cartoon_dist.devices import DeviceName
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.settings import DeviceName
 from cartoon_dist.tensors import Batch, from_bytes
 from cartoon_dist.train.averaging import Averaging
 from cartoon_dist.train.state import TrainState

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from cartoon_dist.devices import DeviceName
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.settings import DeviceName
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.state import TrainState
 

@@ -157,7 +157,13 @@ def test_what_cannot_be_is_said_before_anything_is_drawn(run: Path, tmp_path: Pa
         ((run, source, source / "out"), "is inside", ConfigError),
         ((run, source / "a.png", source / "a.png"), "would take the place of", ConfigError),
         ((run, tmp_path / "none", tmp_path / "out"), "no pictures in it", PictureError),
-        ((run, source, tmp_path / "out", "--device", "moon"), "cannot be used", ConfigError),
+        (
+            (run, source, tmp_path / "out", "device=moon"),
+            "device: Input should be 'auto', 'cpu' or 'cuda'",
+            ConfigError,
+        ),
+        ((run, source, tmp_path / "out", "device=cuda"), "torch finds no CUDA device", ConfigError),
+        ((run, source, tmp_path / "out", "megapixels=2"), "megapixels: no such setting", ConfigError),
         ((tmp_path / "none", source, tmp_path / "out"), "no whole checkpoint", CheckpointError),
         ((tmp_path / "none.onnx", source, tmp_path / "out"), "none.onnx", CheckpointError),
     ):
