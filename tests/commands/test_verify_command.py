@@ -1,16 +1,15 @@
 """The verify command as people type it."""
 
 import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from running import ROOT, script
+
 CARTOONS = sorted((ROOT / "shards" / "samples" / "cartoons").glob("*-1.jpg"))
 
 
-def run(script: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "shards" / script), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+def run(name: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return script(f"shards/{name}", *words)
 
 
 def test_all_findings_then_one_error_then_mended(tmp_path: Path) -> None:

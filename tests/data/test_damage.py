@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from shard_folders import SMALL, built, contents, linked
 
+from cartoon_dist.data import workers
 from cartoon_dist.data.job import RESTORE
 from cartoon_dist.data.manifest import LOCK
 from cartoon_dist.data.mend import mend
@@ -67,6 +68,12 @@ def rename_over(path: Path, _: random.Random, other: Path) -> None:
 
 Damage = Callable[[Path, random.Random, Path], None]
 DAMAGES: list[Damage] = [flip, flip, flip_header, cut, zero, lengthen, swap, copy_over, rename, rename_over]
+
+
+@pytest.fixture(autouse=True)
+def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verified and mended in this process: test_workers.py and test_shards.py start others."""
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0})
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from shard_folders import built, contents, linked
 
+from cartoon_dist.data import workers
 from cartoon_dist.data.build import claimed
 from cartoon_dist.data.manifest import index_path, read_index, record_bytes
 from cartoon_dist.data.mend import mend
@@ -17,6 +18,12 @@ from cartoon_dist.data.verify import verify
 from cartoon_dist.errors import ShardError
 
 SHARD = "cartoon-000001.tar"
+
+
+@pytest.fixture(autouse=True)
+def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verified and mended in this process: test_workers.py and test_shards.py start others."""
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0})
 
 
 @pytest.fixture(scope="module")
