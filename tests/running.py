@@ -60,6 +60,17 @@ def train(words: Sequence[str | Path], *, num_processes: int = 1, config: str = 
     return _forked(ROOT / "launch/train.py", words, num_processes)
 
 
+def typed(*words: str | Path, failed: str, folder: Path | None = None) -> None:
+    """What `commands.typed.run` does, for a test to put in its place, by `script` and `train`."""
+    first, *others = map(str, words)
+    if first == "-m":
+        at = next(number for number, word in enumerate(others) if word.endswith("launch/train.py"))
+        done = train(others[at + 1 :], num_processes=2)
+    else:
+        done = script(first, *others, cwd=folder or Path.cwd())
+    assert done.returncode == 0, f"{failed}: {first}\n{done.stderr}"
+
+
 def close() -> None:
     """End what was started to run commands; called when a session ends."""
     if _server.cache_info().currsize:

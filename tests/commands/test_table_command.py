@@ -1,10 +1,11 @@
 """Both tables by one command on the smallest training there is."""
 
+from functools import partial
 from pathlib import Path
 
 import cv2
 import pytest
-from running import ROOT, script
+from running import ROOT, typed
 
 from cartoon_dist.commands import table
 from cartoon_dist.errors import ConfigError
@@ -25,10 +26,14 @@ def words(shards: Path, out: Path, *more: str) -> list[str]:
     return [str(shards / "photos"), str(shards / "cartoons"), str(out), *shared, *more]
 
 
-def test_both_tables_from_one_command(shards: Path, tmp_path: Path) -> None:
-    done = script("launch/table.py", *words(shards, tmp_path, "--seeds", "1"))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-3:] == [str(tmp_path / name) for name in ("tables.md", "tables.html", "grid.png")]
+def test_both_tables_from_one_command(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(table, "_type", partial(typed, failed="the tables are not done"))
+    assert table.main(words(shards, tmp_path, "--seeds", "1")) == 0
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        str(tmp_path / name) for name in ("tables.md", "tables.html", "grid.png")
+    ]
     text = (tmp_path / "tables.md").read_text()
     for row in ROWS:
         [*_, line] = [line for line in text.splitlines() if line.startswith(f"| {row.name} |")]
@@ -44,9 +49,8 @@ def test_both_tables_from_one_command(shards: Path, tmp_path: Path) -> None:
     # What is trained is not trained again; the checkpoint that was kept on the way is scored.
     assert "after steps" not in text
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/step-*/manifest.json")}
-    again = script("launch/table.py", *words(shards, tmp_path, "--rows", "sal", "--curves"))
-    assert again.returncode == 0, again.stderr
-    assert "sal-seed0: is trained and scored" in again.stderr
+    assert table.main(words(shards, tmp_path, "--rows", "sal", "--curves")) == 0
+    assert "sal-seed0: is trained and scored" in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/step-*/manifest.json")}
     [heads, _, course] = (tmp_path / "tables.md").read_text().rpartition("after steps")[2].split("\n\n")[1].splitlines()
     assert heads == "| step | 2 | 3 |"

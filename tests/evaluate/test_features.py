@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch_fidelity
-from running import ROOT, environment
+from running import ROOT, helper
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -128,18 +126,20 @@ distributed.leave()
 """
 
 
+DIES = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from test_features import scored
+scored(Path(sys.argv[1]), 2, Path(sys.argv[2]), dies_at=5)
+"""
+
+
 def scored_together(num: int, weights: Path, folder: Path, *store: Path, layer: str = LAYER) -> list[dict[str, float]]:
     """What each of several processes finds."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num)]
     (folder / "score.py").write_text(SCORE)
-    done = subprocess.run(
-        [*command, str(folder / "score.py"), str(weights), str(folder), *map(str, store)],
-        env=environment() | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/evaluate'}", "LAYER": layer},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
+    done = helper(folder / "score.py", weights, folder, *store, num_processes=num, LAYER=layer)
     assert done.returncode == 0, done.stderr
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(num)]
 
@@ -166,19 +166,8 @@ def test_a_killed_score_goes_on_where_it_was_on_three_processes(
 ) -> None:
     store = tmp_path / "store"
     store.mkdir()
-    child = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys, torch; from pathlib import Path; torch.set_num_threads(1)\n"
-            "from test_features import scored; scored(Path(sys.argv[1]), 2, Path(sys.argv[2]), dies_at=5)",
-            str(weights),
-            str(store),
-        ],
-        env=environment() | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/evaluate'}"},
-        timeout=200,
-        check=False,
-    )
+    (tmp_path / "dies.py").write_text(DIES)
+    child = helper(tmp_path / "dies.py", weights, store)
     assert child.returncode == -signal.SIGKILL
     assert seen(store) == ["generated 0", "generated 2"]
     assert scored_together(3, weights, tmp_path, store) == [in_our_words(reference)] * 3

@@ -1,11 +1,9 @@
 """What a user is told of a step that can be captured, and of planted faults: the line, and what it does."""
 
 import json
-import subprocess
-import sys
 
 import pytest
-from running import ROOT, environment, script
+from running import ROOT, helper, script
 
 Found = dict[str, dict[str, list[str]]]
 WAITS = "reads a number back from the device"
@@ -15,14 +13,7 @@ COPIES = "copies numbers from the host to the device"
 @pytest.fixture(scope="module")
 def found() -> Found:
     """By planted fault and check, what was found."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests/train/checking.py")],
-        env=environment() | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}:{ROOT / 'tests/train'}"},
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
+    done = helper(ROOT / "tests/train/checking.py")
     assert done.returncode == 0, done.stderr
     held: Found = json.loads(done.stdout)
     return held
