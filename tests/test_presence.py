@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from running import environment
+from running import LIMIT_SECONDS, environment
 
 WORK = """
 import os, sys
@@ -64,7 +64,7 @@ def test_one_that_is_killed_ends_the_others_with_its_name(tmp_path: Path, lost: 
     with three(tmp_path, FOR_EVER) as processes:
         processes[lost].kill()
         for rank in {0, 1, 2} - {lost}:
-            said, _ = processes[rank].communicate(timeout=60)
+            said, _ = processes[rank].communicate(timeout=LIMIT_SECONDS)
             assert processes[rank].returncode == 2, said
             assert re.match(rf"told: process {lost} on \S+ has gone or does not answer, last heard \d+ s ago; ", said)
 
@@ -74,7 +74,7 @@ def test_one_that_stops_answering_does_not_keep_the_others_waiting(tmp_path: Pat
     with three(tmp_path, FOR_EVER) as processes:
         os.kill(processes[lost].pid, signal.SIGSTOP)  # its connections stay whole: no collective fails
         for rank in {0, 1, 2} - {lost}:
-            said, _ = processes[rank].communicate(timeout=60)
+            said, _ = processes[rank].communicate(timeout=LIMIT_SECONDS)
             assert processes[rank].returncode in (2, 3), said
             assert f"process {lost} on " in said
 
@@ -82,11 +82,11 @@ def test_one_that_stops_answering_does_not_keep_the_others_waiting(tmp_path: Pat
 def test_processes_that_end_well_miss_nobody(tmp_path: Path) -> None:
     with three(tmp_path, 3) as processes:
         for process in reversed(processes):  # the third leaves last, when its input ends
-            said, complaints = process.communicate(timeout=60)
+            said, complaints = process.communicate(timeout=LIMIT_SECONDS)
             assert (process.returncode, said, complaints) == (0, "", "")
 
 
 def test_a_bug_keeps_its_words(tmp_path: Path) -> None:
     with three(tmp_path, 3, faulty=1) as processes:
-        _, complaints = processes[1].communicate(timeout=60)
+        _, complaints = processes[1].communicate(timeout=LIMIT_SECONDS)
         assert complaints.endswith("RuntimeError: a bug of our own\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from running import ROOT, environment, script, wait_for, with_little_room
+from running import LIMIT_SECONDS, ROOT, environment, script, wait_for, with_little_room
 
 PHOTOS = ROOT / "shards/samples/photos"
 SETTINGS = ["image_size=64", "num_workers=1", "samples_per_shard=3"]
@@ -79,7 +79,7 @@ def test_a_second_job_is_refused_and_the_first_one_ends_well(undisturbed: dict[s
                 assert second.stderr == f"error: {out}: another job is writing there; wait for it or stop it\n"
         finally:
             build.send_signal(signal.SIGCONT)
-        assert build.wait(timeout=300) == 0
+        assert build.wait(timeout=LIMIT_SECONDS) == 0
     assert held(out) == undisturbed
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import ROOT, environment, script, wait_for
+from running import LIMIT_SECONDS, ROOT, environment, script, wait_for
 
 from cartoon_dist.data.manifest import index_path
 
@@ -62,7 +62,7 @@ def test_stopped_it_ends_its_tasks_and_goes_on(tmp_path: Path, number: signal.Si
     with subprocess.Popen([*map(str, command)], env=environment(), **pipes) as job:
         wait_for(index_path(out, "photo-000000.tar"), job)
         job.send_signal(number)
-        printed = job.communicate(timeout=60)
+        printed = job.communicate(timeout=LIMIT_SECONDS)
     assert (job.returncode, printed[0]) == (75, ""), printed[1]
     assert "stopped; finished shards are kept, the same command goes on" in printed[1]
     assert not (out / "manifest.json").exists()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import ROOT, environment, metrics, script, wait_for
+from running import LIMIT_SECONDS, ROOT, environment, metrics, script, wait_for
 
 from cartoon_dist.commands import submit
 from cartoon_dist.errors import CheckpointError, ConfigError
@@ -77,7 +77,7 @@ def test_one_process_is_asked_and_rank_0_puts_the_job_back_once(shards: Path, tm
         wait_for(run / "metrics.jsonl", child)
         ranks = {rank_of(task): task for control in children(child.pid) for task in children(control)}
         os.kill(ranks["1"], signal.SIGUSR2)
-        _, told = child.communicate(timeout=200)
+        _, told = child.communicate(timeout=LIMIT_SECONDS)
     assert child.returncode == 75, told
     assert "stopped after saving; the same command goes on" in told
     assert (tmp_path / "calls").read_text().splitlines()[1:] == ["scontrol requeue 7"]
@@ -97,7 +97,7 @@ def test_interrupted_it_waits_until_its_processes_have_saved(shards: Path, tmp_p
     ) as child:
         wait_for(run / "metrics.jsonl", child)
         os.killpg(child.pid, signal.SIGINT)  # as a terminal does; submitit's own answer is to kill after a second
-        _, told = child.communicate(timeout=200)
+        _, told = child.communicate(timeout=LIMIT_SECONDS)
     assert child.returncode == 75, told
     assert len(list(run.glob("step-*"))) == 1
     assert json.loads((run / "exit.json").read_text())["status"] == 75
@@ -105,7 +105,9 @@ def test_interrupted_it_waits_until_its_processes_have_saved(shards: Path, tmp_p
 
 def test_the_users_own_limit_does_not_put_the_job_back(shards: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "launch/submit.py"), *words(shards, tmp_path / "run", "max_hours=1e-9")]
-    done = subprocess.run(command, env=stand_ins(tmp_path), capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(
+        command, env=stand_ins(tmp_path), capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+    )
     assert done.returncode == 75, done.stderr
     assert "max_hours" in json.loads((tmp_path / "run/exit.json").read_text())["reason"]
     assert not (tmp_path / "calls").exists()

@@ -11,7 +11,7 @@ import cv2
 import pytest
 import torch
 import yaml
-from running import ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
+from running import LIMIT_SECONDS, ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
 from safetensors.torch import load_file
 
 GOLDEN = ROOT / "tests/golden/losses.json"
@@ -109,7 +109,7 @@ def test_asked_to_stop_it_saves_and_says_so(shards: Path, tmp_path: Path, num_pr
     ) as child:
         wait_for(tmp_path / "run/metrics.jsonl", child)
         os.killpg(child.pid, signal.SIGTERM)  # as terminals and schedulers do: launcher and loader's workers get it too
-        _, said = child.communicate(timeout=200)
+        _, said = child.communicate(timeout=LIMIT_SECONDS)
     assert child.returncode == (75 if num_processes == 1 else 1), said  # the launcher knows no 75
     assert "run the same command again" in said
     left = json.loads((tmp_path / "run/exit.json").read_text())

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 import torch
-from running import ROOT, environment
+from running import LIMIT_SECONDS, ROOT, environment
 from torch import Tensor, nn
 
 from cartoon_dist.evaluate.row_maps import Moments
@@ -178,7 +178,7 @@ def grown(megapixels: float) -> int:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=LIMIT_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

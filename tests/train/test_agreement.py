@@ -1,17 +1,16 @@
 """Weights that drift apart between processes: found, and the tensor named, by all of them."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from running import environment
+from running import helper
 
 from cartoon_dist.train.agreement import checksums
 
 COMPARE = """
 import sys
+from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -20,8 +19,8 @@ from cartoon_dist.errors import TrainingError
 from cartoon_dist.train.agreement import require_equal
 from cartoon_dist.train.state import start
 
-rank, folder = int(sys.argv[1]), sys.argv[2]
-dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+dist.init_process_group("gloo")
+rank = dist.get_rank()
 torch.manual_seed(0)
 networks = {"generator": nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(4, 4)), "discriminator": nn.Linear(5, 5).double()}
 state = start(networks, OptimizerSettings())
@@ -33,21 +32,15 @@ with torch.no_grad():
 try:
     require_equal(state)
 except TrainingError as error:
-    print(error)
+    Path(sys.argv[1], f"said-{rank}").write_text(str(error))
 """
 
 
 def test_a_difference_is_named_on_all_processes(tmp_path: Path) -> None:
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", COMPARE, str(rank), str(tmp_path)],
-            env=environment(),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [child.communicate(timeout=120)[0] for child in children]
+    (tmp_path / "compare.py").write_text(COMPARE)
+    done = helper(tmp_path / "compare.py", tmp_path, num_processes=2)
+    assert done.returncode == 0, done.stderr
+    said = [(tmp_path / f"said-{rank}").read_text() for rank in range(2)]
     assert said[0] == said[1]
     assert said[0].startswith(
         "after step 700 discriminator.weight is not the same on all processes: process 1 holds it"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from first_format import in_the_first_format
-from running import environment
+from running import LIMIT_SECONDS, environment
 from synthetic import move_on, numbers, saver, synthetic
 
 from cartoon_dist.config import TrainSettings, read
@@ -39,7 +39,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     answers, fsync = threading.Event(), os.fsync
 
     def slow(file: int) -> None:
-        if not answers.wait(timeout=30):
+        if not answers.wait(timeout=LIMIT_SECONDS):
             raise OSError(errno.EIO, "was never told to answer")
         fsync(file)
 
@@ -170,7 +170,7 @@ def test_the_interpreter_waits_for_the_writer(tmp_path: Path) -> None:
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "at its end\n"
-        child.communicate("go on\n", timeout=60)
+        child.communicate("go on\n", timeout=LIMIT_SECONDS)
     assert (tmp_path / "file").read_text() == "whole"
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from running import environment
+from running import LIMIT_SECONDS, environment
 from synthetic import numbers
 
 from cartoon_dist.runs import checkpoint
@@ -95,7 +95,7 @@ def test_fifty_kills(tmp_path: Path) -> None:
             before = whole(run, at_least=max(forker.said("done")))
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=LIMIT_SECONDS) == 0
     assert {"done", "written", "removed"} <= set(kinds)
     # Two at the end, every tenth, and the "best", as the writers' settings say; one more may be about to go.
     kept = set(checkpoint.steps(run)) - {*range(10, before + 1, 10), 5}

@@ -1,13 +1,10 @@
 """Two processes save together, and leave together when the disk of the one that writes is full."""
 
 import json
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from running import environment
+from running import helper
 from synthetic import saver, synthetic
 
 from cartoon_dist.runs import checkpoint
@@ -17,7 +14,6 @@ from cartoon_dist.train.meter import Meter
 TOGETHER = """
 import json, resource, sys
 from pathlib import Path
-sys.path[:0] = sys.argv[2:]
 import torch
 from synthetic import saver, synthetic
 from cartoon_dist import distributed
@@ -47,7 +43,8 @@ if distributed.is_main():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
 said |= {"next": refused([2, 3]), "end": refused([4])}
 distributed.leave()
-print(json.dumps(said))
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+Path(sys.argv[2], str(distributed.rank())).write_text(json.dumps(said))
 """
 
 
@@ -55,23 +52,11 @@ print(json.dumps(said))
 def together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, object]]]:
     """The run folder, and what both processes said."""
     root = tmp_path_factory.mktemp("together")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
-    command = [sys.executable, "-c", TOGETHER, str(root), str(Path(__file__).parent)]
-    processes = [
-        subprocess.Popen(
-            command,
-            env=environment() | meet | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    ended = [process.communicate(timeout=200) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], ended
-    return root, [json.loads(out.splitlines()[-1]) for out, _ in ended]
+    folder = tmp_path_factory.mktemp("said")
+    (folder / "save.py").write_text(TOGETHER)
+    done = helper(folder / "save.py", root, folder, num_processes=2)
+    assert done.returncode == 0, done.stderr
+    return root, [json.loads((folder / str(rank)).read_text()) for rank in range(2)]
 
 
 def test_each_goes_on_with_its_own_random_state(together: tuple[Path, list[dict[str, object]]]) -> None:
