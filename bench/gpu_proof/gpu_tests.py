@@ -53,12 +53,15 @@ def command(task: Task, file: Path, report: Path, seconds: float) -> list[str]:
 
 
 def read_report(report: Path) -> dict[str, Any]:
-    """Numbers of tests by outcome, the reasons of skips, and `failures`: each failing test with its text."""
-    passed, skipped, failures = 0, [], []
+    """Numbers of tests by outcome, the reasons of skips, what tests have noted (`record_property`), and `failures`:
+    each failing test with its text."""
+    passed, skipped, failures, noted = 0, [], [], {}
     for case in ET.parse(report).iter("testcase"):
         name = f"{case.get('classname', '')}::{case.get('name', '')}"
         bad = [mark for mark in case if mark.tag in ("failure", "error")]
         left_out = [mark for mark in case if mark.tag == "skipped"]
+        if properties := {mark.get("name", ""): mark.get("value", "") for mark in case.iter("property")}:
+            noted[name] = properties
         if bad:
             text = "\n".join(f"{mark.get('message', '')}\n{mark.text or ''}" for mark in bad)
             failures.append({"test": name, "text": text})
@@ -67,7 +70,7 @@ def read_report(report: Path) -> dict[str, Any]:
         else:
             passed += 1
     failed = [one["test"] for one in failures]
-    return {"passed": passed, "failed": failed, "skipped": skipped, "failures": failures}
+    return {"passed": passed, "failed": failed, "skipped": skipped, "noted": noted, "failures": failures}
 
 
 def _passed_so_far(said: str) -> int:

@@ -34,11 +34,11 @@ class Stage:
 
 
 STAGES = (
-    Stage("versions", 26, "versions", least_seconds=2.0),
-    *(Stage(name, 20 if name == "capture" else 6, "gpu_tests", together=True) for name in GPU_TESTS),
-    Stage("profile", 26, "kernel_profile"),
-    Stage("training", 62, "training", least_seconds=15.0),
-    Stage("speed", 60, "speed", least_seconds=15.0),
+    Stage("versions", 20, "versions", least_seconds=2.0),
+    *(Stage(name, 20 if name in ("capture", "two_ranks") else 6, "gpu_tests", together=True) for name in GPU_TESTS),
+    Stage("profile", 24, "kernel_profile"),
+    Stage("training", 60, "training", least_seconds=15.0),
+    Stage("speed", 56, "speed", least_seconds=15.0),
 )
 """In order: the last is the one that has a use for all the time that the others leave. The first import of torch from a
 cold disk may take most of the first one's."""

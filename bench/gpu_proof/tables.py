@@ -31,6 +31,7 @@ def of_session(lines: Sequence[Line], *, level: int = 3) -> str:
         ("Ceiling", ceiling(lines)),
         ("Where the time of a step goes", profile(lines)),
         ("Longest kernels", longest(lines)),
+        ("What tests noted", noted(lines)),
         ("Training, from pictures to a score", training(lines)),
         ("Noted", notes(lines)),
     ):
@@ -131,6 +132,17 @@ def training(lines: Sequence[Line]) -> str:
     table = _table(("command", "status", "seconds"), rows)
     words = "; ".join(part for part in said if part)
     return "\n\n".join(part for part in (table, words) if part)
+
+
+def noted(lines: Sequence[Line]) -> str:
+    """Figures that tests have written down, such as how far the GPU's result is from the CPU's."""
+    rows = [
+        (f"`{test.removeprefix('tests.gpu.')}`", name, value)
+        for line in lines
+        for test, properties in line.get("results", {}).get("noted", {}).items()
+        for name, value in properties.items()
+    ]
+    return _table(("test", "", ""), rows)
 
 
 def notes(lines: Sequence[Line]) -> str:

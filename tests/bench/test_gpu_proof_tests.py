@@ -22,6 +22,7 @@ GOOD = "import pytest, time\npytestmark = pytest.mark.gpu\ndef test_good(): pass
 BAD = "def test_bad():\n    assert 1 == 2, 'planted'\n"
 SLOW = "@pytest.mark.slow\ndef test_slow(): pass\n"
 SKIPPED = "import pytest\n@pytest.mark.gpu\n@pytest.mark.skip('one card')\ndef test_skipped(): pass\n"
+NOTED = "def test_noted(record_property): record_property('difference', 0.5)\n"
 HANGS = "def test_hangs(): time.sleep(600)\n"
 
 
@@ -39,8 +40,13 @@ def run(
 
 
 def test_tests_that_pass_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = run(tmp_path, monkeypatch, GOOD + SLOW)
-    assert found == {"passed": 2, "failed": [], "skipped": []}
+    found = run(tmp_path, monkeypatch, GOOD + SLOW + NOTED)
+    assert found == {
+        "passed": 3,
+        "failed": [],
+        "skipped": [],
+        "noted": {"tests.gpu.test_made::test_noted": {"difference": "0.5"}},
+    }
 
 
 def test_slow_tests_are_left_out_of_a_few_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,4 +82,4 @@ def test_where_all_are_skipped_there_is_nothing_to_check(tmp_path: Path, monkeyp
 
 def test_each_file_of_tests_has_its_stage() -> None:
     there = {path.stem.removeprefix("test_") for path in (ROOT / "tests" / "gpu").glob("test_*.py")}
-    assert there <= set(plan.GPU_TESTS)
+    assert there == set(plan.GPU_TESTS)
