@@ -10,9 +10,16 @@ jaxtyping.install_import_hook(
 import os  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from running import ROOT, close, script  # noqa: E402
+
+# How long an example takes, or is looked for, depends on what else the machine does.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     torch reads the variable when it first looks for a GPU, and has not done so yet.
     """
     asked = config.getoption("markexpr")
-    if "gpu" not in asked or "not gpu" in asked:
+    if "gpu" not in asked or "not gpu" in asked or config.getoption("--rehearse-gpu"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         assert not torch.cuda.is_available()
 
@@ -39,7 +46,10 @@ def pytest_unconfigure() -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests that need what is not there say why they did not run."""
-    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+    rehearsal = item.config.getoption("--rehearse-gpu")
+    if rehearsal and item.get_closest_marker("slow"):
+        pytest.skip("a rehearsal runs the short selection")
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available() and not rehearsal:
         pytest.skip("needs a CUDA device: there is none, or it is hidden as this is not `pytest -m gpu`")
     if item.get_closest_marker("slurm") and not item.config.getoption("--slurm"):
         pytest.skip("needs a running Slurm: make test-slurm starts one")
@@ -48,9 +58,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`pytest --record` writes the golden files anew; look at the difference before you commit it.
 
+    `--rehearse-gpu` lets the tests marked gpu run where there is none: their own code is tried then.
     `--slurm` says that a Slurm is running: then its tests are not skipped, and fail where they cannot run.
     """
     parser.addoption("--record", action="store_true", help="write the golden files anew")
+    parser.addoption(
+        "--rehearse-gpu", action="store_true", help="run the tests of tests/gpu on the CPU, as far as it goes"
+    )
     parser.addoption("--slurm", action="store_true", help="a Slurm is running: run the tests that need one")
 
 

@@ -64,7 +64,7 @@ class Convolution(nn.Conv2d):
             if narrow.suits(input, weight, self.stride):
                 padded = functional.pad(input, edges, mode="reflect" if reflect else "constant")
                 return narrow.narrow(padded, weight, self.bias)
-        if reflect and torch.are_deterministic_algorithms_enabled():
+        if reflect and _in_one_order(input):
             return functional.conv2d(reflected(input, edges), weight, self.bias, self.stride, groups=self.groups)
         return self._conv_forward(input, weight, self.bias)
 
@@ -72,15 +72,20 @@ class Convolution(nn.Conv2d):
 def reflected(maps: Features, edges: tuple[int, int, int, int]) -> Tensor:
     """Maps n c y x with so many pixels more on the left, on the right, above and below, reflected at the borders.
 
-    Where torch is asked for deterministic algorithms they are made of slices: the backward of torch's own adds to a
-    pixel from several threads in any order on CUDA, so torch refuses it there.
+    Made of slices where their backward must add in one order: that of torch's own adds to a pixel from several threads
+    in any order on CUDA, so torch refuses it there.
     """
-    if not torch.are_deterministic_algorithms_enabled():
+    if not _in_one_order(maps):
         return functional.pad(maps, edges, mode="reflect")
     left, right, above, below = edges
     maps = torch.cat([maps[..., 1 : left + 1].flip(-1), maps, maps[..., -right - 1 : -1].flip(-1)], -1)
     rows = [maps[..., 1 : above + 1, :].flip(-2), maps, maps[..., -below - 1 : -1, :].flip(-2)]
     return torch.cat(rows, -2)
+
+
+def _in_one_order(maps: Tensor) -> bool:
+    """Whether a backward to these maps follows, and torch is asked for deterministic algorithms."""
+    return torch.are_deterministic_algorithms_enabled() and torch.is_grad_enabled() and maps.requires_grad
 
 
 def initialise(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:

@@ -38,15 +38,3 @@ def test_deepspeed_and_capture_are_refused_together(shards: Path, tmp_path: Path
     for more in ([], ["--check-capture"]):
         with pytest.raises(ConfigError, match=r"capture.*DeepSpeed's engines cannot be captured"):
             main([*words, *more])
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
-def test_two_gpus_train_captured(shards: Path, tmp_path: Path) -> None:
-    captured = train(
-        tiny(shards, tmp_path / "run", *STEPS, "max_steps=16", "capture.mode=generator", "capture.require=true"),
-        num_processes=2,
-        config="ddp",
-    )
-    assert captured.returncode == 0, captured.stderr
-    assert metrics(tmp_path / "run")[-1]["step"] == 16

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from capturing import PLAIN, ROWS, phases, settings, step
@@ -10,8 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from cartoon_dist.evaluate.cartoonize import by_torch
 from cartoon_dist.models import own_ways
 from cartoon_dist.models.blocks import convolution, reflected
+from cartoon_dist.models.generator import DrawingNetwork
+from cartoon_dist.runs import setup
 
 REFUSED = (
     "adaptive_avg_pool2d_backward",
@@ -86,3 +90,15 @@ def test_a_reflecting_convolution_is_the_same(stride: int) -> None:
     ours = layer(maps)
     torch.use_deterministic_algorithms(mode=False)
     assert torch.equal(ours, layer(maps))
+
+
+def test_a_drawing_in_strips_is_made_as_ever() -> None:
+    """Strips know torch's own reflection, and nothing needs another one where no gradient is taken."""
+    generator = setup.fresh_networks(settings("ressal_cbam"))["generator"].eval().requires_grad_(requires_grad=False)
+    assert isinstance(generator, DrawingNetwork)
+    photo = np.random.default_rng(0).integers(0, 256, (60, 40, 3), np.uint8)
+    whole, strips = (
+        by_torch(generator, torch.device("cpu"), megapixels=size).draw([photo], tell=lambda *_: None)[0]
+        for size in (1.0, 0.001)
+    )
+    assert np.abs(whole.astype(int) - strips.astype(int)).max() <= 1

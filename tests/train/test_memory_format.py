@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from capturing import PLAIN, capture, settings, step
-from torch import Tensor, nn
+from capturing import PLAIN, capture, flat, largest_difference, settings, step
+from torch import nn
 
 from cartoon_dist.commands.check_capture import built
 from cartoon_dist.config import OptimizerSettings
@@ -48,25 +48,6 @@ def _convolutions_of_torch() -> Iterator[None]:
         yield
 
 
-def tensors(phases: Phases) -> dict[str, Tensor]:
-    return {f"{kind}/{name}": held for kind, named in phases.state.tensors().items() for name, held in named.items()}
-
-
-def largest_difference(one: Phases, other: Phases) -> float:
-    """Of any tensor but the biases before an instance norm: these have no true gradient, and Adam makes steps of their
-    round-off. Their moments are compared."""
-    expected, found = tensors(one), tensors(other)
-    assert expected.keys() == found.keys()
-    without_gradient = {
-        name.removeprefix("optimizer-").removesuffix(":exp_avg")
-        for name, held in expected.items()
-        if name.endswith("bias:exp_avg") and held.abs().max() < 1e-12
-    }
-    assert without_gradient
-    skipped = without_gradient | {name.replace("generator/", "ema/") for name in without_gradient}
-    return max((found[name] - held).abs().max().item() for name, held in expected.items() if name not in skipped)
-
-
 def lies_otherwise(phases: Phases) -> list[str]:
     """Moments whose strides are not those of their weights, and weights that are not channels_last."""
     wrong = broken_rules(phases, scaled=False)
@@ -88,8 +69,8 @@ def test_channels_last_weights_train_as_contiguous_ones(*, recordable: bool) -> 
             step(other, number)
     assert lies_otherwise(other) == []
     assert largest_difference(one, other) < 1e-12
-    before = tensors(made(Contiguous, recordable=recordable))
-    moved = [name for name, held in before.items() if not torch.equal(held, tensors(other)[name])]
+    before = flat(made(Contiguous, recordable=recordable))
+    moved = [name for name, held in before.items() if not torch.equal(held, flat(other)[name])]
     assert {"generator/encoder.0.conv.weight", "discriminator/layers.0.conv.weight"} <= set(moved), moved
 
 

@@ -1,0 +1,43 @@
+"""Graphs given back and recorded anew, and many replays: memory stays flat."""
+
+import pytest
+import torch
+from capturing import capture, phases, settings, step
+
+pytestmark = pytest.mark.gpu
+NUM_REPLAYS, NUM_RECORDINGS = 300, 10
+
+
+def held() -> tuple[int, int]:
+    """Bytes that tensors take, and bytes that torch keeps from the device; 0 without one."""
+    if not torch.cuda.is_available():
+        return 0, 0
+    torch.cuda.synchronize()
+    return torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
+
+
+@pytest.mark.parametrize("mode", ["generator", "iteration"])
+def test_replays_take_no_memory(mode: str, *, rehearsal: bool) -> None:
+    made = phases(settings("ressal_cbam"), capture(mode))
+    with made:
+        for number in range(6):
+            step(made, number)
+        before = held()
+        for number in range(6, 6 + (4 if rehearsal else NUM_REPLAYS)):
+            step(made, number)
+        assert held() <= before
+
+
+def test_recording_again_and_again_takes_no_memory(*, rehearsal: bool) -> None:
+    made = phases(settings("ressal_cbam"), capture("iteration"))
+    seen = []
+    with made:
+        for turn in range(3 if rehearsal else NUM_RECORDINGS):
+            for number in range(4):
+                step(made, 4 * turn + number)
+            made.captured["gan"].release()
+            if not rehearsal:
+                torch.cuda.empty_cache()
+            seen.append(held())
+    # The first turns make what stays: moments, workspaces of libraries.
+    assert all(now <= seen[2] for now in seen[3:]), seen
