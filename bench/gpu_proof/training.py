@@ -69,7 +69,7 @@ def run(task: Task) -> dict[str, Any]:
 def commands(task: Task, folder: Path) -> Iterator[Command]:
     """The commands in order; made one by one, as the training's time is what the shards have left."""
     size, device = (16, "device=cpu") if task.rehearse else (64, "device=cuda")
-    chosen = ("image_size=" + str(size), "test_fraction=0.3")
+    chosen = (f"image_size={size}", "test_fraction=0.3", *(("num_workers=1",) if task.rehearse else ()))
     for domain, few in (("photos", FEW_PHOTOS), ("cartoons", FEW_CARTOONS)):
         pictures = [str(SAMPLES / domain / f"{name}.jpg") for name in few] if task.rehearse else [str(SAMPLES / domain)]
         yield Command(domain, (f"shards/{domain}.py", *pictures, str(folder / domain), *chosen))

@@ -44,7 +44,7 @@ def stages_of(session: Session) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.slow
 def test_a_rehearsal_runs_every_kind_of_stage(tmp_path: Path) -> None:
-    words = [str(tmp_path), "--rehearse", "--minutes", "20", "--only", "profile,training,speed"]
+    words = [str(tmp_path), "--rehearse", "--minutes", "20", "--only", "scores,profile,training,speed"]
     done = subprocess.run(
         [sys.executable, "-m", "bench.gpu_proof", *words],
         cwd=ROOT,
@@ -57,7 +57,7 @@ def test_a_rehearsal_runs_every_kind_of_stage(tmp_path: Path) -> None:
     lines = read_lines([tmp_path / "gpu_proof.jsonl"])
     stages = {line["stage"]: line for line in lines if "part" not in line}
     assert {name: line["failure"] for name, line in stages.items() if line["ok"] is False} == {}, done.stdout
-    assert list(stages) == ["versions", "profile", "training", "speed"]
+    assert list(stages) == ["versions", "scores", "profile", "training", "speed"]
     assert done.returncode == 0, done.stderr
     assert {line["device"] for line in stages.values()} == {"cpu"}
     assert all(line["rehearsal"] for line in lines)
@@ -69,6 +69,7 @@ def test_a_rehearsal_runs_every_kind_of_stage(tmp_path: Path) -> None:
     assert all(cell["ms"] > 0 and cell["images_per_second"] > 0 for cell in cells)
     assert all(cell["share_of_ceiling"] > 0 for cell in cells if cell["kind"] != "textbook")
     assert {line["layout"] for line in lines if line.get("part") == "ceiling"} == {"NHWC", "NCHW"}
+    assert stages["scores"]["results"]["passed"] > 0
     groups = stages["profile"]["results"]["groups"]
     assert sum(group["share"] for group in groups) == pytest.approx(1, abs=0.01)
     commands = stages["training"]["results"]["commands"]
