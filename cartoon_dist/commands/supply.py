@@ -29,7 +29,6 @@ def check_shares(settings: TrainSettings, num: int) -> None:
 
 def start_workers(settings: TrainSettings) -> LoaderWorkers:
     """This process's loader workers; before CUDA, the process group or a thread is started."""
-    check_shares(settings, distributed.world_size())
     num = settings.batch_size // distributed.world_size()
     return LoaderWorkers(settings.data.num_workers, share_shapes(image_size=settings.image_size, num=num))
 

@@ -135,6 +135,7 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher, worker
     engine = _engine(settings)
     if engine.device.type == "cpu":
         keep_freed_memory()
+    supply.check_shares(settings, distributed.world_size())
     folder.check_same(settings)
     with together(settings.silence_seconds, partial(_leave_at_once, folder)):
         return _train_on(engine, settings, folder, report, workers)
