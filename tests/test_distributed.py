@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import LIMIT_SECONDS, environment
+from running import LIMIT_SECONDS, environment, own_words
 
 from cartoon_dist import distributed
 
@@ -36,7 +36,7 @@ def test_two_processes(tmp_path: Path) -> None:
         )
         for rank in range(2)
     ]
-    heard = [speaker.communicate(timeout=LIMIT_SECONDS)[0].strip() for speaker in speakers]
+    heard = [own_words(speaker.communicate(timeout=LIMIT_SECONDS)[0]).strip() for speaker in speakers]
     both = '[{"from": 0}, {"from": 1}], 3, [1.0, 2.0], false]'
     assert heard == [f"[0, 2, true, {both}", f"[1, 2, false, {both}"]
 

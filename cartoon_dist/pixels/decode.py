@@ -9,6 +9,9 @@ from cartoon_dist.pixels.header import Header, read_header
 
 Picture = npt.NDArray[np.uint8]
 """A picture as it lies in memory: (h, w, 3) RGB, or (h, w) grey, 0..255."""
+_SILENT = 0
+# OpenCV moved this function in 4.13.
+_set_log_level = getattr(cv2.utils, "logging", cv2).setLogLevel
 
 
 def decode(data: bytes, *, max_megapixels: float) -> Picture:
@@ -39,11 +42,11 @@ def _stored_pixels(data: bytes, header: Header) -> npt.NDArray[np.generic]:
     buffer = np.frombuffer(data, np.uint8)
     try:
         # OpenCV's log would print its own account of a broken file.
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        level = _set_log_level(_SILENT)
         try:
             pixels = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
         finally:
-            cv2.utils.logging.setLogLevel(level)
+            _set_log_level(level)
     except cv2.error as error:
         raise PictureError(f"the {header.kind.upper()} file cannot be decoded ({error.err})") from None
     if pixels is None:
