@@ -8,6 +8,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from running import LIMIT_SECONDS
+
 
 class Served:
     """What is asked for is counted by file name; `answers[NAME]` says how the next requests for it are answered: by a
@@ -47,7 +49,7 @@ class _Handler(SimpleHTTPRequestHandler):
         if answer == "held":
             self.wfile.flush()
             self.served.is_held.set()
-            self.served.go_on.wait(60)
+            self.served.go_on.wait(LIMIT_SECONDS)
         if answer != "cut":
             self.wfile.write(content[half:])
 

@@ -72,7 +72,7 @@ def test_maps_are_cut_as_their_pictures_are(tmp_path: Path, crop: str, num_worke
 def test_a_map_may_be_the_picture_scaled_or_the_square_that_is_cut(tmp_path: Path) -> None:
     inputs = photos(tmp_path / "in", 2)
     maps = make_maps(inputs, tmp_path / "maps", scale=0.43)
-    path = next(path for path in inputs.glob("*.jpg"))
+    path = min(inputs.glob("*.jpg"))
     square = resize(decode(path.read_bytes(), max_megapixels=100), size=64).pixels[..., 1]
     cv2.imwrite(str((maps / path.name).with_suffix(".png")), np.ascontiguousarray(square))
     built(inputs, tmp_path / "out", with_external(maps), domain="photo")
@@ -115,7 +115,7 @@ def test_other_maps_are_refused_and_the_same_ones_mend(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.tar")} == whole
     assert built(inputs, tmp_path / "out", with_external(maps), domain="photo").num_new == 0
 
-    changed = next(maps.glob("*.png"))
+    changed = min(maps.glob("*.png"))
     cv2.imwrite(str(changed), np.zeros_like(grey(changed.read_bytes())))
     with pytest.raises(ShardError, match=rf"1 with another map: {changed.stem}.jpg"):
         built(inputs, tmp_path / "out", with_external(maps), domain="photo")

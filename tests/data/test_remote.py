@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import environment
+from running import LIMIT_SECONDS, environment
 from served import Served, served
 from shard_folders import SMALL, built, contents, linked
 
@@ -89,7 +89,7 @@ def test_a_killed_fetch_goes_on_after_its_whole_files(shelf: Path, server: Serve
     server.answers[SECOND] = ["held"]
     command = [sys.executable, "-c", FETCH, url, str(tmp_path)]
     with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL) as child:
-        assert server.is_held.wait(60)
+        assert server.is_held.wait(LIMIT_SECONDS)
         # The others are put in place meanwhile: only then is the middle reached.
         folder = look_up(url, QUICK).folder(tmp_path)
         while len(list(folder.glob("cartoon-*.tar"))) < 2:
@@ -230,7 +230,7 @@ def test_two_runs_fetch_once(server: Served, tmp_path: Path) -> None:
     ]
     for each in both:
         each.start()
-    assert server.is_held.wait(60)
+    assert server.is_held.wait(LIMIT_SECONDS)
     server.go_on.set()
     for each in both:
         each.join()
