@@ -6,6 +6,8 @@ import sys
 import pytest
 from running import ROOT, environment
 
+pytestmark = pytest.mark.slow
+
 FAULTS = """
 import resource, sys
 import torch

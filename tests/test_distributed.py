@@ -26,6 +26,7 @@ print(json.dumps([*heard, dist.is_initialized()]))
 """
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path: Path) -> None:
     speakers = [
         subprocess.Popen(

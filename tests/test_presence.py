@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from running import LIMIT_SECONDS, environment, own_words
 
+pytestmark = pytest.mark.slow
+
 WORK = """
 import os, sys
 import torch.distributed as dist

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from running import LIMIT_SECONDS, ROOT, environment
 
+pytestmark = pytest.mark.slow
+
 LOOKS = """
 import json
 import os

@@ -1,5 +1,6 @@
 """What the step's measurement leans on: processes that step when told, the ceiling, the ratios' direction."""
 
+import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -11,6 +12,7 @@ from cartoon_dist.models import winograd
 SMALL = ("model.channels=4", "model.num_blocks=1", "loss.content.layer=conv1_2")
 
 
+@pytest.mark.slow
 def test_processes_step_when_they_are_told_alone_and_together() -> None:
     with Driven("undetached", 16, 1, OMP_NUM_THREADS="1") as alone:
         clock, work = answers_of([alone], 2)[0]

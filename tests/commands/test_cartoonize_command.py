@@ -59,6 +59,7 @@ def drawn_alone(run: Path, picture: Path) -> np.ndarray:
     return cartoonist.draw([decode(picture.read_bytes(), max_megapixels=1)])[0]
 
 
+@pytest.mark.slow
 def test_a_folder_with_all_that_may_lie_in_one(run: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "in", tmp_path / "out"
     pictures = [
@@ -172,6 +173,7 @@ def test_what_cannot_be_is_said_before_anything_is_drawn(run: Path, tmp_path: Pa
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_and_leaves_the_old_drawing_whole(run: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "in", tmp_path / "out"
     put(source / "a.png", noise(8, 8, 3))

@@ -92,6 +92,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_everything_it_makes_is_there(out: Path) -> None:
     samples = sorted(path.name for path in (ROOT / "shards/samples/photos").glob("*.jpg"))
     assert sorted(path.with_suffix(".jpg").name for path in (out / "cartoons").glob("*.png")) == samples
@@ -104,6 +105,7 @@ def test_everything_it_makes_is_there(out: Path) -> None:
             assert f"{score['value']:.4g}" in page
 
 
+@pytest.mark.slow
 def test_the_control_is_the_run_that_only_warms_up(out: Path, tmp_path: Path) -> None:
     """It takes up the run's warm-up in the middle and is, bit for bit, what one long warm-up gives."""
     folders = [f"data.{domain}={out / 'shards' / domain}" for domain in ("photos", "cartoons")]

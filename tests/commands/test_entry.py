@@ -51,6 +51,7 @@ def test_other_processes_speak_of_their_own_node_alone(
     assert capsys.readouterr().err == said
 
 
+@pytest.mark.slow
 def test_a_command_does_not_wait_for_what_only_a_score_needs() -> None:
     """torch-fidelity brings torchvision, and that torch's compiler: as long again as the rest of the start."""
     program = (

@@ -30,6 +30,7 @@ def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained_on(shards, tmp_path_factory.mktemp("runs") / "run")
 
 
+@pytest.mark.slow
 def test_onnx_from_the_command_and_run_by_onnxruntime_alone(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "models/hayao.onnx"
     done = script("launch/export.py", run, out, "--photo", ROOT / "shards/samples/photos/bridge.jpg")

@@ -45,6 +45,7 @@ def on_nodes(url: str, caches: list[Path]) -> list[list[str]]:
     return [process.communicate(timeout=LIMIT_SECONDS)[0].split(maxsplit=1) for process in running]
 
 
+@pytest.mark.slow
 def test_each_node_fetches_its_own_copy_of_what_one_process_looked_up(shards: Path, tmp_path: Path) -> None:
     with served(shards) as server:
         found = on_nodes(f"{server.url}/photos", [tmp_path / "a", tmp_path / "b"])
@@ -57,6 +58,7 @@ def test_each_node_fetches_its_own_copy_of_what_one_process_looked_up(shards: Pa
     assert server.asked == {"manifest.json": 1, "photo-000000.tar": 2, "photo-000000.index.json": 2}
 
 
+@pytest.mark.slow
 def test_an_error_on_one_node_reaches_all(shards: Path, tmp_path: Path) -> None:
     (tmp_path / "b").write_text("no folder")
     with served(shards) as server:

@@ -14,6 +14,8 @@ from cartoon_dist.data.read import Shards
 from cartoon_dist.errors import CheckpointError, ConfigError, ShardError, WeightsError
 from cartoon_dist.evaluate.labels import constant_map
 
+pytestmark = pytest.mark.slow
+
 NEEDED = ROOT / "weights/efficientnet-lite0-57934424.pth"
 SMALL = ["score.features=efficientnet_lite0", f"weights_folder={ROOT / 'weights'}"]
 

@@ -8,6 +8,8 @@ from running import ROOT, script, train
 
 from cartoon_dist.commands import fid
 
+pytestmark = pytest.mark.slow
+
 NEEDED = ROOT / "weights/efficientnet-lite0-57934424.pth"
 
 

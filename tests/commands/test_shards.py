@@ -24,6 +24,7 @@ def last_line(text: str) -> str:
     return text.rstrip("\n").rpartition("\n")[2]
 
 
+@pytest.mark.slow
 def test_photos_are_built_verified_and_found_finished(tmp_path: Path) -> None:
     out = tmp_path / "photos"
     words = [SAMPLES / "photos", out, "image_size=32", "num_workers=2", "samples_per_shard=12"]
@@ -115,6 +116,7 @@ def begun(inputs: Path, out: Path) -> Iterator[subprocess.Popen[str]]:
 BEGUN = ["image_size=64", "num_workers=2", "samples_per_shard=2"]
 
 
+@pytest.mark.slow
 def test_a_killed_build_goes_on_and_leaves_no_worker_behind(tmp_path: Path) -> None:
     inputs, out = tmp_path / "in", tmp_path / "out"
     with begun(inputs, out) as build:
@@ -128,6 +130,7 @@ def test_a_killed_build_goes_on_and_leaves_no_worker_behind(tmp_path: Path) -> N
     assert run("verify.py", out).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_terminated_build_says_that_it_can_go_on(tmp_path: Path) -> None:
     with begun(tmp_path / "in", tmp_path / "out") as build:
         build.terminate()
@@ -137,6 +140,7 @@ def test_a_terminated_build_says_that_it_can_go_on(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_film_becomes_shards(tmp_path: Path) -> None:
     frames = [*moving(cartoon("club", 96, 64), 30), *moving(cartoon("uni", 96, 64), 60)]
     film, out = write_film(tmp_path / "film.mp4", frames), tmp_path / "out"

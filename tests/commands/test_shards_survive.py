@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from running import LIMIT_SECONDS, ROOT, environment, script, wait_for, with_little_room
 
+pytestmark = pytest.mark.slow
+
 PHOTOS = ROOT / "shards/samples/photos"
 SETTINGS = ["image_size=64", "num_workers=1", "samples_per_shard=3"]
 NUM_SHARDS = 8

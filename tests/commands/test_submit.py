@@ -20,6 +20,7 @@ def held(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+@pytest.mark.slow
 def test_local_tasks_build_what_one_command_builds(tmp_path: Path) -> None:
     words = ["shards", "cartoons", CARTOONS, tmp_path / "tasks", "cluster=local", "nodes=2", *SETTINGS, "dedup=true"]
     done = script("launch/submit.py", *words)
@@ -34,6 +35,7 @@ def test_local_tasks_build_what_one_command_builds(tmp_path: Path) -> None:
     assert len(list((tmp_path / "tasks/jobs").glob("*_log.err"))) == 2
 
 
+@pytest.mark.slow
 def test_a_failed_task_is_named_with_its_own_words(tmp_path: Path) -> None:
     inputs, out = tmp_path / "in", tmp_path / "out"
     inputs.mkdir()
@@ -53,6 +55,7 @@ def test_a_failed_task_is_named_with_its_own_words(tmp_path: Path) -> None:
     assert mended.stdout.endswith(": 3 cartoons in 2 shards (2 train, 1 test), 1 skipped\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_it_ends_its_tasks_and_goes_on(tmp_path: Path, number: signal.Signals) -> None:
     out = tmp_path / "out"

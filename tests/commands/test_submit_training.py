@@ -70,6 +70,7 @@ def children(process: int) -> list[int]:
     return [int(number) for task in tasks.iterdir() for number in (task / "children").read_text().split()]
 
 
+@pytest.mark.slow
 def test_one_process_is_asked_and_rank_0_puts_the_job_back_once(shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, str(ROOT / "launch/submit.py"), *words(shards, run)]
@@ -89,6 +90,7 @@ def test_one_process_is_asked_and_rank_0_puts_the_job_back_once(shards: Path, tm
     assert again.stdout == f"{run}/step-{done + 2:07d}: trained\n"
 
 
+@pytest.mark.slow
 def test_interrupted_it_waits_until_its_processes_have_saved(shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, str(ROOT / "launch/submit.py"), *words(shards, run)]
@@ -103,6 +105,7 @@ def test_interrupted_it_waits_until_its_processes_have_saved(shards: Path, tmp_p
     assert json.loads((run / "exit.json").read_text())["status"] == 75
 
 
+@pytest.mark.slow
 def test_the_users_own_limit_does_not_put_the_job_back(shards: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "launch/submit.py"), *words(shards, tmp_path / "run", "max_hours=1e-9")]
     done = subprocess.run(
@@ -113,6 +116,7 @@ def test_the_users_own_limit_does_not_put_the_job_back(shards: Path, tmp_path: P
     assert not (tmp_path / "calls").exists()
 
 
+@pytest.mark.slow
 def test_a_failure_is_told_in_rank_0s_words(shards: Path, tmp_path: Path) -> None:
     done = script("launch/submit.py", *words(shards, tmp_path / "run", "precision=fp16"))
     assert (done.returncode, done.stdout) == (2, "")

@@ -26,6 +26,7 @@ def words(shards: Path, out: Path, *more: str) -> list[str]:
     return [str(shards / "photos"), str(shards / "cartoons"), str(out), *shared, *more]
 
 
+@pytest.mark.slow
 def test_both_tables_from_one_command(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

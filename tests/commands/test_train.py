@@ -14,6 +14,8 @@ import yaml
 from running import LIMIT_SECONDS, ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
 from safetensors.torch import load_file
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = ROOT / "tests/golden/losses.json"
 
 

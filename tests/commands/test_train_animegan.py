@@ -13,6 +13,8 @@ from cartoon_dist.commands import cartoonize, export, fid
 from cartoon_dist.commands.train import main
 from cartoon_dist.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 BASELINE = ROOT / "configs/baseline/animegan.yaml"
 SMALL = ("batch_size=4", "epochs=3", "loss.content.network=vgg16", "loss.content.layer=conv1_2", "warmup.steps=3")
 

@@ -12,6 +12,7 @@ from cartoon_dist.errors import ConfigError
 STEPS = ("warmup.steps=5", "checkpoint.every=8", "epochs=3")
 
 
+@pytest.mark.slow
 def test_captured_and_plain_steps_are_one_run(shards: Path, tmp_path: Path) -> None:
     """Two processes: plain to the end; captured, stopped at step 8, gone on with captured otherwise, then plain."""
     plain, mixed = tmp_path / "plain", tmp_path / "mixed"

@@ -4,8 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from running import ROOT, metrics, train
 from shard_folders import sealed_again, spoil
+
+pytestmark = pytest.mark.slow
 
 
 def test_damaged_samples_are_replaced_told_once_and_counted_up_to_the_limit(shards: Path, tmp_path: Path) -> None:

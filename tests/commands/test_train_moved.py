@@ -14,6 +14,8 @@ import pytest
 import torch
 from running import LIMIT_SECONDS, ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
 
+pytestmark = pytest.mark.slow
+
 CLOCKS = {"images_per_second", "data_wait_fraction", "save_wait_fraction"}
 
 

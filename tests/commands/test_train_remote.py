@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
 from running import ROOT, script, train
 from served import served
+
+pytestmark = pytest.mark.slow
 
 CHEAP = ("loss.content.weight=0", "warmup.loss=pixel", "max_steps=3")
 

@@ -8,6 +8,8 @@ from running import ROOT, metrics
 
 from cartoon_dist.commands.train import main
 
+pytestmark = pytest.mark.slow
+
 CHEAP = ["loss.content.network=vgg16", "loss.content.layer=conv1_1", "warmup.steps=1", "max_steps=3"]
 
 

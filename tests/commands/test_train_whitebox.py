@@ -9,6 +9,8 @@ from running import ROOT, metrics, tiny, train, weights
 from cartoon_dist.commands.train import main
 from cartoon_dist.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 BASELINE = ROOT / "configs/baseline/whitebox.yaml"
 SMALL = ("batch_size=4", "epochs=3", "loss.content.network=vgg16", "loss.content.layer=conv1_2", "warmup.steps=2")
 SMALL += ("model.channels=4", "model.num_blocks=1")

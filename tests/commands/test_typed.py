@@ -8,6 +8,7 @@ from cartoon_dist.commands import typed
 from cartoon_dist.errors import TrainingError
 
 
+@pytest.mark.slow
 def test_a_script_of_this_project_runs_in_the_users_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

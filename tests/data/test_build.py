@@ -77,6 +77,7 @@ def test_the_index_leads_to_each_payload(tmp_path: Path) -> None:
         assert found == held
 
 
+@pytest.mark.slow
 def test_the_bytes_do_not_depend_on_the_workers_or_the_run(tmp_path: Path) -> None:
     inputs = linked(tmp_path / "in", 8)
     for name, num_workers in (("one", 1), ("two", 2), ("again", 1)):

@@ -78,6 +78,7 @@ def test_frames_are_named_by_their_time_and_split_by_scene(place: Path, tmp_path
     assert np.abs(picture.astype(int) - expected).mean() < 4
 
 
+@pytest.mark.slow
 def test_the_bytes_do_not_depend_on_the_workers_and_are_mended(place: Path, tmp_path: Path) -> None:
     made(place, tmp_path / "one")
     made(place, tmp_path / "two", dataclasses.replace(SETTINGS, num_workers=2))
@@ -149,6 +150,7 @@ def test_near_duplicates_are_told_of(copies: Path, tmp_path: Path) -> None:
     assert built(copies, tmp_path / "out", SETTINGS).sealed.near_duplicates == near
 
 
+@pytest.mark.slow
 def test_near_duplicates_are_left_out_and_listed(copies: Path, tmp_path: Path) -> None:
     whole = tmp_path / "one"
     one = built(copies, whole, DEDUP)

@@ -54,6 +54,7 @@ def grey(data: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
 @pytest.mark.parametrize("crop", ["resize", "tile"])
 def test_maps_are_cut_as_their_pictures_are(tmp_path: Path, crop: str, num_workers: int) -> None:
@@ -105,6 +106,7 @@ def test_maps_that_cannot_be_used_are_their_pictures_reasons(tmp_path: Path) -> 
         built(inputs, tmp_path / "strict", with_external(maps), domain="photo")
 
 
+@pytest.mark.slow
 def test_other_maps_are_refused_and_the_same_ones_mend(tmp_path: Path) -> None:
     inputs = photos(tmp_path / "in")
     maps = make_maps(inputs, tmp_path / "maps")

@@ -48,6 +48,7 @@ def photos(*shape: int) -> torch.Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", VARIANTS)
 def test_onnxruntime_draws_what_torch_draws_at_any_size(tmp_path: Path, words: list[str]) -> None:
     held = made(*words)
@@ -67,6 +68,7 @@ def test_safetensors_draws_the_same_bits(tmp_path: Path) -> None:
     assert export(made(), tmp_path / "a.safetensors", photos(1, 3, 32, 24)).difference == 0
 
 
+@pytest.mark.slow
 def test_float64_is_exported_as_float32(tmp_path: Path) -> None:
     held = made()
     held.generator.double()
@@ -74,6 +76,7 @@ def test_float64_is_exported_as_float32(tmp_path: Path) -> None:
     assert next(held.generator.parameters()).dtype == torch.float64  # the trained one is as it was
 
 
+@pytest.mark.slow
 def test_the_graph_names_no_file_of_this_machine() -> None:
     content = to_onnx(made().generator, Facts(settings=made().settings, weights="ema", step=1))
     assert b".py" not in content

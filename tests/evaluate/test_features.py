@@ -148,10 +148,12 @@ def in_our_words(reference: dict[str, float]) -> dict[str, float]:
     return {"fid": reference["frechet_inception_distance"], "kid": reference["kernel_inception_distance_mean"]}
 
 
+@pytest.mark.slow
 def test_two_processes_equal_the_reference(weights: Path, reference: dict[str, float], tmp_path: Path) -> None:
     assert scored_together(2, weights, tmp_path) == [in_our_words(reference)] * 2
 
 
+@pytest.mark.slow
 def test_two_processes_equal_the_reference_at_the_full_layer(weights: Path, tmp_path: Path) -> None:
     """The 2,048 features that FID is defined by: slow, for their roots of matrices."""
     with threadpool_limits(1):  # numpy rounds eigenvalues of such matrices otherwise on two threads
@@ -161,6 +163,7 @@ def test_two_processes_equal_the_reference_at_the_full_layer(weights: Path, tmp_
     assert scored(weights, 4, layer="2048") == expected  # on all threads that this process has
 
 
+@pytest.mark.slow
 def test_a_killed_score_goes_on_where_it_was_on_three_processes(
     weights: Path, reference: dict[str, float], tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
     return {kind: tmp_path / kind for kind in SIZES}
 
 
+@pytest.mark.slow
 def test_folders_have_the_references_distance(
     folders: dict[str, Path],
     weights: Path,

@@ -185,6 +185,7 @@ def grown(megapixels: float) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_large_picture_takes_a_fraction_of_the_memory() -> None:
     in_strips = grown(1)
     assert in_strips < 6 * 8 * 1600 * 1000 * 4  # six of the first stage's maps; a forward has more of them at a time

@@ -133,6 +133,7 @@ def test_half_precision_draws_nearly_the_same() -> None:
     assert float(difference.mean()) < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpointed", [False, True])
 def test_a_traced_step_replays_like_the_eager_one(checkpointed: bool) -> None:  # noqa: FBT001
     network = build().double()

@@ -167,6 +167,7 @@ for step in range(1, 21):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_that_write_the_same_leave_it_whole(run: RunFolder) -> None:
     """As on a file system without locks: each sweeps what it takes for left behind, and writes the same steps."""
     command = [sys.executable, "-c", RACE, str(run.root)]

@@ -1,6 +1,7 @@
 """Superpixels of pictures, in this process and in others."""
 
 import numpy as np
+import pytest
 import torch
 
 from cartoon_dist.pixels.superpixels import split
@@ -20,6 +21,7 @@ def test_each_superpixel_has_its_mean_colour() -> None:
         assert np.abs(flat[mine] - expected).max() <= 0.5
 
 
+@pytest.mark.slow
 def test_workers_give_what_this_process_gives() -> None:
     pictures = from_bytes(torch.from_numpy(PIXELS).permute(0, 3, 1, 2), torch.float64)
     here, there = Flattener(num_workers=0)(pictures), Flattener(num_workers=1)

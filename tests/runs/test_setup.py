@@ -52,6 +52,7 @@ def test_animegan_looks_at_features_for_its_style_too() -> None:
             assert (built.losses["generator"].keywords["look"] is not None) is compares  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_animegans_memory_is_estimated() -> None:
     held = memory_bytes(small(*ANIMEGAN, "batch_size=4"), world_size=1)
     counts = parameter_counts(small(*ANIMEGAN))

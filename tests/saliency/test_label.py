@@ -40,6 +40,7 @@ def test_auc_and_contrast_by_hand() -> None:
     assert contrast(saliency, thing) == pytest.approx(0.7 - 0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_things_off_the_centre_are_brighter_than_their_ground(known: list[Scene], variant: str) -> None:
     found_contrast, found_auc = judge(lambda photo: label(photo, variant=variant), known)
@@ -151,6 +152,7 @@ def test_a_thing_on_the_border_is_found_less_but_found(variant: str) -> None:
     assert auc(saliency, thing) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_same_photo_gives_the_same_label_in_another_process(photos: dict[str, np.ndarray], variant: str) -> None:
     program = (

@@ -36,6 +36,7 @@ except TrainingError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_difference_is_named_on_all_processes(tmp_path: Path) -> None:
     (tmp_path / "compare.py").write_text(COMPARE)
     done = helper(tmp_path / "compare.py", tmp_path, num_processes=2)

@@ -9,6 +9,8 @@ from running import ROOT
 from cartoon_dist.config import TrainSettings, read
 from cartoon_dist.train.phases import Phases
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _recorded_faster() -> Iterator[None]:

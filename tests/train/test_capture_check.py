@@ -6,6 +6,8 @@ import pytest
 from running import ROOT, helper, script
 from torch.utils import backend_registration
 
+pytestmark = pytest.mark.slow
+
 Found = dict[str, dict[str, list[str]]]
 WAITS = "reads a number back from the device"
 COPIES = "copies numbers from the host to the device"

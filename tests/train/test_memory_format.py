@@ -60,6 +60,7 @@ def lies_otherwise(phases: Phases) -> list[str]:
     return [line for line in wrong if "capturable" not in line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recordable", [False, True])
 def test_channels_last_weights_train_as_contiguous_ones(*, recordable: bool) -> None:
     with nothing_sent():

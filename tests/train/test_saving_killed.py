@@ -8,11 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from running import LIMIT_SECONDS, environment
 from synthetic import numbers
 
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
+
+pytestmark = pytest.mark.slow
 
 NUM_KILLS = 50
 

@@ -11,6 +11,8 @@ from cartoon_dist.runs import checkpoint
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.meter import Meter
 
+pytestmark = pytest.mark.slow
+
 TOGETHER = """
 import json, resource, sys
 from pathlib import Path
