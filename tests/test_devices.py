@@ -1,11 +1,15 @@
 """Which device a process takes: what is said and chosen where there are GPUs, with torch's answers planted."""
 
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
+from running import ROOT, environment
 
 from cartoon_dist import devices, distributed
 from cartoon_dist.errors import ConfigError
@@ -92,3 +96,35 @@ def test_bf16_is_refused_where_it_would_be_emulated(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ConfigError, match="this GPU has no bf16"):
         _check_precision("bf16", on_cpu=False)
     _check_precision("bf16", on_cpu=True)
+
+
+LAUNCHED = """
+import os, sys
+import torch
+torch.cuda.is_available = lambda: True
+torch.cuda.device_count = lambda: int(os.environ["GPUS_SEEN"])
+made = []
+torch.cuda.set_device = made.append
+from cartoon_dist import devices
+with open(f"{sys.argv[1]}/{os.environ['RANK']}", "w") as file:
+    print(devices.choose("auto"), "current:", *made, file=file)
+"""
+
+
+@pytest.mark.parametrize(("seen", "expected"), [(2, [0, 1]), (1, [0, 0])])
+def test_the_launchers_processes_take_a_gpu_each(tmp_path: Path, seen: int, expected: list[int]) -> None:
+    """configs/accelerate/ddp.yaml, as train_hayao.sh starts it: what the launcher sets is what the device follows."""
+    script = tmp_path / "which.py"
+    script.write_text(LAUNCHED, encoding="utf-8")
+    words = ["--config_file", str(ROOT / "configs/accelerate/ddp.yaml"), "--num_processes", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", *words, "--main_process_port", "0", str(script), tmp_path],
+        env=environment() | {"PYTHONPATH": str(ROOT), "GPUS_SEEN": str(seen)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    for rank, gpu in enumerate(expected):
+        assert (tmp_path / str(rank)).read_text().strip() == f"cuda:{gpu} current: cuda:{gpu}"

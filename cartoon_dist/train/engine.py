@@ -72,7 +72,10 @@ class Engine:
         """Take charge of the state's networks; they keep their plain names and are wrapped here alone."""
         self.state = state
         wrap = (lambda network: network) if self.recordable else self.accelerator.prepare_model
-        self.wrapped = {name: wrap(network) for name, network in state.networks.items()}
+        with warnings.catch_warnings():
+            # Since 2.14 torch has another name for it, which older versions and accelerate do not know.
+            warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
+            self.wrapped = {name: wrap(network) for name, network in state.networks.items()}
         for optimizer in state.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = self._rate()

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from capturing import PLAIN, ROWS, capture, differing, phases, recorded_faster, settings, step, train
+from capturing import PLAIN, ROWS, WORDS, batch, capture, differing, phases, recorded_faster, settings, step, train
+from running import ROOT
+from torch.nn.parallel import DistributedDataParallel
 
+from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.train.agreement import require_equal
 from cartoon_dist.train.phases import Phases
 
 NUM_STEPS = 6
@@ -21,6 +25,7 @@ def main(folder: Path) -> None:
     dist.init_process_group("gloo")
     found: dict[str, object] = {"replayed": replayed()}
     found["ddp"] = from_ddp()
+    found["buffers_sent"] = buffers_sent()
     fallen = phases(settings("ressal_cbam"), capture("iteration", require=False), fails_on_one)
     plain = phases(settings("ressal_cbam"), PLAIN)
     for number in range(NUM_STEPS):
@@ -54,6 +59,19 @@ def from_ddp() -> float:
         train(made, 12, num_warmup=6)
     one, other = plain.state.tensors(), recorded.state.tensors()
     return max((t - other[kind][n]).abs().max().item() for kind, named in one.items() for n, t in named.items())
+
+
+def buffers_sent() -> list[str]:
+    """AnimeGAN's networks whose buffers DDP would send at each forward; they are the same without (TrainingError
+    otherwise)."""
+    small = read(TrainSettings, [ROOT / "configs/baseline/animegan.yaml"], WORDS, run_dir="none")
+    made = phases(small, PLAIN)
+    for number in range(3):
+        step(made, number, given=batch(number + 10 * dist.get_rank()))
+    require_equal(made.state)
+    wrapped = made.engine.wrapped.items()
+    assert all(isinstance(network, DistributedDataParallel) for _, network in wrapped)
+    return [name for name, network in wrapped if network.will_sync_module_buffers()]  # type: ignore[operator]
 
 
 def fails_on_one(made: Phases) -> None:

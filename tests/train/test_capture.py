@@ -16,6 +16,8 @@ from cartoon_dist.tensors import Batch
 from cartoon_dist.train.replay import Replay
 from cartoon_dist.train.step import Apart, Outcome
 
+pytestmark = pytest.mark.slow
+
 NUM_STEPS = 8
 """Two plain ones, the recording, and five that replay it."""
 
@@ -53,6 +55,7 @@ def test_two_processes_replay_what_they_do_plain(tmp_path: Path) -> None:
     assert len(one["replayed"]) == 2 * len(ROWS)
     assert not any(one["replayed"].values())
     assert one["ddp"] < 1e-9
+    assert one["buffers_sent"] == []
     assert one["fallen_back"].startswith("process 1: ")
     assert one["fallen_back"].endswith("RuntimeError: planted")
     assert one["after_falling_back"] == []
