@@ -50,6 +50,8 @@ class Engine:
                 InitProcessGroupKwargs(timeout=timedelta(seconds=distributed.WAIT_SECONDS)),
             ],
         )
+        # accelerate keeps the device of a process's first engine.
+        assert self.device.type == chosen.type, f"an engine on {self.device} is there already"
         devices.require_own_gpus(self.device)
         self.clip = clip
         self.recordable = recordable

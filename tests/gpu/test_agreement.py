@@ -21,7 +21,7 @@ pytestmark = pytest.mark.gpu
 
 
 def made(name: DeviceName, how: CaptureSettings = PLAIN) -> Phases:
-    AcceleratorState._reset_state()
+    AcceleratorState._reset_state(reset_partial_state=True)
     small = settings("ressal_cbam", "precision=fp64", "optimizer.clip=null")
     return built(small, Engine(precision="fp64", recordable=how.mode != "none", device=name), how)
 

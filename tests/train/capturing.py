@@ -33,7 +33,8 @@ def capture(mode: str, *, require: bool = True) -> CaptureSettings:
 
 def phases(of: TrainSettings, how: CaptureSettings, plant: Callable[[Phases], None] = lambda _: None) -> Phases:
     """The phases of these settings, always from the same weights, with a fault planted before the first step."""
-    AcceleratorState._reset_state()  # else one process knows one precision
+    # Else one process knows one precision and one device.
+    AcceleratorState._reset_state(reset_partial_state=True)
     engine = Engine(precision=of.precision, clip=of.optimizer.clip, recordable=how.mode != "none")
     made = built(of, engine, how)
     plant(made)

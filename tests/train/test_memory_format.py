@@ -36,7 +36,7 @@ class Contiguous(ChannelsLast):
 
 
 def made(kind: type[Engine], *, recordable: bool) -> Phases:
-    AcceleratorState._reset_state()
+    AcceleratorState._reset_state(reset_partial_state=True)
     how = capture("iteration") if recordable else PLAIN
     small = settings("ressal_cbam", "precision=fp64", "optimizer.clip=null")
     return built(small, kind(precision="fp64", recordable=recordable), how)
