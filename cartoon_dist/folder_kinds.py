@@ -1,0 +1,89 @@
+"""Folders that this program wrote itself, told from folders of pictures by the files in them.
+
+A run, a shard folder and the tables hold pictures too: sample sheets, a contact sheet, a grid. Nobody wants these
+drawn, scored or cut into shards, and they are taken by mistake easily.
+"""
+
+import re
+from pathlib import Path
+
+from cartoon_dist.errors import PictureError
+
+_RECORD = re.compile(rb'\s*\{\s*"format":\s*\d')
+"""How the records of shards and of checkpoints begin."""
+_CHECKPOINT = re.compile(r"step-\d{7,}")
+_OF_A_RUN = ("metrics.jsonl", "exit.json", "scores.json", "tensorboard", "samples/step-*.png", "step-*")
+"""What lies beside a run's config.yaml, one of them at least."""
+RUN = "a run"
+CHECKPOINT = "a checkpoint of a run"
+SHARDS = "a shard folder"
+_INSTEAD = {
+    RUN: "let the run draw pictures first, with launch/cartoonize.py, and give the folder of its drawings",
+    CHECKPOINT: "let it draw pictures first, with launch/cartoonize.py, and give the folder of its drawings",
+    SHARDS: "give the folder of the pictures that the shards were built of",
+}
+
+
+def kind_of_folder(folder: Path) -> str | None:
+    """What one of our own folders is, in words that follow "is"; None for any other folder, and for what is no folder.
+
+    Looks at a few names and the beginning of a record: cheap enough to be asked of every folder that is searched.
+    """
+    if not folder.is_dir():
+        return None
+    if _is_checkpoint(folder):
+        return CHECKPOINT
+    if _is_run(folder):
+        return RUN
+    if _is_shard_folder(folder):
+        return SHARDS
+    if folder.name == "samples" and _is_run(folder.parent):
+        return "the sample sheets of a run"
+    if (folder / "made_from.json").is_file():
+        return "a cache of features"
+    if (folder / "tables.md").is_file() and (folder / "tables.html").is_file():
+        return "the tables' folder"
+    return None
+
+
+def require_pictures_folder(folder: Path) -> None:
+    """PictureError where a folder of pictures is asked for and one of our own is given."""
+    kind = kind_of_folder(folder)
+    if kind is not None:
+        instead = _INSTEAD.get(kind, "give a folder that holds the pictures themselves")
+        raise PictureError(f"{folder}: is {kind}, no folder of pictures; {instead}")
+
+
+def is_run_or_checkpoint(folder: Path) -> bool:
+    """Whether a generator can be looked for there."""
+    return kind_of_folder(folder) in (RUN, CHECKPOINT)
+
+
+def _is_run(folder: Path) -> bool:
+    if not (folder / "config.yaml").is_file():
+        # A run that lost its settings, or one that was copied without them.
+        return any(_is_checkpoint(path) for path in folder.glob("step-*"))
+    return any(next(folder.glob(name), None) is not None for name in _OF_A_RUN)
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    if not folder.is_dir() or next(folder.glob("*.safetensors"), None) is None:
+        return False
+    return _CHECKPOINT.fullmatch(folder.name) is not None or _is_record(folder / "manifest.json")
+
+
+def _is_shard_folder(folder: Path) -> bool:
+    if any(_is_record(folder / name) for name in ("manifest.json", "job.json")):
+        return True
+    if (folder / "fetched.json").is_file() or any(_is_record(path) for path in folder.glob("*.index.json")):
+        return True
+    # Of a set that was built elsewhere and never indexed, or whose records are damaged.
+    return next(folder.glob("photo-[0-9]*.tar"), None) is not None or any(folder.glob("cartoon-[0-9]*.tar"))
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _RECORD.match(file.read(64)) is not None
+    except OSError:
+        return False
