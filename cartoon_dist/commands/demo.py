@@ -163,7 +163,7 @@ def _distance(found: Mapping[str, Mapping[str, Any]]) -> float:
 
 def _scores_of(stage: Stage) -> dict[str, Any]:
     """The stage's scores by their metric, the distance first."""
-    return {score["metric"]: score for score in scores.read(stage.run.scores) if score["step"] == stage.step}
+    return {score["metric"]: score for score in scores.read(stage.run.scores) if score.get("step") == stage.step}
 
 
 def _take_up_warmup(places: Places, settings: TrainSettings) -> None:

@@ -1,6 +1,5 @@
 """`launch/submit.py train|fid`: training and scores as one job of processes that work together."""
 
-import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -136,8 +135,7 @@ class TrainOrder(TogetherOrder):
 
     def _has_stopped(self) -> bool:
         """Whether the processes have left because they were asked to, by the reason that rank 0 wrote down."""
-        left = json.loads(self.run.exit.read_text(encoding="utf-8")) if self.run.exit.exists() else {}
-        return bool(left.get("status") == STOPPED)
+        return self.run.exit_status() == STOPPED
 
 
 def _shown(log: Path) -> Callable[[], None]:

@@ -1,7 +1,6 @@
 """`launch/table.py`: every row of the paper's tables trained and scored the same way, then both tables."""
 
 import argparse
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -160,16 +159,16 @@ def _shards(domain: str, given: str, out: Path, cut: Sequence[str], size: int) -
 def _is_done(plan: Plan, row: Row, seed: int) -> bool:
     """Whether a run with these very settings has ended and is scored."""
     run = RunFolder(plan.run_dir(row, seed))
-    if not run.exit.exists() or not run.config.exists():
+    if not run.config.exists():
         return False
-    ended = json.loads(run.exit.read_text(encoding="utf-8"))["status"] == entry.DONE
+    ended = run.exit_status() == entry.DONE
     same = run.config.read_text(encoding="utf-8") == config_text(read_settings(plan.words(row, seed)))
     return ended and same and bool(collect([(row, seed, run.root)]))
 
 
 def _score_kept(run: RunFolder, device: DeviceName) -> None:
     """The distance after each step whose checkpoint the run has kept, without what only an end needs."""
-    scored = {score["step"] for score in scores.read(run.scores) if score["protocol"].get("weights") == "raw"}
+    scored = [score.get("step") for score in scores.read(run.scores) if scores.protocol(score).get("weights") == "raw"]
     for step in checkpoint.steps(run):
         if step not in scored:
             words = ("score.weights=raw", "score.subsamples=0", "score.content=false", f"device={device}")

@@ -93,7 +93,7 @@ def run(settings: TrainSettings) -> int:
     # The workers are forked first of all: before CUDA, NCCL and this process's threads.
     with supply.start_workers(settings) as workers, _alone(folder):
         if distributed.is_main():
-            folder.exit.unlink(missing_ok=True)  # why the last process left is no longer so
+            _note_exit(folder)
         try:
             reason = _train(settings, folder, report, workers)
             status = entry.STOPPED if reason else entry.DONE
@@ -105,7 +105,7 @@ def run(settings: TrainSettings) -> int:
             raise
         finally:
             if distributed.is_main():
-                folder.write_exit(status, reason)
+                _note_exit(folder, (status, reason))
                 report.refresh()
     if reason and reason != preempt.MAX_HOURS:
         _go_back()
@@ -126,7 +126,12 @@ def _alone(folder: RunFolder) -> AbstractContextManager[None]:
     """No two runs in one folder; rank 0 holds it for the others."""
     if not distributed.is_main():
         return nullcontext()
-    folder.root.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder.root}: cannot be made ({error.strerror}); give a folder that can be written as run_dir="
+        ) from None
     return alone(folder.root, CheckpointError(f"{folder.root}: another run is going on there; stop it or wait for it"))
 
 
@@ -157,8 +162,22 @@ def _engine(settings: TrainSettings) -> Engine:
 
 def _leave_at_once(folder: RunFolder, error: CartoonError) -> None:
     if distributed.is_main():
-        folder.write_exit(entry.MENDABLE, str(error))
+        _note_exit(folder, (entry.MENDABLE, str(error)))
     entry.leave_at_once(error)
+
+
+def _note_exit(folder: RunFolder, left: tuple[int, str] | None = None) -> None:
+    """Write down why this process leaves; without that, take back why the last one left, as it is no longer so.
+
+    The file only tells: where it cannot be written, that is said and stops nothing.
+    """
+    try:
+        if left is None:
+            folder.exit.unlink(missing_ok=True)
+        else:
+            folder.write_exit(*left)
+    except OSError as error:
+        say(f"warning: {folder.exit}: cannot be written ({error.strerror}); nothing else depends on it")
 
 
 def _train_on(
@@ -217,8 +236,8 @@ def _train_on(
 def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState) -> None:
     """Score the checkpoint just written on the processes that trained, unless its scores are there already."""
     model = folder.checkpoint(state.step)
-    scored = {score["step"] for score in scores.read(folder.scores)}
-    if state.step in distributed.gather(scored)[0]:
+    scored = any(score.get("step") == state.step for score in scores.read(folder.scores))
+    if distributed.gather(scored)[0]:
         return
     found = fid.score_checkpoint(model, settings, engine.device)
     say(f"{folder.scores}: {fid.in_words(found)}")
@@ -242,7 +261,8 @@ def _drawer(
 
     def draw(step: int) -> None:
         pixels = samples.grid(fixed, generator, settings.weights)
-        samples.write(folder.sample(step), pixels)
+        with log.without(folder.sample(step).parent):
+            samples.write(folder.sample(step), pixels)
         log.picture(step, pixels)
         report.refresh()
 

@@ -20,6 +20,7 @@ from cartoon_dist.errors import CartoonError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.curves import Series, Values, drawable
 from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.records import record_of
 
 _SAMPLE = re.compile(r"step-(\d{1,15})\.png")
 _CHECKPOINT = re.compile(r"step-(\d{1,15})")
@@ -97,16 +98,16 @@ def defaults() -> dict[str, Any]:
     return nested.plain(TrainSettings(run_dir=""))
 
 
-def records(text: str) -> Records:
+def records(content: bytes) -> Records:
     """The records of metrics.jsonl; of a step written twice the later one. A line that is none is counted."""
     rows, num_damaged = {}, 0
-    for line in text.splitlines():
+    for line in content.split(b"\n"):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            rows[_step(row)] = row
-        except (ValueError, TypeError, KeyError, RecursionError):
+            row = record_of(line)
+            rows[row["step"]] = row
+        except ValueError:
             num_damaged += 1
     return Records(tuple(rows[step] for step in sorted(rows)), num_damaged)
 
@@ -117,15 +118,8 @@ def pictures(run: RunFolder) -> list[tuple[int, Path]]:
     return sorted((int(match[1]), path) for match, path in found if match)
 
 
-def _step(row: Any) -> int:
-    step = row["step"]
-    if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < 10**15:
-        raise ValueError(step)
-    return step
-
-
 def _records(path: Path, notes: list[str]) -> Records:
-    found = records(_text(path, notes))
+    found = records(_content(path, notes))
     if found.num_damaged:
         lines = "1 line is" if found.num_damaged == 1 else f"{found.num_damaged} lines are"
         notes.append(f"{path.name}: {lines} damaged and left out (a killed process leaves its last one so)")
@@ -186,7 +180,7 @@ def _fingerprints(run: RunFolder) -> dict[str, str]:
 
 def _object(path: Path, notes: list[str]) -> dict[str, Any]:
     """A JSON file's object; an empty one when there is no such file."""
-    text = _text(path, notes)
+    text = _content(path, notes).decode("utf-8", errors="replace")
     try:
         held = json.loads(text) if text else {}
     except (ValueError, RecursionError):
@@ -197,11 +191,11 @@ def _object(path: Path, notes: list[str]) -> dict[str, Any]:
     return held
 
 
-def _text(path: Path, notes: list[str]) -> str:
+def _content(path: Path, notes: list[str]) -> bytes:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_bytes()
     except FileNotFoundError:
-        return ""
+        return b""
     except OSError as error:
         notes.append(f"{path.name} cannot be read ({error.strerror})")
-        return ""
+        return b""

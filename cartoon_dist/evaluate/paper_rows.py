@@ -1,6 +1,7 @@
 """From the runs of the tables' rows to tables.md, tables.html and the grid of drawings."""
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,7 @@ from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.read import Shards
 from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.charts import draw
+from cartoon_dist.evaluate.curves import drawable
 from cartoon_dist.evaluate.drawing import drawn, stored
 from cartoon_dist.evaluate.findings import Records, records
 from cartoon_dist.evaluate.paper_curves import charts, distances_by_step
@@ -87,17 +89,21 @@ def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
     made = [score for score in held if score["step"] == last]
     if not made or not last:
         return None
-    told = records(run.metrics.read_text(encoding="utf-8"))
-    before, seconds = 0, 0.0
+    told = _records(run)
+    before, seconds = 0.0, 0.0
     for record in told.rows:
-        seconds += (record["images"] - before) / record["images_per_second"]
-        before = record["images"]
+        images, rate = (drawable(record.get(name)) for name in ("images", "images_per_second"))
+        if math.isfinite(images) and rate > 0:
+            seconds += (images - before) / rate
+            before = images
     return Result(
         row=row,
         seed=seed,
         scores={score["metric"]: score["value"] for score in made},
-        errors={score["metric"]: e for score in made if (e := score["protocol"].get("standard_error")) is not None},
-        images=before,
+        errors={
+            score["metric"]: e for score in made if (e := scores.protocol(score).get("standard_error")) is not None
+        },
+        images=int(before),
         seconds=seconds,
         parameters=_parameters(settings),
         gmac=_gmac(settings),
@@ -108,15 +114,28 @@ def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
 
 def _is_the_tables(score: Mapping[str, Any], settings: TrainSettings) -> bool:
     """Whether a score is of raw weights and made as the run's settings say, not otherwise by hand."""
-    of, protocol = settings.score, score["protocol"]
-    if score["metric"].startswith("saliency") or protocol.get("weights") != "raw":
+    of, protocol = settings.score, scores.protocol(score)
+    step, value, metric = (score.get(key) for key in ("step", "value", "metric"))
+    if not isinstance(step, int) or not isinstance(metric, str) or not math.isfinite(drawable(value)):
+        return False  # nothing that our scores leave: somebody else's entry, or a damaged one
+    if metric.startswith("saliency") or protocol.get("weights") != "raw":
         return False
-    split = protocol.get("photos", {}).get("split")
-    return score["features"] in (of.features, "lpips_vgg16") and split == of.photos
+    photos = protocol.get("photos")
+    split = photos.get("split") if isinstance(photos, dict) else None
+    return score.get("features") in (of.features, "lpips_vgg16") and split == of.photos
+
+
+def _records(run: RunFolder) -> Records:
+    """What metrics.jsonl tells; nothing where it cannot be read, as times and curves are no part of a score."""
+    try:
+        return records(run.metrics.read_bytes())
+    except OSError:
+        return Records()
 
 
 def _figure(told: Records, name: str) -> dict[int, float]:
-    return {record["step"]: float(record[name]) for record in told.rows if name in record}
+    figures = {record["step"]: drawable(record.get(name)) for record in told.rows}
+    return {step: figure for step, figure in figures.items() if math.isfinite(figure)}
 
 
 def _drawable(results: Sequence[Result]) -> set[tuple[str, int]]:

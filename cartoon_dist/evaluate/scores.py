@@ -139,13 +139,21 @@ def record(path: Path, scores: Sequence[Score]) -> None:
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The scores of a run so far; CheckpointError when the file is damaged."""
-    if not path.exists():
-        return []
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
         return [dict(score) for score in held]
-    except (ValueError, TypeError):
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); move it away and score again") from None
+    except (ValueError, TypeError, RecursionError):
         raise CheckpointError(f"{path}: is no list of scores; move it away and score again") from None
+
+
+def protocol(score: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How a score says that it was made; nothing for an entry that is none of ours."""
+    held = score.get("protocol")
+    return held if isinstance(held, dict) else {}
 
 
 def best(path: Path, settings: ScoreSettings, steps: Sequence[int]) -> int | None:
@@ -162,12 +170,12 @@ def best(path: Path, settings: ScoreSettings, steps: Sequence[int]) -> int | Non
 
 def _made(score: Mapping[str, Any]) -> dict[str, Any]:
     """How a score was made, but for the generator; without a number there is nothing to compare."""
-    protocol = score.get("protocol")
-    if not isinstance(score.get("value"), (int, float)) or not isinstance(protocol, dict):
+    made = score.get("protocol")
+    if not isinstance(score.get("value"), (int, float)) or not isinstance(made, dict):
         return {}
-    photos, cartoons = protocol.get("photos"), protocol.get("cartoons")
+    photos, cartoons = made.get("photos"), made.get("cartoons")
     alike = {key: score.get(key) for key in ("metric", "features", "weights_sha256", "num_generated", "num_real")}
-    alike |= {key: protocol.get(key) for key in ("weights", "pixels", "resize", "layer")}
+    alike |= {key: made.get(key) for key in ("weights", "pixels", "resize", "layer")}
     return alike | {
         "photos": photos,
         "cartoons": cartoons,
@@ -177,6 +185,5 @@ def _made(score: Mapping[str, Any]) -> dict[str, Any]:
 
 def _identity(score: Mapping[str, Any]) -> str:
     asked = {key: score.get(key) for key in ("metric", "step", "num_generated", "num_real", "weights_sha256")}
-    protocol = score.get("protocol") or {}
-    chosen = {key: protocol.get(key) for key in ("weights", "photos", "cartoons", "generator_sha256")}
+    chosen = {key: protocol(score).get(key) for key in ("weights", "photos", "cartoons", "generator_sha256")}
     return json.dumps([asked, chosen], sort_keys=True)

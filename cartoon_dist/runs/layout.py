@@ -1,5 +1,6 @@
 """A run folder: what lies where, and whether a run may go on in it."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,10 @@ class RunFolder:
             return
         try:
             before = check(TrainSettings, yaml.safe_load(config.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise CheckpointError(
+                f"{config}: cannot be read ({error.strerror}); restore it or train into another run_dir"
+            ) from None
         except (yaml.YAMLError, UnicodeDecodeError, TypeError, ConfigError):
             raise CheckpointError(f"{config}: is damaged; restore it or train into another run_dir") from None
         changed = nested.differences(nested.plain(before), nested.plain(settings), MAY_CHANGE)
@@ -75,12 +80,26 @@ class RunFolder:
             )
 
     def write_config(self, settings: TrainSettings) -> None:
-        """Keep the resolved settings beside the run."""
-        write_whole(self.config, config_text(settings))
+        """Keep the resolved settings beside the run; CheckpointError where they cannot be written."""
+        try:
+            write_whole(self.config, config_text(settings))
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.config}: cannot be written ({error.strerror}); make room, then run the same command again"
+            ) from None
 
     def write_exit(self, status: int, reason: str) -> None:
         """Why the last process left: a launcher turns every status but 0 into 1, so the reason stands here."""
         write_json(self.exit, {"status": status, "reason": reason})
+
+    def exit_status(self) -> int | None:
+        """The status of the last process, or None where there is none or its file cannot be read."""
+        try:
+            left = json.loads(self.exit.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
+        status = left.get("status") if isinstance(left, dict) else None
+        return status if isinstance(status, int) else None
 
 
 def config_text(settings: TrainSettings) -> str:

@@ -2,7 +2,9 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,37 +14,58 @@ from torch.utils.tensorboard import SummaryWriter
 from cartoon_dist import distributed
 from cartoon_dist.files import write_whole
 from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.records import up_to
 
 
 class Log:
-    """The run's records from `step` on; what a killed process wrote beyond that step is taken back first."""
+    """The run's records from `step` on; what a killed process wrote beyond that step is taken back first.
+
+    None of these files is needed to go on: one that cannot be read or written is named once, and training goes on.
+    """
 
     def __init__(self, run: RunFolder, *, step: int) -> None:
         self.run = run
-        self.writer = None
+        self.writer: SummaryWriter | None = None
+        self._named: set[Path] = set()
         if distributed.is_main():
-            _cut(run, step)
-            self.writer = SummaryWriter(str(run.tensorboard), purge_step=step)
+            with self.without(run.metrics):
+                _cut(run, step)
+            with self.without(run.tensorboard):
+                self.writer = SummaryWriter(str(run.tensorboard), purge_step=step)
 
     def record(self, values: Mapping[str, Any]) -> None:
         """Append one object to metrics.jsonl and its numbers to TensorBoard."""
-        if self.writer is None:
+        if not distributed.is_main():
             return
-        with self.run.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
-        for name, value in values.items():
-            if isinstance(value, (int, float)) and name != "step":
-                self.writer.add_scalar(name, value, values["step"])
+        line = json.dumps(values, allow_nan=False) + "\n"
+        with self.without(self.run.metrics), self.run.metrics.open("a", encoding="utf-8") as file:
+            file.write(line)
+        with self.without(self.run.tensorboard):
+            for name, value in values.items():
+                if self.writer is not None and isinstance(value, (int, float)) and name != "step":
+                    self.writer.add_scalar(name, value, values["step"])
 
     def picture(self, step: int, pixels: NDArray[np.uint8]) -> None:
         """Show an RGB picture (h, w, 3) in TensorBoard."""
-        if self.writer is not None:
-            self.writer.add_image("samples", pixels, step, dataformats="HWC")
+        with self.without(self.run.tensorboard):
+            if self.writer is not None:
+                self.writer.add_image("samples", pixels, step, dataformats="HWC")
 
     def close(self) -> None:
         """Push everything to the disk."""
-        if self.writer is not None:
-            self.writer.close()
+        with self.without(self.run.tensorboard):
+            if self.writer is not None:
+                self.writer.close()
+
+    @contextmanager
+    def without(self, path: Path) -> Iterator[None]:
+        """For work on a file or folder that only tells of the run: where the system refuses, it is named once."""
+        try:
+            yield
+        except OSError as error:
+            if path not in self._named:
+                say(f"warning: {path}: cannot be used ({error.strerror or error}); training goes on without it")
+            self._named.add(path)
 
 
 def say(message: str) -> None:
@@ -54,13 +77,12 @@ def say(message: str) -> None:
 
 def _cut(run: RunFolder, step: int) -> None:
     """Take back the records of steps after `step`: the run does them again."""
-    if not run.metrics.exists():
+    try:
+        content = run.metrics.read_bytes()
+    except FileNotFoundError:
         return
-    kept = []
-    for line in run.metrics.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-        except (ValueError, KeyError, TypeError):
-            continue  # a line cut short by a kill
-    write_whole(run.metrics, "".join(kept))
+    kept, num_damaged = up_to(content, step)
+    if num_damaged:
+        lines = "1 line is" if num_damaged == 1 else f"{num_damaged} lines are"
+        say(f"warning: {run.metrics}: {lines} damaged and left out (a killed process leaves its last one so)")
+    write_whole(run.metrics, kept)

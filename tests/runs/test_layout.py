@@ -43,3 +43,29 @@ def test_the_reason_of_leaving_stands_in_the_folder(tmp_path: Path) -> None:
     run.write_exit(75, "signal SIGTERM")
     assert json.loads(run.exit.read_text()) == {"status": 75, "reason": "signal SIGTERM"}
     assert [path.name for path in run.root.iterdir()] == ["exit.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b'{"status": 75, "reason": "SIGTERM"}', 75),
+        (b"\xff", None),
+        (b"[75]", None),
+        (b'{"status": "75"}', None),
+        (b"[" * 9999, None),
+    ],
+)
+def test_the_status_of_the_last_end(tmp_path: Path, content: bytes, status: int | None) -> None:
+    run = RunFolder(tmp_path)
+    assert run.exit_status() is None
+    run.exit.write_bytes(content)
+    assert run.exit_status() == status
+
+
+def test_a_config_that_cannot_be_read_or_written_is_named(tmp_path: Path) -> None:
+    run, settings = RunFolder(tmp_path), TrainSettings(run_dir="x")
+    run.config.mkdir()
+    with pytest.raises(CheckpointError, match=r"config\.yaml: cannot be read"):
+        run.check_same(settings)
+    with pytest.raises(CheckpointError, match=r"config\.yaml: cannot be written"):
+        run.write_config(settings)
