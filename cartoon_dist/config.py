@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from cartoon_dist import nested
+from cartoon_dist.complaints import complaints, hidden_in, known
 from cartoon_dist.contradictions import contradictions
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.settings import Count, CountOrZero, DeviceName, Fraction, NotNegative, Positive, settings
+from cartoon_dist.settings import Count, CountOrZero, DeviceName, Fraction, NotNegative, Place, Positive, Seed, settings
 
 Settings = TypeVar("Settings")
 
@@ -24,9 +25,9 @@ class DataSettings:
     """Where the shards lie and how their samples are used."""
 
     # A folder, or a URL (https://, s3://, file://, ...) that is fetched into a folder of `cache` first.
-    photos: str = "runs/shards/photos"
-    cartoons: str = "runs/shards/cartoons"
-    cache: str = "runs/cache"
+    photos: Place = "runs/shards/photos"
+    cartoons: Place = "runs/shards/cartoons"
+    cache: Place = "runs/cache"
     # A damaged sample is replaced by another one; when more than so many are, the run stops.
     max_damaged: CountOrZero = 10
     # What to do when the stored pictures are larger than image_size: refuse, shrink them, or cut a random window.
@@ -39,8 +40,9 @@ class DataSettings:
 class ModelSettings:
     """The networks; the defaults are the paper's last row of Table 1."""
 
-    channels: Annotated[int, Field(ge=2, multiple_of=2)] = 64
-    num_blocks: CountOrZero = 8
+    # Bounded, as a file that is not to be trusted may ask for a network, too; the paper's has 64 and 8.
+    channels: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 64
+    num_blocks: Annotated[int, Field(ge=0, le=256)] = 8
     saliency: Literal["none", "sal", "ressal"] = "ressal"
     residual: Literal["projection", "identity"] = "projection"
     attention: Literal["none", "cbam"] = "cbam"
@@ -188,10 +190,10 @@ class CaptureSettings:
 class TrainSettings:
     """All settings of a training run."""
 
-    run_dir: str
+    run_dir: Place
     method: Literal["cartoongan", "animegan", "whitebox"] = "cartoongan"
-    seed: CountOrZero = 0
-    image_size: Annotated[int, Field(ge=16, multiple_of=4)] = 256
+    seed: Seed = 0
+    image_size: Annotated[int, Field(ge=16, le=4096, multiple_of=4)] = 256
     batch_size: Count = 4
     # Each process computes its share of a batch in so many equal parts, one after the other: less memory, same result.
     accumulate: Count = 1
@@ -206,7 +208,7 @@ class TrainSettings:
     upsample: Literal["transposed", "resize"] = "transposed"
     # Which generator draws the sample pictures: the running average of the weights, or the weights themselves.
     weights: Literal["ema", "raw"] = "ema"
-    weights_folder: str = "weights"
+    weights_folder: Place = "weights"
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
     # All processes' weights are compared every so many steps: a difference stops the run.
     compare_every: Count = 500
@@ -246,25 +248,23 @@ def read(kind: type[Settings], files: Sequence[Path], words: Sequence[str], **de
     return check(kind, merged)
 
 
-def check(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
-    """Turn plain values into settings, or raise ConfigError with all that is wrong with them."""
-    settings, wrong, values = None, [], dict(values)
+def check(kind: type[Settings], values: object) -> Settings:
+    """Turn plain values into settings, or raise ConfigError with all that is wrong with them.
+
+    No text in them holds what steers a terminal or ends a line: settings come to stand in scripts, pages and logs.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"settings: are a mapping of names to values, not a {type(values).__name__}")
+    settings, values = None, dict(values)
+    wrong = [f"{path}: holds {found}, which no setting may hold" for path, found in hidden_in(values)]
+    if wrong:
+        raise ConfigError("; ".join(wrong))
     try:
         settings = TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        wrong = [f"{_path(e['loc'])}: {_complaint(e['msg'], e['type'], e['input'])}" for e in error.errors()]
+        wrong = complaints(error, known(kind))
     if kind is TrainSettings:
         wrong += contradictions(nested.flatten(nested.plain(TrainSettings(run_dir=""))) | nested.flatten(values))
     if wrong or settings is None:
         raise ConfigError("; ".join(wrong))
     return settings
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "settings"
-
-
-def _complaint(message: str, kind: str, given: object) -> str:
-    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
-        return "no such setting"
-    return f"{message} (got {given!r})" if kind != "missing" else "is missing"

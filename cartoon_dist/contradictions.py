@@ -25,7 +25,9 @@ def contradictions(flat: Mapping[str, Any]) -> list[str]:
             "use capture.mode=none"
         )
     network, layer = flat["loss.content.network"], flat["loss.content.layer"]
-    layers = [f"conv{b}_{n + 1}" for b, num in enumerate(_VGG_CONVOLUTIONS.get(network, ()), 1) for n in range(num)]
+    layers = [
+        f"conv{b}_{n + 1}" for b, num in enumerate(_VGG_CONVOLUTIONS.get(str(network), ()), 1) for n in range(num)
+    ]
     if layers and layer not in layers:
         wrong.append(f"loss.content.layer: {network} has no {layer}; it has {' '.join(layers)}")
     milestones = flat["optimizer.milestones"]
@@ -49,4 +51,7 @@ def contradictions(flat: Mapping[str, Any]) -> list[str]:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) else 0.0
+    try:
+        return float(value) if isinstance(value, (int, float)) else 0.0
+    except OverflowError:  # complained of where its bounds are
+        return 0.0

@@ -6,19 +6,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.loading import RefusedError, UnreadableError, yaml_file, yaml_text
+from cartoon_dist.text import shortened
+
+_MOST_DOTS = 10
 
 
 def load(file: Path) -> dict[str, Any]:
     """A YAML file's mapping; an empty file is an empty one. ConfigError when it is no such thing."""
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = yaml_file(file)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}), give the path of a config file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    except UnreadableError as error:
+        raise ConfigError(f"{file}: {error}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -30,10 +32,14 @@ def nest(word: str) -> dict[str, Any]:
     """`loss.content.weight=1` -> {"loss": {"content": {"weight": 1}}}; the value is read as YAML reads it."""
     key, sign, text = word.partition("=")
     if not sign or not all(key.split(".")):
-        raise ConfigError(f"'{word}' is neither a config file nor a setting, which is written key=value")
+        raise ConfigError(f"'{shortened(word)}' is neither a config file nor a setting, which is written key=value")
+    if key.count(".") > _MOST_DOTS:
+        raise ConfigError(f"{shortened(key)}: no such setting")
     try:
-        value = yaml.safe_load(text) if text else None
-    except yaml.YAMLError:
+        value = yaml_text(text) if text else None
+    except RefusedError as error:
+        raise ConfigError(f"{shortened(key)}: {error}") from None
+    except UnreadableError:
         value = text
     group, *inner = key.split(".")
     for part in reversed(inner):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cartoon_dist.settings import Count, CountOrZero, Fraction, NotNegative, Positive, settings
+from cartoon_dist.settings import Count, Fraction, NotNegative, Place, Positive, Seed, settings
 
 
 @settings
@@ -13,7 +13,7 @@ class SaliencySettings:
 
     variant: Literal["public", "author"] = "public"
     # A folder of maps that somebody else made, taken instead: for deep/a.jpg it holds deep/a.png.
-    external: Annotated[str, Field(min_length=1)] | None = None
+    external: Annotated[Place, Field(min_length=1)] | None = None
 
 
 @settings
@@ -40,7 +40,7 @@ class ShardSettings:
     flat_below: NotNegative = 8.0
     samples_per_shard: Count = 500
     test_fraction: Fraction = 0.1
-    seed: CountOrZero = 0
+    seed: Seed = 0
     # The share of pictures that may be unusable before the job stops.
     max_broken: Fraction = 0.01
     # A larger picture is refused before it is decoded: it would not fit the memory.
@@ -59,4 +59,4 @@ class IndexSettings:
     """How a set built elsewhere is split where its samples do not say."""
 
     test_fraction: Fraction = 0.1
-    seed: CountOrZero = 0
+    seed: Seed = 0

@@ -43,7 +43,7 @@ def test_all_mistakes_at_once_each_with_its_path() -> None:
         "loss.content.weight: Input should be a valid number, unable to parse string as a number (got 'many')"
         in mistakes
     )
-    assert "colour: no such setting" in mistakes
+    assert "colour: no such setting, did you mean loss.animegan.colour?" in mistakes
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-import yaml
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from cartoon_dist.config import TrainSettings, check
-from cartoon_dist.errors import CheckpointError
+from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files import sha256_of
+from cartoon_dist.loading import UnreadableError, yaml_file
 from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.runs import checkpoint, exported, setup
 from cartoon_dist.runs.layout import RunFolder
@@ -95,8 +95,8 @@ def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
 def settings_of(config: Path) -> TrainSettings:
     """The settings in a run's or a checkpoint's config.yaml; CheckpointError where they cannot be read."""
     try:
-        return check(TrainSettings, yaml.safe_load(config.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+        return check(TrainSettings, yaml_file(config))
+    except (OSError, UnreadableError, ConfigError) as error:
         raise CheckpointError(f"{config}: cannot be read ({error}); a checkpoint needs its run's config") from None
 
 
