@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import LIMIT_SECONDS, environment
+from running import LIMIT_SECONDS, environment, own_words
 from served import served
 
 from cartoon_dist.commands import fetching
@@ -42,7 +42,7 @@ def on_nodes(url: str, caches: list[Path]) -> list[list[str]]:
         place |= {"RANK": str(rank), "WORLD_SIZE": str(len(caches))}
         command = [sys.executable, "-c", NODE, f"data.photos={url}", f"data.cache={cache}"]
         running.append(subprocess.Popen(command, env=environment() | place, stdout=subprocess.PIPE, text=True))
-    return [process.communicate(timeout=LIMIT_SECONDS)[0].split(maxsplit=1) for process in running]
+    return [own_words(process.communicate(timeout=LIMIT_SECONDS)[0]).split(maxsplit=1) for process in running]
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""A package, as its files have the names of others: pytest tells them apart by it."""
