@@ -5,39 +5,27 @@ many seconds, or that it leaves itself.
 """
 
 import json
-import os
-import secrets
 import selectors
 import socket
 import time
 from contextlib import suppress
 from typing import NamedTuple
 
-from cartoon_dist import distributed
+from cartoon_dist import distributed, meeting
 
-MEET_SECONDS = 120.0
-"""How long process 0 waits for the others' connections."""
 SUSPECT_SECONDS = 6.0
 """Silence that explains a failed collective; a closed connection explains it at once."""
-_TOKEN_BYTES = 16
+_LINE_BYTES = 1 << 20
+"""More than process 0 ever says in a line."""
 
 
 def meet() -> tuple["Hub | Spoke", list[str]]:
     """Connect all processes to process 0: this process's end, and the host of each.
 
-    Waits for all of them; TimeoutError, naming the missing, when they do not come.
+    Waits for all of them; LostProcessError, naming the missing, when they do not come.
     """
-    server = socket.create_server(("", 0), backlog=1024) if distributed.rank() == 0 else None
-    port = server.getsockname()[1] if server else 0
-    cards = distributed.gather((socket.gethostname(), port, secrets.token_bytes(_TOKEN_BYTES)))
-    hosts = [host for host, _, _ in cards]
-    _, port, token = cards[0]
-    if server:
-        with server:
-            return Hub(_accepted(server, token, hosts)), hosts
-    wire = socket.create_connection((os.environ.get("MASTER_ADDR", "127.0.0.1"), port), timeout=MEET_SECONDS)
-    wire.sendall(token + distributed.rank().to_bytes(4, "big"))
-    return Spoke(wire), hosts
+    wires, hosts = meeting.connect()
+    return Hub(wires) if distributed.rank() == 0 else Spoke(wires[0]), hosts
 
 
 class Hub:
@@ -143,33 +131,12 @@ class Spoke:
         if not said:
             self.closed = True
             return
-        *lines, self.begun = (self.begun + said).split(b"\n")
+        *lines, self.begun = (self.begun + said)[-_LINE_BYTES:].split(b"\n")
         for line in lines:
-            news = json.loads(line)
-            self.left = news.get("left", False)
-            self.told = Told({int(rank): age for rank, age in news.get("missed", {}).items()}, time.monotonic())
-
-
-def _accepted(server: socket.socket, token: bytes, hosts: list[str]) -> dict[int, socket.socket]:
-    """The others' connections by rank; a stranger, who does not know the token, is sent away."""
-    wires: dict[int, socket.socket] = {}
-    end = time.monotonic() + MEET_SECONDS
-    while len(wires) < len(hosts) - 1:
-        server.settimeout(max(0.01, end - time.monotonic()))
-        try:
-            wire, _ = server.accept()
-            wire.settimeout(SUSPECT_SECONDS)
-            said = wire.recv(_TOKEN_BYTES + 4, socket.MSG_WAITALL)
-        except TimeoutError:
-            if time.monotonic() < end:
-                continue
-            missing = [f"{rank} on {host}" for rank, host in enumerate(hosts) if rank and rank not in wires]
-            raise TimeoutError(f"process {', '.join(missing)} did not connect to process 0 on {hosts[0]}") from None
-        if said[:_TOKEN_BYTES] == token:
-            wires[int.from_bytes(said[_TOKEN_BYTES:], "big")] = wire
-        else:
-            wire.close()
-    return wires
+            with suppress(ValueError):  # the rest of a line that found no room while this process was stopped
+                news = json.loads(line)
+                self.left = news.get("left", False)
+                self.told = Told({int(rank): age for rank, age in news.get("missed", {}).items()}, time.monotonic())
 
 
 def _received(wire: socket.socket) -> bytes:
