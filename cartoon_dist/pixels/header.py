@@ -9,10 +9,11 @@ Sources: ITU T.81 (JPEG), the PNG specification, RFC 9649 (WebP), Microsoft's BI
 import re
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cartoon_dist.errors import PictureError
+from cartoon_dist.pixels.colours import Colours, bmp_colours, jpeg_colours, png_colours
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 """File names that end so are taken for pictures when a folder is searched."""
@@ -25,8 +26,9 @@ UPRIGHT = 1
 class Header:
     """A picture file's own words: its kind, stored size in pixels and EXIF orientation (1..8).
 
-    `num_channels` is known for JPEG and PNG. `plain` says that the stored pixels are 8-bit RGB
-    without alpha, so that any reader sees what we see.
+    `num_channels` is known for JPEG and PNG, `bits` a channel for PNG. `plain` says that the stored pixels are 8-bit
+    RGB without alpha, so that any reader sees what we see, once `colours` says nothing else. `key` is the one colour of
+    a PNG that is transparent, as it is stored. `damage` tells why the file cannot be whole.
     """
 
     kind: Kind
@@ -34,7 +36,11 @@ class Header:
     height: int
     orientation: int = UPRIGHT
     num_channels: int = 3
+    bits: int = 8
     plain: bool = False
+    colours: Colours = field(default_factory=Colours)
+    key: tuple[int, ...] | None = None
+    damage: str | None = None
 
 
 def read_header(data: bytes) -> Header:
@@ -42,6 +48,14 @@ def read_header(data: bytes) -> Header:
 
     Raises PictureError for an empty, unknown, cut off or visibly damaged file.
     """
+    header = scan_header(data)
+    if header.damage:
+        raise PictureError(header.damage)
+    return header
+
+
+def scan_header(data: bytes) -> Header:
+    """As `read_header`, but a damaged file of which a decoder may still give a part comes back with its `damage`."""
     if not data:
         raise PictureError("the file is empty")
     try:
@@ -69,62 +83,109 @@ def _parse(data: bytes) -> Header:
 # Of several 0xFF the last one counts; without a `+` for the others the search is a dozen times faster.
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
+_PROGRESSIVE = frozenset({0xC2, 0xCA})
+_START_OF_SCAN, _END_OF_IMAGE, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
+_ICC, _NUM_COEFFICIENTS = b"ICC_PROFILE\0", 64
 
 
 def _jpeg(data: bytes) -> Header:
     frame: tuple[int, int, int, int] | None = None
-    orientation, at = UPRIGHT, 2
+    orientation, at, damage = UPRIGHT, 2, None
+    uncoded: dict[int, list[int]] = {}
+    parts: dict[int, tuple[int, bytes]] = {}
+    progressive = False
     while True:
         found = _NEXT_MARKER.search(data, at)
         if found is None:
-            raise PictureError("the JPEG file is cut off")
+            damage = "the JPEG file is cut off"
+            break
         marker, at = data[found.end() - 1], found.end()
         if marker == _END_OF_IMAGE:
             break
         (length,) = struct.unpack_from(">H", data, at)
+        segment = data[at + 2 : at + length]
         if marker in _FRAMES:
-            frame = struct.unpack_from(">BHHB", data, at + 2)
-        elif marker == _APP1 and data[at + 2 : at + 8] == b"Exif\0\0":
-            orientation = _exif_orientation(data[at + 8 : at + length])
-        elif marker == _START_OF_SCAN and frame is None:
-            raise PictureError("the JPEG file has no frame header")
+            frame, progressive = struct.unpack_from(">BHHB", data, at + 2), marker in _PROGRESSIVE
+            uncoded = {segment[place]: [1] * _NUM_COEFFICIENTS for place in range(6, len(segment), 3)}
+        elif marker == _APP1 and segment.startswith(b"Exif\0\0"):
+            orientation = _exif_orientation(segment[6:])
+        elif marker == _APP2 and segment.startswith(_ICC) and len(segment) > 14:
+            parts[segment[12]] = segment[13], segment[14:]
+        elif marker == _START_OF_SCAN:
+            if frame is None:
+                raise PictureError("the JPEG file has no frame header")
+            _note_scan(segment, uncoded, progressive=progressive)
         at += length
     if frame is None:
-        raise PictureError("the JPEG file holds no picture")
+        raise PictureError(damage or "the JPEG file holds no picture")
+    if damage is None and any(map(any, uncoded.values())):
+        damage = "the JPEG file is cut off: not all of its scans are there"
     bits, height, width, num_channels = frame
-    plain = bits == 8 and num_channels == 3
     return Header(
-        kind="jpeg", width=width, height=height, orientation=orientation, num_channels=num_channels, plain=plain
+        kind="jpeg",
+        width=width,
+        height=height,
+        orientation=orientation,
+        num_channels=num_channels,
+        plain=bits == 8 and num_channels == 3,
+        colours=jpeg_colours(parts),
+        damage=damage,
     )
 
 
+def _note_scan(scan: bytes, uncoded: dict[int, list[int]], *, progressive: bool) -> None:
+    """Strike off what a scan brings: for each component and coefficient, how many low bits are left to come."""
+    num = scan[0]
+    first, last, approximation = struct.unpack_from("BBB", scan, 1 + 2 * num)
+    for component in scan[1 : 1 + 2 * num : 2]:
+        if progressive and component in uncoded:
+            kept = slice(first, last + 1)
+            uncoded[component][kept] = [approximation & 15] * len(uncoded[component][kept])
+        else:
+            uncoded[component] = []
+
+
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by the header's colour type; a palette stands for RGB
+_PNG_KEYED = {0: 1, 2: 3}  # for which colour types tRNS names one colour, of so many numbers
+_PNG_NOTED = frozenset({b"eXIf", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"})
 
 
 def _png(data: bytes) -> Header:
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
-    orientation, transparent, at = UPRIGHT, False, 8
+    chunks: dict[bytes, bytes] = {}
+    at, damage = 8, None
     while True:
-        length, name = struct.unpack_from(">I4s", data, at)
-        (stored,) = struct.unpack_from(">I", data, at + 8 + length)
+        try:
+            length, name = struct.unpack_from(">I4s", data, at)
+            (stored,) = struct.unpack_from(">I", data, at + 8 + length)
+        except struct.error:
+            damage = "the PNG file is cut off"
+            break
+        sound = zlib.crc32(memoryview(data)[at + 4 : at + 8 + length]) == stored
         # Capital first letter: a chunk without which there is no picture. Decoders forgive damage in the others.
-        if name[:1].isupper() and zlib.crc32(memoryview(data)[at + 4 : at + 8 + length]) != stored:
-            raise PictureError(f"the PNG file is damaged (its {name.decode('latin-1')} chunk)")
-        if name == b"eXIf":
-            orientation = _exif_orientation(data[at + 8 : at + 8 + length])
-        transparent = transparent or name == b"tRNS"
+        if name[:1].isupper() and not sound:
+            damage = f"the PNG file is damaged (its {name.decode('latin-1')} chunk)"
+            break
         if name == b"IEND":
             break
+        if name in _PNG_NOTED:
+            chunks.setdefault(name, data[at + 8 : at + 8 + length] if sound else b"")
         at += 12 + length
-    plain = bits == 8 and colour == 2 and not transparent
+    if damage and at == 8:
+        raise PictureError(damage)  # not even the size can be believed
+    num_key = _PNG_KEYED.get(colour, 0)
+    key = chunks.get(b"tRNS", b"") if num_key else b""
     return Header(
         kind="png",
         width=width,
         height=height,
-        orientation=orientation,
+        orientation=_exif_orientation(chunks.get(b"eXIf", b"")),
         num_channels=_PNG_CHANNELS.get(colour, 3),
-        plain=plain,
+        bits=bits,
+        plain=bits == 8 and colour == 2 and b"tRNS" not in chunks,
+        colours=png_colours(chunks),
+        key=struct.unpack(f">{num_key}H", key) if num_key and len(key) == 2 * num_key else None,
+        damage=damage,
     )
 
 
@@ -133,17 +194,19 @@ def _webp(data: bytes) -> Header:
     if len(data) < riff_bytes + 8:
         raise PictureError("the WebP file is cut off")
     size: tuple[int, int] | None = None
-    orientation, at = UPRIGHT, 12
+    colours, orientation, at = Colours(), UPRIGHT, 12
     while at + 8 <= riff_bytes + 8:
         name, length = struct.unpack_from("<4sI", data, at)
         if name == b"EXIF":
             orientation = _exif_orientation(data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0"))
+        elif name == b"ICCP":
+            colours = Colours(profile=data[at + 8 : at + 8 + length])
         # The canvas of VP8X comes first and counts; a frame's own size may be smaller.
         size = size or _webp_size(name, data, at + 8)
         at += 8 + length + length % 2
     if size is None:
         raise PictureError("the WebP file holds no picture")
-    return Header(kind="webp", width=size[0], height=size[1], orientation=orientation)
+    return Header(kind="webp", width=size[0], height=size[1], orientation=orientation, colours=colours)
 
 
 def _webp_size(name: bytes, data: bytes, at: int) -> tuple[int, int] | None:
@@ -164,7 +227,8 @@ def _bmp(data: bytes) -> Header:
     if header_bytes < 40:
         raise PictureError("a BMP file of a kind older than Windows 3")
     width, height = struct.unpack_from("<ii", data, 18)
-    return Header(kind="bmp", width=width, height=abs(height))  # a negative height means rows from the top
+    # A negative height means rows from the top.
+    return Header(kind="bmp", width=width, height=abs(height), colours=bmp_colours(data, header_bytes))
 
 
 _ORIENTATION_TAG = 0x0112

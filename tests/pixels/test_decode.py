@@ -1,6 +1,7 @@
 """Every kind of picture file that turns up in a folder, whole and broken."""
 
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cartoon_dist.errors import PictureError
-from cartoon_dist.pixels.decode import Picture, decode
+from cartoon_dist.pixels.decode import Picture, decode, decode_file
 from cartoon_dist.pixels.header import SUFFIXES, read_header
 
 SAMPLES = Path(__file__).parents[2] / "shards" / "samples"
@@ -129,6 +130,65 @@ def test_a_flipped_bit_in_a_png_is_found() -> None:
     data[len(data) // 2] ^= 1
     with pytest.raises(PictureError, match="damaged"):
         decode(bytes(data), max_megapixels=MAX)
+
+
+def progressive(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+
+
+def without_last_scan(jpeg: bytes) -> bytes:
+    return jpeg[: jpeg.rindex(b"\xff\xda")] + b"\xff\xd9"
+
+
+def packed_short(picture: np.ndarray) -> bytes:
+    """A PNG whose pixels end early in a chunk whose sum is right."""
+    whole = zlib.compress(b"".join(b"\0" + row.tobytes() for row in picture))
+    header = struct.pack(">IIBBBBB", picture.shape[1], picture.shape[0], 8, 2, 0, 0, 0)
+    cut = png_chunk(b"IDAT", whole[: len(whole) // 2])
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + cut + png_chunk(b"IEND", b"")
+
+
+DAMAGED = {
+    "half": (PHOTO[: len(PHOTO) // 2] + b"\xff\xd9", "premature end of data segment"),
+    "without end": (PHOTO[: len(PHOTO) // 2], "cut off"),
+    "odd byte": (PHOTO[: len(PHOTO) // 2] + b"\x55" + PHOTO[len(PHOTO) // 2 + 1 :], "extraneous bytes before marker"),
+    "less fine": (without_last_scan(progressive(noise(32, 32, 3))), "not all of its scans"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_what_the_decoder_complains_of_is_damage(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    data, complaint = DAMAGED[name]
+    with pytest.raises(PictureError, match=complaint):
+        decode(data, max_megapixels=MAX)
+    taken = decode_file(data, max_megapixels=MAX, damaged="take")
+    assert taken.complaint is not None
+    assert complaint in taken.complaint
+    assert not taken.as_stored
+    assert taken.picture.std() > 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_decoder_that_gives_nothing_is_not_heard_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    for data, complaint in (
+        (packed_short(noise(16, 16, 3)), r"PNG file is broken \(Not enough image data\)"),
+        (encoded(".bmp", noise(16, 16, 3))[:-1], "BMP file is broken"),
+    ):
+        for damaged in ("skip", "take"):
+            with pytest.raises(PictureError, match=complaint):
+                decode_file(data, max_megapixels=MAX, damaged=damaged)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_a_decoder_says_of_other_things_than_pixels_is_no_damage(capfd: pytest.CaptureFixture[str]) -> None:
+    stored = noise(4, 6, 3)
+    png = encoded(".png", stored)
+    with_bad_time = png[:33] + png_chunk(b"tIME", b"short") + png[33:]
+    assert np.array_equal(decode(with_bad_time, max_megapixels=MAX), stored[..., ::-1])
+    whole = progressive(noise(32, 32, 3))
+    assert decode_file(whole, max_megapixels=MAX).as_stored
+    sys.stderr.write("heard\n")
+    assert capfd.readouterr() == ("", "heard\n")
 
 
 def test_an_enormous_picture_is_refused_by_its_header() -> None:

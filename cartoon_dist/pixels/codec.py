@@ -1,0 +1,82 @@
+"""OpenCV's decoder with its words: libjpeg and libpng print what they find wrong, and give pixels all the same.
+
+They print on C's `stderr`, which the GNU C library lets a program set to any other stream ("Standard Streams" in its
+manual). For the time of a call it is one in memory: Python's own `sys.stderr` and other programs are not touched.
+"""
+
+import ctypes
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.generic]
+
+_SILENT = 0
+# OpenCV moved this function in 4.13.
+_set_log_level = getattr(cv2.utils, "logging", cv2).setLogLevel
+# libpng tells of chunks that are no part of the picture, too; theirs are the names that begin with a small letter.
+_HARMLESS = re.compile(r"libpng warning: [a-z][A-Za-z]{3}:")
+_SPEAKER = re.compile(r"^(libpng (warning|error): |Corrupt JPEG data: )")
+
+_libc = ctypes.CDLL(None)
+_libc.open_memstream.restype = ctypes.c_void_p
+_libc.open_memstream.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+_libc.fclose.argtypes = [ctypes.c_void_p]
+_libc.free.argtypes = [ctypes.c_void_p]
+_stderr = ctypes.c_void_p.in_dll(_libc, "stderr")
+_lock = threading.Lock()
+
+
+def _new_lock() -> None:
+    """For a process that was forked while another thread decoded."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_new_lock)
+
+
+def read_pixels(data: bytes, flags: int) -> tuple[Pixels | None, str]:
+    """What `cv2.imdecode` makes of a file, None where it makes nothing, and the first thing it complained of, or "".
+
+    A complaint with pixels means that they are not all of the file's: libjpeg, for one, makes grey of what is missing.
+    Nothing is printed.
+    """
+    if not data:
+        return None, "the file is empty"
+    heard: list[str] = []
+    with _overheard(heard):
+        level = _set_log_level(_SILENT)  # OpenCV's own log goes another way
+        try:
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        except cv2.error as error:
+            return None, " ".join(str(error.err).split())
+        finally:
+            _set_log_level(level)
+    complaints = [_SPEAKER.sub("", line) for line in heard if not _HARMLESS.match(line)]
+    return (None if pixels is None else np.asarray(pixels)), complaints[0] if complaints else ""
+
+
+@contextmanager
+def _overheard(heard: list[str]) -> Iterator[None]:
+    """Take the lines that C code prints on its standard error; about 5 microseconds."""
+    text, size = ctypes.c_void_p(), ctypes.c_size_t()
+    with _lock:
+        stream = _libc.open_memstream(ctypes.byref(text), ctypes.byref(size))
+        if not stream:
+            raise MemoryError
+        before, _stderr.value = _stderr.value, stream
+        try:
+            yield
+        finally:
+            _stderr.value = before
+            _libc.fclose(stream)
+            if text.value:
+                heard += ctypes.string_at(text.value, size.value).decode("utf-8", "replace").splitlines()
+                _libc.free(text)
