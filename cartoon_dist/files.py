@@ -1,14 +1,28 @@
-"""Files and folders that several processes may reach for: written whole or not at all, held by one at a time."""
+"""Files and folders that several processes may reach for: written whole or not at all, held by one at a time; and read
+only where they are plain files that end."""
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
+
+MAX_TEXT_BYTES = 16 << 20
+"""Of a config, a record of a run or a page: longer than any of them."""
+MAX_RECORD_BYTES = 1 << 30
+"""Of a log, a list or a manifest, which grow with a run or a set."""
+MAX_TENSOR_BYTES = 64 << 30
+"""Of weights and of the state of a training."""
+MAX_EXPORT_BYTES = 2 << 30
+"""Of an .onnx: its format holds no more."""
+MAX_SHARD_BYTES = 1 << 40
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -63,9 +77,71 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def open_regular(path: Path, *, max_bytes: int) -> BufferedReader:
+    """Open a file to read its bytes, if it is a plain file of at most max_bytes.
+
+    Raises OSError, worded for a user in its `strerror`, when it cannot be read, is longer, or is something that may
+    never end or answer: a named pipe, a device, a socket.
+    """
+    # Without waiting: the opening of a named pipe ends only when another process writes to it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _require_plain(os.fstat(descriptor), path, max_bytes)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path, *, max_bytes: int) -> bytes:
+    """A file's bytes, as `open_regular` opens it; OSError as there, also for one that is longer than it says."""
+    with open_regular(path, max_bytes=max_bytes) as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise _unfit(path, f"longer than the {_size(max_bytes)} that such a file may have")
+    return content
+
+
+def read_regular_text(path: Path, *, max_bytes: int, errors: str = "strict") -> str:
+    """A UTF-8 file's text, with line ends as `\\n`; OSError as `read_regular`, UnicodeDecodeError for other bytes."""
+    text = read_regular(path, max_bytes=max_bytes).decode("utf-8", errors)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def require_regular(path: Path, *, max_bytes: int) -> None:
+    """OSError, as `open_regular` raises it, for a path that must not be given to a library to open."""
+    _require_plain(path.stat(), path, max_bytes)
+
+
+_KINDS = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def _require_plain(status: os.stat_result, path: Path, max_bytes: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    for is_kind, kind in _KINDS:
+        if is_kind(status.st_mode):
+            raise _unfit(path, f"{kind}, not a plain file")
+    if status.st_size > max_bytes:
+        raise _unfit(path, f"{_size(status.st_size)} are more than the {_size(max_bytes)} that such a file may have")
+
+
+def _unfit(path: Path, why: str) -> OSError:
+    return OSError(errno.EINVAL, why, str(path))
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:,.0f} MB" if num_bytes >= 10_000_000 else f"{num_bytes:,} bytes"
+
+
 def sha256_of(path: Path) -> str:
-    """A file's SHA-256, as hexadecimal digits; reads all of it (a second for 500 MB)."""
-    with path.open("rb") as file:
+    """A file's SHA-256, as hexadecimal digits; reads all of it (a second for 500 MB). OSError as `open_regular`."""
+    with open_regular(path, max_bytes=MAX_SHARD_BYTES) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
