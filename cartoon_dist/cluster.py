@@ -6,6 +6,7 @@ here goes on where it stopped.
 """
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
@@ -24,8 +25,9 @@ from submitit.helpers import DelayedSubmission
 from submitit.slurm import slurm
 
 from cartoon_dist import requeue
+from cartoon_dist.cluster_settings import ClusterSettings
 from cartoon_dist.errors import ClusterError
-from cartoon_dist.settings import Count, CountOrZero, Positive, settings
+from cartoon_dist.text import hidden, on_a_line
 
 JOBS = "jobs"
 """The folder, in a shard folder or a run, where logs and submitit's files lie."""
@@ -38,36 +40,6 @@ _FIRST_PORT, _NUM_PORTS = 20000, 10000
 """Below the ports that systems give out by themselves."""
 _SITE = Path(__file__).resolve().parent.parent / "slurm/environment.sh"
 """What the site wants before a command; there only in a clone of the project."""
-
-
-@settings
-class ClusterSettings:
-    """Where a command runs as a job, and what it asks of each node."""
-
-    # slurm: submitted to the queue; local: processes on this machine, waited for.
-    cluster: Literal["slurm", "local"] = "slurm"
-    # Shards: tasks, each on a node (or a share of one) of its own. Training and scores: nodes that work together.
-    nodes: Count = 1
-    # Training and scores: the GPUs of a node, with a process for each; with 0 the processes of a node, on its CPUs.
-    gpus_per_node: CountOrZero = 0
-    processes_per_node: Count = 1
-    # CPU cores of a task.
-    cpus: Count = 8
-    # Memory of a task in GiB; null asks for what the partition gives.
-    mem_gb: Positive | None = None
-    # The time limit of a task; one that reaches it goes back into the queue and goes on.
-    time_hours: Positive = 4.0
-    # How many tasks may run at once; null is all.
-    at_once: Count | None = None
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    constraint: str | None = None
-
-    @property
-    def tasks_per_node(self) -> int:
-        """How many processes of a job that works together run on each node."""
-        return self.gpus_per_node or self.processes_per_node
 
 
 @dataclass(frozen=True)
@@ -180,6 +152,7 @@ def _handed_over(
             "cluster=slurm: there is no sbatch here; submit from a login node, or run it here with cluster=local"
         )
     folder = folder.absolute()  # nodes are to find it whatever folder they start in
+    _check_names(folder, name)
     kind = submitit.SlurmExecutor if asked.cluster == "slurm" else submitit.LocalExecutor
     executor = kind(folder, max_num_timeout=_MAX_REQUEUES)
     try:
@@ -204,16 +177,27 @@ def _deaf_to_interrupts() -> Iterator[None]:
 def sbatch_file(num_calls: int, asked: ClusterSettings, *, name: str, folder: Path) -> str:
     """The file that is handed to sbatch for so many calls."""
     count = num_calls if num_calls > 1 else None
-    return _file(_parameters(asked, name), folder, count)
+    return _file(_parameters(asked, name), name, folder, count)
 
 
 def sbatch_file_together(asked: ClusterSettings, *, name: str, folder: Path) -> str:
     """The file that is handed to sbatch for a call that processes make together."""
-    return _file(_parameters(asked, name) | _together(asked), folder, None)
+    return _file(_parameters(asked, name) | _together(asked), name, folder, None)
 
 
-def _file(parameters: dict[str, Any], folder: Path, count: int | None) -> str:
-    command = f"{sys.executable} -u -m submitit.core._submit {folder}"
+def _check_names(folder: Path, name: str) -> None:
+    """What comes to stand in a script is a name and nothing more. submitit quotes it for the shell; a line end in it
+    would end a line of Slurm's, and Slurm reads a percent sign and a backslash in a folder as signs of its own."""
+    for text in (str(folder), name):
+        if found := hidden(text):
+            raise ClusterError(f"{on_a_line(text)}: holds {found}, which no script may hold; use another name")
+    if sign := re.search(r"[%\\]", str(folder)):
+        raise ClusterError(f"{folder}: holds {sign[0]}, by which Slurm means something else; use another folder")
+
+
+def _file(parameters: dict[str, Any], name: str, folder: Path, count: int | None) -> str:
+    _check_names(folder, name)
+    command = shlex.join([sys.executable, "-u", "-m", "submitit.core._submit", str(folder)])
     return slurm._make_sbatch_string(command=command, folder=folder, map_count=count, **parameters)
 
 

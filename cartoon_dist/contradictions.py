@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from cartoon_dist.text import shortened
+
 _VGG_CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 
 
@@ -29,7 +31,7 @@ def contradictions(flat: Mapping[str, Any]) -> list[str]:
         f"conv{b}_{n + 1}" for b, num in enumerate(_VGG_CONVOLUTIONS.get(str(network), ()), 1) for n in range(num)
     ]
     if layers and layer not in layers:
-        wrong.append(f"loss.content.layer: {network} has no {layer}; it has {' '.join(layers)}")
+        wrong.append(f"loss.content.layer: {network} has no {shortened(str(layer))}; it has {' '.join(layers)}")
     milestones = flat["optimizer.milestones"]
     if isinstance(milestones, list) and milestones != sorted(set(map(_number, milestones))):
         wrong.append(f"optimizer.milestones: {milestones} must rise")

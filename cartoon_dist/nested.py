@@ -8,7 +8,7 @@ from typing import Any
 
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.loading import RefusedError, UnreadableError, yaml_file, yaml_text
-from cartoon_dist.text import shortened
+from cartoon_dist.text import hidden, on_a_line, shortened
 
 _MOST_DOTS = 10
 
@@ -31,6 +31,9 @@ def load(file: Path) -> dict[str, Any]:
 def nest(word: str) -> dict[str, Any]:
     """`loss.content.weight=1` -> {"loss": {"content": {"weight": 1}}}; the value is read as YAML reads it."""
     key, sign, text = word.partition("=")
+    if found := hidden(word):  # YAML would make a space of a line end, and the word itself is handed on to jobs
+        name = shortened(on_a_line(key if sign else word))
+        raise ConfigError(f"{name}: holds {found}, which no setting may hold")
     if not sign or not all(key.split(".")):
         raise ConfigError(f"'{shortened(word)}' is neither a config file nor a setting, which is written key=value")
     if key.count(".") > _MOST_DOTS:

@@ -5,6 +5,7 @@ direction of writing around, bytes that are not UTF-8. Shown as they are, they h
 """
 
 import re
+import shlex
 
 _HIDDEN = (
     "\x00-\x1f\x7f-\x9f"  # control characters: line ends, ESC, BEL, and the C1 set, which some terminals obey
@@ -30,6 +31,11 @@ def on_a_line(text: object) -> str:
 def on_lines(text: str) -> str:
     """As `on_a_line`, but ends of lines and tabs stay."""
     return _ALL_BUT_LINES.sub(_written_out, text)
+
+
+def typed(path: object) -> str:
+    """A path as one word of a command that a message gives to be typed."""
+    return shlex.quote(str(path))
 
 
 def shortened(text: str, most: int = 200) -> str:

@@ -1,15 +1,21 @@
 """What is handed to Slurm, word by word."""
 
+import os
+import shlex
+import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 from running import ROOT
 
-from cartoon_dist.cluster import Call, ClusterSettings, sbatch_file
+from cartoon_dist.cluster import Call, sbatch_file, sbatch_file_together, submit
+from cartoon_dist.cluster_settings import ClusterSettings
 from cartoon_dist.commands.entry import status_of
-from cartoon_dist.errors import ConfigError
+from cartoon_dist.config import check, read
+from cartoon_dist.errors import ClusterError, ConfigError
 
 FILE = """\
 #!/bin/bash
@@ -48,6 +54,87 @@ def test_the_sbatch_file() -> None:
 def test_a_single_task_is_no_array() -> None:
     made = sbatch_file(1, ClusterSettings(), name="photo-shards", folder=Path("/data/out/jobs"))
     assert "--array" not in made
+
+
+FOLDERS = [
+    "a b",
+    "a'b",
+    'a"b',
+    "a`touch PWN`",
+    "$(touch PWN)",
+    "a;touch PWN",
+    "a&touch PWN",
+    "-x",
+    "漢 ü",
+    "#x",
+    "*",
+    "<b>",
+]
+SRUN = """#!/bin/sh
+for word in "$@"; do printf '%s\\n' "$word" >> said; done
+"""
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_in_the_script_is_never_more_than_a_name(name: str, tmp_path: Path) -> None:
+    """The script is run by bash, with a program in srun's place that writes down what it is given."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/srun").write_text(SRUN)
+    (tmp_path / "bin/srun").chmod(0o755)
+    asked, folder = ClusterSettings(account="films"), tmp_path / name / "jobs"
+    for made in (
+        sbatch_file(3, asked, name=name, folder=folder),
+        sbatch_file_together(asked, name=name, folder=folder),
+    ):
+        (tmp_path / "said").unlink(missing_ok=True)
+        ours = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+        subprocess.run(["bash"], input=made, cwd=tmp_path, env=ours, text=True, check=True)
+        said = (tmp_path / "said").read_text().splitlines()
+        assert said[-5:] == [sys.executable, "-u", "-m", "submitit.core._submit", str(folder)]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "said"]
+        lines = [line for line in made.splitlines() if line.startswith("#SBATCH")]
+        assert shlex.split(lines[0]) == ["#SBATCH", "--account=films"]
+        assert ["#SBATCH", f"--job-name={name}"] in map(shlex.split, lines)
+
+
+@pytest.mark.parametrize("name", ["a\ntouch PWN", "a\rb", "a\x1bb", "a\udcff", "a\u202eb"])
+def test_no_script_is_made_with_a_name_that_breaks_out(name: str, tmp_path: Path) -> None:
+    asked, call = ClusterSettings(cluster="local"), Call(refuse, ())
+    made: list[Callable[..., object]] = [
+        partial(sbatch_file, 1, asked),
+        partial(sbatch_file_together, asked),
+        partial(submit, [call], asked),
+    ]
+    for make in made:
+        for names in ({"name": name, "folder": tmp_path / "jobs"}, {"name": "x", "folder": tmp_path / name / "jobs"}):
+            with pytest.raises(ClusterError, match=r"holds .* which no script may hold") as caught:
+                make(**names)
+            assert str(caught.value).isprintable()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["100%", "%j", "a\\b"])
+def test_a_folder_that_slurm_would_read_otherwise_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="means something else"):
+        sbatch_file(1, ClusterSettings(), name="x", folder=tmp_path / name)
+
+
+@pytest.mark.parametrize("setting", ["partition", "account", "qos", "constraint"])
+@pytest.mark.parametrize(
+    "value", ["-x", "--uid=0", "a b", "a;b", "$(touch PWN)", "`x`", "a'b", 'a"b', "", "#", "a\nb", "a/b"]
+)
+def test_what_slurm_is_asked_for_is_a_name(setting: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{setting}: "):
+        check(ClusterSettings, {setting: value})
+
+
+@pytest.mark.parametrize(
+    "word", ["partition=gpu,gpu-big", "account=a.b@c", "qos=high_1", "constraint=[a100|h100]&nvlink*2", "partition=漢"]
+)
+def test_what_slurm_knows_is_asked_for(word: str) -> None:
+    asked = read(ClusterSettings, [], [word])
+    lines = sbatch_file(1, asked, name="x", folder=Path("/data")).splitlines()
+    assert ["#SBATCH", f"--{word}"] in [shlex.split(line) for line in lines if line.startswith("#SBATCH")]
 
 
 def refuse(_words: object) -> int:

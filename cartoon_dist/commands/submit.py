@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cartoon_dist import config, nested
-from cartoon_dist.cluster import ClusterSettings
+from cartoon_dist.cluster_settings import ClusterSettings
 from cartoon_dist.commands.shards import SETTING
 
 _CLUSTER_KEYS = frozenset(field.name for field in dataclasses.fields(ClusterSettings))

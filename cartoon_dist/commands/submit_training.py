@@ -1,5 +1,6 @@
 """`launch/submit.py train|fid`: training and scores as one job of processes that work together."""
 
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cartoon_dist.cluster import JOBS, ClusterSettings, Together, sbatch_file_together, submit_together
+from cartoon_dist.cluster import JOBS, Together, sbatch_file_together, submit_together
+from cartoon_dist.cluster_settings import ClusterSettings
 from cartoon_dist.commands import fid, train
 from cartoon_dist.commands.describe import describe
 from cartoon_dist.commands.entry import DONE, STOPPED, status_of
@@ -17,6 +19,7 @@ from cartoon_dist.config import TrainSettings
 from cartoon_dist.errors import CheckpointError, ClusterError, ConfigError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.text import typed
 
 
 def train_order(configs: Sequence[str], cluster: ClusterSettings, given: Sequence[str]) -> "TrainOrder":
@@ -75,7 +78,7 @@ class TogetherOrder:
 
     def dry_run(self) -> int:
         """Say what would be done."""
-        print(f"job: {self._size()}, each with launch/{self.what}.py {' '.join(self.words)}; logs in {self.folder}")
+        print(f"job: {self._size()}, each with launch/{self.what}.py {shlex.join(self.words)}; logs in {self.folder}")
         if self.cluster.cluster == "slurm":
             print(sbatch_file_together(self.cluster, name=self.name, folder=self.folder.absolute()))
         return DONE
@@ -85,7 +88,10 @@ class TogetherOrder:
         call = Together(partial(status_of, self.command), self.words)
         job = submit_together(call, self.cluster, name=self.name, folder=self.folder, saves=self.what == "train")
         if self.cluster.cluster == "slurm":
-            print(f"follow it with: squeue -j {job.name}; tail -f {self.folder}/{job.name}_0_log.err", file=sys.stderr)
+            print(
+                f"follow it with: squeue -j {job.name}; tail -f {typed(self.folder)}/{job.name}_0_log.err",
+                file=sys.stderr,
+            )
             print(f"{self.run.root}: job {job.name}, {self._size()}")
             return DONE
         try:

@@ -14,6 +14,7 @@ from cartoon_dist.data.mend import mend
 from cartoon_dist.data.verify import Finding, verify
 from cartoon_dist.errors import ConfigError, ShardError
 from cartoon_dist.shard_settings import IndexSettings
+from cartoon_dist.text import typed
 
 
 def main(words: Sequence[str]) -> int:
@@ -75,9 +76,9 @@ def _way_out(folder: Path, manifest: Manifest, *, mended: bool) -> str:
     if mended:
         return "mending did not help, build the shards into a new folder"
     if manifest.origin == "elsewhere":
-        again = f"make its records again with shards/verify.py {folder} --index"
+        again = f"make its records again with shards/verify.py {typed(folder)} --index"
         return f"{again}; where that refuses, bring its tars again from where they were built"
-    return f"mend it with shards/verify.py {folder} --mend"
+    return f"mend it with shards/verify.py {typed(folder)} --mend"
 
 
 def _summary(folder: Path, manifest: Manifest) -> str:

@@ -34,6 +34,7 @@ from cartoon_dist.files import alone, sha256_of
 from cartoon_dist.pixels.header import read_header
 from cartoon_dist.progress import Progress
 from cartoon_dist.shard_settings import IndexSettings
+from cartoon_dist.text import typed
 
 PICTURES: dict[str, Domain] = {
     "photo.png": "photo",
@@ -99,14 +100,16 @@ def _manifest_before(folder: Path) -> Manifest | None:
     if not folder.is_dir():
         raise ShardError(f"{folder}: no such folder; give one that holds the tars")
     if (folder / JOB).exists():
-        raise ShardError(f"{folder}: a shard job builds it; rebuild its records with shards/verify.py {folder} --mend")
+        raise ShardError(
+            f"{folder}: a shard job builds it; rebuild its records with shards/verify.py {typed(folder)} --mend"
+        )
     try:
         before = read_manifest(folder)
     except ShardError:
         return None
     if before.origin == "job":
         raise ShardError(
-            f"{folder}: has a manifest of a shard job; hold it against that with shards/verify.py {folder}"
+            f"{folder}: has a manifest of a shard job; hold it against that with shards/verify.py {typed(folder)}"
         )
     return before
 

@@ -22,6 +22,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from cartoon_dist.data.sample import FORMAT, Domain, Split
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import write_whole
+from cartoon_dist.text import typed
 
 MANIFEST = "manifest.json"
 JOB = "job.json"
@@ -135,7 +136,9 @@ def read_manifest(folder: Path) -> Manifest:
         if (folder / JOB).exists():
             raise ShardError(f"{folder}: its build was not finished; run the command that builds it again")
         if any(folder.glob("*.tar")):
-            raise ShardError(f"{folder}: tars without a {MANIFEST}; make it with shards/verify.py {folder} --index")
+            raise ShardError(
+                f"{folder}: tars without a {MANIFEST}; make it with shards/verify.py {typed(folder)} --index"
+            )
         raise ShardError(f"{folder}: no {MANIFEST}; give a folder built by shards/photos.py or shards/cartoons.py")
     return read_record(folder / MANIFEST, Manifest, mend_by(folder))
 
@@ -235,4 +238,4 @@ def mend_by(folder: Path) -> str:
     if (folder / FETCHED).exists():
         return "delete this file: the next start fetches it again"
     # Only a job's folder can be rebuilt; another one can be read once more.
-    return f"rebuild it with shards/verify.py {folder} --{'mend' if (folder / JOB).exists() else 'index'}"
+    return f"rebuild it with shards/verify.py {typed(folder)} --{'mend' if (folder / JOB).exists() else 'index'}"

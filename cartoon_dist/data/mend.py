@@ -8,6 +8,7 @@ from cartoon_dist.data.job import RESTORE, Job, read_job, require_pictures, sett
 from cartoon_dist.data.manifest import JOB, MANIFEST, index_path, read_manifest, write_record
 from cartoon_dist.data.verify import Finding, verify, verify_shard_alone
 from cartoon_dist.errors import ShardError
+from cartoon_dist.text import typed
 
 
 def mend(folder: Path, *, shown: bool) -> int:
@@ -45,7 +46,7 @@ def _require_job(folder: Path) -> Job:
         raise ShardError(f"{folder}: has lost its {JOB}; {RESTORE}")
     raise ShardError(
         f"{folder}: no job built it here, so there are no pictures to rebuild it from; bring whole tars from where it "
-        f"was built, then make its records with shards/verify.py {folder} --index"
+        f"was built, then make its records with shards/verify.py {typed(folder)} --index"
     )
 
 
