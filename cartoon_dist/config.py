@@ -200,6 +200,9 @@ class TrainSettings:
     epochs: Positive = 200.0
     max_steps: Count | None = None
     max_hours: Positive | None = None
+    # A run, a checkpoint or a .safetensors export whose weights this run begins with (docs/training.md); read once, as
+    # long as the run has no checkpoint of its own.
+    init_from: Place | None = None
     device: DeviceName = "auto"
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     # DeepSpeed's ZeRO: 1 divides the optimizers' moments over the processes, 2 the gradients as well. 0 is what the
@@ -234,6 +237,14 @@ class ComputeSettings:
     """Of a command that computes and does not train."""
 
     device: DeviceName = "auto"
+
+
+@settings
+class DrawSettings(ComputeSettings):
+    """Of a command that draws pictures."""
+
+    # A picture that is not whole, or whose colours are not known: skip it, or take what a decoder makes of it.
+    damaged: Literal["skip", "take"] = "skip"
 
 
 def read(kind: type[Settings], files: Sequence[Path], words: Sequence[str], **defaults: object) -> Settings:

@@ -167,7 +167,10 @@ def _scores_of(stage: Stage) -> dict[str, Any]:
 
 
 def _take_up_warmup(places: Places, settings: TrainSettings) -> None:
-    """Let the control begin where the run's warm-up ended: until then the two are one and the same."""
+    """Let the control go on where the run's warm-up ended: until then the two are one and the same.
+
+    The whole state is taken over, which `init_from` does not do: it takes weights alone and begins at step 0.
+    """
     assert settings.warmup.steps is not None
     begun = places.control.checkpoint(settings.warmup.steps)
     if places.control.config.exists() or begun.exists():

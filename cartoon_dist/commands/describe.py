@@ -9,7 +9,9 @@ from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import read_manifest
 from cartoon_dist.data.remote import Patience, is_remote, look_up
 from cartoon_dist.errors import ShardError
+from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.estimate import checkpoint_bytes, largest_batch, memory_bytes, parameter_counts, traffic_bytes
+from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.train.schedule import Schedule
 
 _PAPER_PHOTOS, _PAPER_CARTOONS = 6659, 2000
@@ -84,5 +86,8 @@ def _checkpoint(settings: TrainSettings) -> str:
 
 
 def _folder(settings: TrainSettings) -> str:
-    state = "goes on" if Path(settings.run_dir).exists() else "new"
+    begun = bool(checkpoint.steps(RunFolder(Path(settings.run_dir))))
+    state = "goes on" if begun or Path(settings.run_dir).exists() else "new"
+    if settings.init_from is not None:
+        state += ", init_from is not read" if begun else f", begins with the weights of {settings.init_from}"
     return f"run folder: {settings.run_dir} ({state}); nothing was written"

@@ -4,12 +4,14 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from cartoon_dist import config, distributed
 from cartoon_dist.allocator import keep_freed_memory
 from cartoon_dist.commands import check_capture, entry, fid, supply
+from cartoon_dist.commands.announce import announce, conclude
 from cartoon_dist.commands.describe import describe
 from cartoon_dist.commands.fetching import fetched
 from cartoon_dist.commands.report import Refresher
@@ -20,12 +22,13 @@ from cartoon_dist.data.read import Shards
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.files import alone
-from cartoon_dist.idle import without_effect
 from cartoon_dist.presence import together
 from cartoon_dist.requeue import requeue
-from cartoon_dist.runs import setup
+from cartoon_dist.runs import checkpoint, setup
 from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.trained import settings_of
 from cartoon_dist.train import preempt, samples
+from cartoon_dist.train.beginning import begin_from
 from cartoon_dist.train.damage import Damage
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.log import Log, say
@@ -142,8 +145,19 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher, worker
         keep_freed_memory()
     supply.check_shares(settings, distributed.world_size())
     folder.check_same(settings)
+    settings = _as_begun(settings, folder)
     with together(settings.silence_seconds, partial(_leave_at_once, folder)):
         return _train_on(engine, settings, folder, report, workers)
+
+
+def _as_begun(settings: TrainSettings, folder: RunFolder) -> TrainSettings:
+    """The settings with the `init_from` that the run really began with: where it has a checkpoint, none is read."""
+    if not checkpoint.steps(folder):
+        return settings
+    begun = settings_of(folder.config).init_from if folder.config.exists() else None
+    if settings.init_from not in (None, begun):
+        say(f"warning: init_from={settings.init_from} is not read: {folder.root} has a checkpoint of its own")
+    return replace(settings, init_from=begun)
 
 
 def _engine(settings: TrainSettings) -> Engine:
@@ -195,10 +209,11 @@ def _train_on(
     data = {"photos": photos.shards.fingerprint(), "cartoons": cartoons.shards.fingerprint()}
     best = partial(scores.best, folder.scores, settings.score)
     saver = Saver(run=folder, settings=settings, engine=engine, data=data, best=best)
-    saver.resume(state, meter)
+    if saver.resume(state, meter) is None and settings.init_from is not None:
+        begin_from(Path(settings.init_from), state, folder)
     if distributed.is_main():
         folder.write_config(settings)
-    _announce(settings, engine, schedule, state)
+    announce(settings, engine, schedule, state)
     engine.prepare(state)
     phases = Phases(method=method, engine=engine, state=state, capture=settings.capture, num_parts=settings.accumulate)
 
@@ -229,7 +244,7 @@ def _train_on(
         reporter.close()
     if settings.score_at_end and not reason:
         _score(here, folder, engine, state)
-    _conclude(folder, schedule, state, reason)
+    conclude(folder, schedule, state, reason)
     return reason
 
 
@@ -267,31 +282,3 @@ def _drawer(
         report.refresh()
 
     return draw
-
-
-def _announce(settings: TrainSettings, engine: Engine, schedule: Schedule, state: TrainState) -> None:
-    share = settings.batch_size // distributed.world_size()
-    say(
-        f"{settings.run_dir}: {engine.describe()}, {settings.precision}, "
-        f"batch {settings.batch_size} ({share} a process); "
-        f"{schedule.num_photos} photos, {schedule.num_cartoons} cartoons; {schedule.total_steps} steps, "
-        f"{min(schedule.warmup_steps, schedule.total_steps)} of them warm-up"
-    )
-    if settings.precision == "bf16" and engine.device.type == "cpu":
-        say("warning: precision=bf16 on a CPU without native bf16 is many times slower than fp32")
-    if settings.capture.mode != "none" and engine.device.type == "cpu":
-        say("warning: capture.mode on a CPU replays steps to prove that they can be captured; it saves no time")
-    for idle in without_effect(settings):
-        say(f"warning: {idle}")
-    if state.step >= schedule.total_steps:
-        say(f"{settings.run_dir}: nothing is left to do")
-    elif state.step:
-        say(f"{settings.run_dir}: goes on after step {state.step}")
-
-
-def _conclude(folder: RunFolder, schedule: Schedule, state: TrainState, reason: str) -> None:
-    if not distributed.is_main():
-        return
-    if reason:
-        say(f"{folder.root}: stopped after step {state.step} ({reason}); run the same command again to go on")
-    print(f"{folder.checkpoint(state.step)}: step {state.step} of {schedule.total_steps}")

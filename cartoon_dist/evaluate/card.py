@@ -16,7 +16,9 @@ from cartoon_dist.runs.setup import needs_features
 from cartoon_dist.runs.trained import Trained
 from cartoon_dist.weights import KNOWN
 
-_PLACES = frozenset({"run_dir", "weights_folder", "data.photos", "data.cartoons", "data.cache", "data.num_workers"})
+_PLACES = frozenset(
+    {"run_dir", "init_from", "weights_folder", "data.photos", "data.cartoons", "data.cache", "data.num_workers"}
+)
 _NOT_STATED = (
     "not stated; ask who built the shards. Whether a network may be given away that learned from a film is a question "
     "of the film's rights, and this card does not answer it"
@@ -58,6 +60,8 @@ def _what(held: Trained, out: Path, comparison: Comparison) -> Iterable[tuple[st
         "method",
         f"{settings.method}, trained at {settings.image_size} px, batch {settings.batch_size}, seed {settings.seed}",
     )
+    if settings.init_from is not None:
+        yield "began with", f"the weights of `{Path(settings.init_from).name}`"
     yield "images seen", f"{held.step * settings.batch_size:,}"
     yield (
         "compared",

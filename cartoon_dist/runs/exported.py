@@ -40,6 +40,7 @@ def to_strings(facts: Facts) -> dict[str, str]:
         settings,
         run_dir=Path(settings.run_dir).name,
         weights_folder=Path(settings.weights_folder).name,
+        init_from=None if settings.init_from is None else Path(settings.init_from).name,
         data=data if data.photos != data.cartoons else replace(data, photos="photos", cartoons="cartoons"),
     )
     config = json.dumps(nested.plain(bare))

@@ -12,13 +12,15 @@ from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files import write_json, write_whole
 
 MAY_CHANGE = frozenset(
-    {"run_dir", "max_steps", "max_hours", "log_every", "sample_every", "num_samples", "weights", "weights_folder"}
+    {"run_dir", "init_from", "epochs", "max_steps", "max_hours", "weights_folder"}
+    | {"log_every", "sample_every", "num_samples", "weights"}
     | {"device", "zero_stage", "accumulate", "compare_every", "silence_seconds"}
     | {"checkpoint", "warning", "score", "score_at_end", "data.num_workers", "data.photos", "data.cartoons"}
     | {"data.cache", "data.max_damaged", "capture", "model.checkpoint_blocks"}
 )
-"""Settings that do not change what a run computes: they may differ when it goes on. Shards are compared by their
-bytes, not by where they lie."""
+"""Settings that do not change what a step computes: they may differ when a run goes on. `epochs` and `max_steps` are
+its end alone, as all else is a function of the position. Shards are compared by their bytes, not by where they lie;
+`init_from` is read where a run has no checkpoint yet."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class RunFolder:
         changed = nested.differences(nested.plain(before), nested.plain(settings), MAY_CHANGE)
         if changed:
             raise CheckpointError(
-                f"{config.parent}: made with other settings ({', '.join(changed)}); use these or another run_dir"
+                f"{config.parent}: made with other settings ({', '.join(changed)}); use the same, or another run_dir, "
+                f"which can begin with its weights (init_from={config.parent})"
             )
 
     def write_config(self, settings: TrainSettings) -> None:

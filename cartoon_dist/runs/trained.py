@@ -15,7 +15,8 @@ from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files import sha256_of
 from cartoon_dist.loading import UnreadableError, yaml_file
 from cartoon_dist.models.generator import DrawingNetwork
-from cartoon_dist.runs import checkpoint, exported, setup
+from cartoon_dist.runs import checkpoint, exported, origin, setup
+from cartoon_dist.runs.filling import fill
 from cartoon_dist.runs.layout import RunFolder
 
 
@@ -48,15 +49,20 @@ def load(model: Path, *, weights: Literal["ema", "raw"]) -> Trained:
 
 
 def untrained(run: Path, *, weights: Literal["ema", "raw"]) -> Trained:
-    """The generator that a run began with, by its config and seed; CheckpointError when the folder is no run.
+    """The generator that a run began with, by its config and seed, or the one of its `init_from`; CheckpointError when
+    the folder is no run.
 
-    Before training the running average is the weights themselves.
+    Before training the running average is the weights themselves, unless they came from a run that had one.
     """
     if checkpoint.is_one(run) or not RunFolder(run).config.exists():
         raise CheckpointError(f"{run}: is no run; give the folder of one, which holds config.yaml and checkpoints")
     settings = settings_of(RunFolder(run).config)
-    generator = setup.fresh_networks(settings)["generator"]
-    tensors = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
+    if settings.init_from is not None:
+        began = origin.read(origin.locate(Path(settings.init_from))).tensors
+        tensors = dict(began["ema" if weights == "ema" else "generator"])
+    else:
+        begun = setup.fresh_networks(settings)["generator"].state_dict()
+        tensors = {name: tensor.contiguous() for name, tensor in begun.items()}
     return Trained(
         generator=_filled(settings, tensors, run),
         settings=settings,
@@ -122,8 +128,5 @@ def _filled(settings: TrainSettings, tensors: Mapping[str, Tensor], file: Path) 
     generator = setup.build_networks(settings)["generator"]
     assert isinstance(generator, DrawingNetwork)
     dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
-    try:
-        generator.to(dtypes.pop() if len(dtypes) == 1 else torch.float32).load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"{file}: does not fit its config: {error}") from None
+    fill(generator.to(dtypes.pop() if len(dtypes) == 1 else torch.float32), tensors, file)
     return generator.eval().requires_grad_(requires_grad=False)

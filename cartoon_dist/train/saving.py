@@ -100,10 +100,12 @@ class Saver:
                 f"{found}: was trained on other {' and '.join(changed)}; give these shards as data.{changed[0]}=, "
                 "or train into another run_dir"
             )
-        if self.run.config.exists():  # else somebody put it there to begin from: a demo's control does
+        # Else somebody put it there to begin from, with all of its state: a demo's control does. A run with `init_from`
+        # takes another's weights alone, and begins at step 0.
+        if self.run.config.exists():
             self.run.check_same(self.settings, checkpoint.config_of(found))
         tensors = checkpoint.load(found)
-        state.load(facts["step"], tensors)
+        state.load(facts["step"], tensors, source=f"{found}: ")
         self.engine.load_scaler_states(facts["scalers"])
         meter.resume(facts["pending"])
         self._take_up_random(found, tensors.get(_RANDOM, {}), facts["world_size"], state.step)

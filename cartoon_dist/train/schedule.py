@@ -24,10 +24,24 @@ class Schedule:
         return warmup.steps if warmup.steps is not None else self._steps(warmup.epochs * self.num_photos)
 
     @property
+    def planned_steps(self) -> int:
+        """Steps of both phases by their epochs, unless `max_steps` ends them before."""
+        return self.warmup_steps + self._steps(self.settings.epochs * self.num_cartoons)
+
+    @property
     def total_steps(self) -> int:
         """Steps of the whole run, both phases."""
-        planned = self.warmup_steps + self._steps(self.settings.epochs * self.num_cartoons)
-        return min(planned, self.settings.max_steps or planned)
+        return min(self.planned_steps, self.settings.max_steps or self.planned_steps)
+
+    def to_prolong(self) -> str:
+        """What ends the run, and which setting prolongs it."""
+        epochs, limit = f"epochs={self.settings.epochs:g}", self.settings.max_steps
+        if limit is None or limit > self.planned_steps:
+            beside = "" if limit is None else f", and max_steps={limit} can only end it before"
+            return f"{epochs} makes {self.planned_steps} steps{beside}: raise epochs to go on"
+        if limit < self.planned_steps:
+            return f"max_steps={limit} ends it, {epochs} makes {self.planned_steps} steps: raise max_steps to go on"
+        return f"{epochs} makes {self.planned_steps} steps, and max_steps={limit}: raise both to go on"
 
     def is_warmup(self, step: int) -> bool:
         """Whether the step belongs to the warm-up."""

@@ -10,6 +10,7 @@ from torch.optim import Adam, Optimizer
 
 from cartoon_dist.config import OptimizerSettings
 from cartoon_dist.errors import CheckpointError
+from cartoon_dist.runs.filling import fill, require_finite
 
 
 @dataclass
@@ -35,15 +36,18 @@ class TrainState:
             held[f"optimizer-{name}"] = _optimizer_tensors(optimizer, self.networks[name])
         return held
 
-    def load(self, step: int, tensors: dict[str, dict[str, Tensor]]) -> None:
-        """Take up a checkpoint's tensors in place; CheckpointError when they are not of these networks."""
+    def load(self, step: int, tensors: dict[str, dict[str, Tensor]], *, source: str = "") -> None:
+        """Take up a checkpoint's tensors in place; CheckpointError when they are not of these networks, or not
+        finite."""
         try:
-            for name, network in self.networks.items():
-                network.load_state_dict(tensors[name])
-                _load_optimizer(self.optimizers[name], self.networks[name], tensors[f"optimizer-{name}"])
-            self.ema.load_state_dict(tensors["ema"])
+            for name, network in {**self.networks, "ema": self.ema}.items():
+                fill(network, tensors[name], f"{source}{name}")
+            for name, optimizer in self.optimizers.items():
+                held = tensors[f"optimizer-{name}"]
+                require_finite(held, f"{source}optimizer-{name}")
+                _load_optimizer(optimizer, self.networks[name], held)
         except (KeyError, RuntimeError) as error:
-            raise CheckpointError(f"the checkpoint holds other networks than the config: {error}") from None
+            raise CheckpointError(f"{source}the checkpoint holds other networks than the config: {error}") from None
         self.step = step
         self.generation += 1
 

@@ -107,5 +107,5 @@ def test_weights_that_do_not_fit_the_config(tmp_path: Path) -> None:
     held = facts()
     tensors = setup.build_networks(facts("model.num_blocks=2").settings)["generator"].state_dict()
     (tmp_path / "a.safetensors").write_bytes(exported.to_safetensors(tensors, held))
-    with pytest.raises(CheckpointError, match="does not fit its config"):
+    with pytest.raises(CheckpointError, match="does not fit the config"):
         trained.load(tmp_path / "a.safetensors", weights="ema")

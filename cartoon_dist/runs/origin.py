@@ -1,0 +1,75 @@
+"""The weights that a run begins with where `init_from` names another's: a run, a checkpoint or an export."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from cartoon_dist.errors import CheckpointError
+from cartoon_dist.runs import checkpoint, exported
+from cartoon_dist.runs.layout import RunFolder
+
+_EXPORT = ".safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Weights by the networks' plain names, the running average as `ema`, and where they come from.
+
+    An export holds a generator alone, which is its own running average.
+    """
+
+    source: Path
+    step: int
+    tensors: Mapping[str, Mapping[str, Tensor]]
+
+
+def locate(place: Path) -> Path:
+    """The checkpoint or export that is meant: a run stands for its newest whole checkpoint.
+
+    CheckpointError when there is none. Reads all of a checkpoint, to compare it with its hashes.
+    """
+    if place.is_file():
+        if place.suffix == _EXPORT:
+            return place
+        raise CheckpointError(
+            f"init_from: {place}: a run begins with the weights of a run, a checkpoint or a {_EXPORT} export; files of "
+            "other kinds hold nothing that can be trained on"
+        )
+    if not place.is_dir():
+        raise CheckpointError(f"init_from: {place}: there is no such run, checkpoint or {_EXPORT} export")
+    if checkpoint.is_one(place):
+        fault = checkpoint.damage(place)
+        if fault:
+            raise CheckpointError(f"init_from: {place}: {fault}; use another checkpoint of the run")
+        return place
+    found, faults = checkpoint.newest(RunFolder(place))
+    if found is None:
+        raise CheckpointError(
+            f"init_from: {place}: holds no whole checkpoint{''.join(f' ({each})' for each in faults)}"
+        )
+    return found
+
+
+def read(source: Path) -> Origin:
+    """The weights of what `locate` found; CheckpointError when they cannot be read."""
+    if source.is_file():
+        try:
+            tensors, facts = exported.from_safetensors(source)
+        except CheckpointError as error:
+            raise CheckpointError(f"init_from: {error}") from None
+        return Origin(source=source, step=facts.step, tensors={"generator": tensors, "ema": tensors})
+    try:
+        manifest = checkpoint.read_manifest(source)
+        stems = [Path(name).stem for name in manifest["files"] if name.endswith(_EXPORT)]
+        held = {
+            stem: load_file(source / f"{stem}{_EXPORT}")
+            for stem in stems
+            if not stem.startswith("optimizer-") and stem != "random"
+        }
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"init_from: {source}: cannot be read ({error})") from None
+    return Origin(source=source, step=manifest["step"], tensors=held)
