@@ -14,6 +14,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from cartoon_dist.errors import CartoonError
+from cartoon_dist.text_files import NotTextError, text_of
+
 MAX_TEXT_BYTES = 16 << 20
 """Of a config, a record of a run or a page: longer than any of them."""
 MAX_RECORD_BYTES = 1 << 30
@@ -23,6 +26,9 @@ MAX_TENSOR_BYTES = 64 << 30
 MAX_EXPORT_BYTES = 2 << 30
 """Of an .onnx: its format holds no more."""
 MAX_SHARD_BYTES = 1 << 40
+
+_LONGEST_NAME = 255
+"""In bytes: what Linux's file systems take."""
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -52,11 +58,22 @@ def write_first(path: Path, content: str | bytes) -> bool:
     return True
 
 
+def temporary_name(path: Path, mark: str = "") -> Path:
+    """A name beside `path` that is this process's own until the content is in its place. `mark` tells machines apart.
+
+    It is made of the name itself while a file system takes it so long, and of its hash after that.
+    """
+    name = f".{path.name}.{mark}{os.getpid()}.tmp"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.{mark}{os.getpid()}.tmp"
+    return path.with_name(name)
+
+
 @contextmanager
 def _written(path: Path, content: str | bytes) -> Iterator[Path]:
     """The content in a file beside `path`, down on the disk, to be put in its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
         with temporary.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -100,6 +117,19 @@ def read_regular(path: Path, *, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         raise _unfit(path, f"longer than the {_size(max_bytes)} that such a file may have")
     return content
+
+
+def read_text(path: Path, error: type[CartoonError]) -> str:
+    """The content of a text file that a user wrote: see `text_of` for what may be in it, such as a byte order mark.
+
+    Raises the given error, with the file's path, for a file that cannot be read or is no text.
+    """
+    try:
+        return text_of(read_regular(path, max_bytes=MAX_RECORD_BYTES))
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror}); check the path and who may read it") from None
+    except NotTextError as problem:
+        raise error(f"{path}: {problem}") from None
 
 
 def read_regular_text(path: Path, *, max_bytes: int, errors: str = "strict") -> str:

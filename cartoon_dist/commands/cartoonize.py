@@ -9,15 +9,17 @@ from pathlib import Path
 from cartoon_dist import devices
 from cartoon_dist.commands import entry
 from cartoon_dist.commands.shards import count
-from cartoon_dist.config import ComputeSettings, read
+from cartoon_dist.config import DrawSettings, read
+from cartoon_dist.data.search import LeftOut
 from cartoon_dist.errors import PictureError
 from cartoon_dist.evaluate.album import Page, pages
 from cartoon_dist.evaluate.cartoonize import Cartoonist, batches, by_torch
-from cartoon_dist.files import write_whole
-from cartoon_dist.pixels.decode import Picture, decode
+from cartoon_dist.files import read_regular, write_whole
+from cartoon_dist.pixels.decode import Damaged, DamagedPictureError, Picture, decode_file, max_file_bytes
 from cartoon_dist.pixels.png import encode_png
 from cartoon_dist.progress import Progress
 from cartoon_dist.runs import trained
+from cartoon_dist.settings import DeviceName
 
 _NUM_NAMED = 20
 
@@ -25,9 +27,13 @@ _NUM_NAMED = 20
 def main(argv: Sequence[str]) -> int:
     """Draw as the command line says; the exit status."""
     arguments = _parser().parse_intermixed_args(argv)
-    album = pages(arguments.input, arguments.output)
-    cartoonist = _cartoonist(arguments)
-    session = _Session(album, cartoonist, max_megapixels=arguments.max_megapixels)
+    left = LeftOut()
+    album = pages(arguments.input, arguments.output, left)
+    for line in left.lines():
+        print(line, file=sys.stderr)
+    settings = read(DrawSettings, [], arguments.settings)
+    cartoonist = _cartoonist(arguments, settings.device)
+    session = _Session(album, cartoonist, max_megapixels=arguments.max_megapixels, damaged=settings.damaged)
     try:
         with devices.without_tf32():  # a drawing is the same on a GPU and on a CPU
             session.run()
@@ -36,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         return entry.STOPPED
     finally:
         if session.num_drawn:
-            print(_summary(arguments, album, session.num_drawn))
+            print(_summary(arguments, album, session.num_drawn, left))
     if session.failed:
         raise PictureError(_verdict(session.failed, len(album)))
     return entry.DONE
@@ -85,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
         "settings",
         nargs="*",
         metavar="key=value",
-        help="device=auto|cpu|cuda: auto, the default, is CUDA where there is any",
+        help="device=auto|cpu|cuda: auto, the default, is CUDA where there is any; damaged=skip|take: whether pictures "
+        "that are not whole are skipped, the default, or drawn as far as they can be read",
     )
     return parser
 
@@ -97,10 +104,9 @@ def _positive(word: str) -> float:
     return number
 
 
-def _cartoonist(arguments: argparse.Namespace) -> Cartoonist:
+def _cartoonist(arguments: argparse.Namespace, device: DeviceName) -> Cartoonist:
     if arguments.weights and arguments.model.is_file():
         print("warning: --weights has no effect on an export, which holds its own", file=sys.stderr)
-    device = read(ComputeSettings, [], arguments.settings).device
     if arguments.model.suffix == ".onnx" and not arguments.model.is_dir():
         # Takes a second to import, and only this kind of model needs it.
         from cartoon_dist.evaluate.exported import load_onnx
@@ -115,8 +121,11 @@ def _cartoonist(arguments: argparse.Namespace) -> Cartoonist:
 class _Session:
     """Goes through an album; `failed` names the pictures that could not be drawn."""
 
-    def __init__(self, album: Sequence[Page], cartoonist: Cartoonist, *, max_megapixels: float) -> None:
+    def __init__(
+        self, album: Sequence[Page], cartoonist: Cartoonist, *, max_megapixels: float, damaged: Damaged
+    ) -> None:
         self._album, self._cartoonist, self._max_megapixels = album, cartoonist, max_megapixels
+        self._damaged: Damaged = damaged
         self.num_drawn = 0
         self.failed: list[str] = []
         self._progress = Progress(total=len(album), unit="pictures", label="cartoonize")
@@ -130,7 +139,13 @@ class _Session:
     def _decoded(self) -> Iterator[tuple[Page, Picture]]:
         for page in self._album:
             try:
-                yield page, decode(page.picture.read_bytes(), max_megapixels=self._max_megapixels)
+                data = read_regular(page.picture, max_bytes=max_file_bytes(self._max_megapixels))
+                decoded = decode_file(data, max_megapixels=self._max_megapixels, damaged=self._damaged)
+                if decoded.complaint:
+                    print(f"warning: {page.name}: {decoded.complaint}; drawn as it is", file=sys.stderr, flush=True)
+                yield page, decoded.picture
+            except DamagedPictureError as error:
+                self._skip(page, f"{error}; damaged=take draws what can be read of it")
             except PictureError as error:
                 self._skip(page, str(error))
             except OSError as error:
@@ -172,10 +187,11 @@ def _write(drawing: Path, content: bytes) -> None:
         ) from None
 
 
-def _summary(arguments: argparse.Namespace, album: Sequence[Page], num_drawn: int) -> str:
+def _summary(arguments: argparse.Namespace, album: Sequence[Page], num_drawn: int, left: LeftOut) -> str:
     if len(album) == 1:
         return f"{album[0].drawing}: drawn by {arguments.model}"
-    return f"{arguments.output}: {count(num_drawn, 'drawing')} of {count(len(album), 'picture')} by {arguments.model}"
+    drawn = f"{count(num_drawn, 'drawing')} of {count(len(album), 'picture')} by {arguments.model}"
+    return f"{arguments.output}: {drawn}" + (f", {words}" if (words := left.in_words()) else "")
 
 
 def _verdict(failed: Sequence[str], num_pictures: int) -> str:

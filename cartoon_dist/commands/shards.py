@@ -17,6 +17,7 @@ from cartoon_dist.data.job import Job, first_few, plan_job, read_job, require_pi
 from cartoon_dist.data.manifest import MANIFEST, Manifest
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.data.seal import Sealed
+from cartoon_dist.data.search import LeftOut
 from cartoon_dist.data.slices import read_slice
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.shard_settings import ShardSettings
@@ -50,18 +51,20 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
     settings = config.read(ShardSettings, [], given)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop by a scheduler is a stop by Ctrl-C
     try:
-        job = plan_job(inputs, domain=domain, settings=settings, folder=Path(folder), shown=True)
+        left = LeftOut()
+        job = plan_job(inputs, domain=domain, settings=settings, folder=Path(folder), left=left, shown=True)
         numbers = read_slice(chosen.slice).shards(job.num_shards) if chosen.slice else None
         warn_without_effect(job, settings, given)
         if chosen.dry_run:
-            print_plan(job, folder, settings)
+            print_plan(job, folder, settings, left)
             return DONE
+        tell_left_out(left)
         built = build(job, Path(folder), settings, shown=True, numbers=numbers)
     except KeyboardInterrupt:
         print(f"{folder}: stopped; finished shards are kept, the same command goes on", file=sys.stderr)
         return STOPPED
     report(built, folder)
-    print(summary(built, folder))
+    print(summary(built, folder, left))
     return DONE
 
 
@@ -123,7 +126,13 @@ def warn_without_effect(job: Job, settings: ShardSettings, given: Sequence[str])
             print(f"warning: {key} has no effect {why}", file=sys.stderr)
 
 
-def print_plan(job: Job, folder: str, settings: ShardSettings) -> None:
+def tell_left_out(left: LeftOut) -> None:
+    """Say what a search did not take, on standard error."""
+    for line in left.lines():
+        print(line, file=sys.stderr)
+
+
+def print_plan(job: Job, folder: str, settings: ShardSettings, left: LeftOut) -> None:
     """What a dry run says: the settings, and what the folder would hold."""
     for key, value in nested.flatten(nested.plain(settings)).items():
         print(f"{key}: {json.dumps(value)}")
@@ -131,6 +140,8 @@ def print_plan(job: Job, folder: str, settings: ShardSettings) -> None:
     num_scenes = len({picture.scene for picture in job.pictures})
     counts = count(len(job.pictures), job.domain)
     print(f"pictures: {len(job.pictures)} under {job.root}, in {num_scenes} scenes")
+    for line in left.lines():
+        print(line)
     if any(picture.map_bytes is not None for picture in job.pictures):
         num_maps = sum(bool(picture.map_bytes) for picture in job.pictures)
         print(f"maps: {num_maps} of {len(job.pictures)} pictures have one")
@@ -177,12 +188,15 @@ def _figures(sealed: Sealed, folder: str) -> Iterator[str]:
         yield f"flat labels: {sealed.num_flat_labels} of {num_samples} ({share:.3g} %): nothing to look at"
 
 
-def summary(built: Built, folder: str) -> str:
-    """One line that names what was made: `OUT: 24 photos in 1 shard (22 train, 2 test), 0 skipped`."""
+def summary(built: Built, folder: str, left: LeftOut | None = None) -> str:
+    """One line that names what was made: `OUT: 24 photos in 1 shard (22 train, 2 test), 0 skipped`, and what was not
+    taken."""
     if built.sealed is None:
-        left = f"{count(built.num_open, 'shard')} of other slices still to be built"
-        return f"{folder}: {count(built.num_new, 'shard')} built, {left}"
+        others = f"{count(built.num_open, 'shard')} of other slices still to be built"
+        return f"{folder}: {count(built.num_new, 'shard')} built, {others}"
     line = f"{folder}: {counts(built.sealed.manifest)}"
+    if left and left.in_words():
+        line += f", {left.in_words()}"
     return line if built.num_new else f"{line}; nothing left to do"
 
 

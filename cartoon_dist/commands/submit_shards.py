@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from cartoon_dist import config
-from cartoon_dist.cluster import JOBS, Call, ClusterSettings, sbatch_file, submit
+from cartoon_dist.cluster import JOBS, Call, sbatch_file, submit
+from cartoon_dist.cluster_settings import ClusterSettings
 from cartoon_dist.commands import shards
 from cartoon_dist.commands.entry import DONE, STOPPED, status_of
 from cartoon_dist.data.build import claimed, writing
@@ -16,9 +17,11 @@ from cartoon_dist.data.job import Job, plan_job, settle
 from cartoon_dist.data.manifest import index_path, read_manifest
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.data.seal import seal
+from cartoon_dist.data.search import LeftOut
 from cartoon_dist.data.slices import Slice
 from cartoon_dist.progress import Progress
 from cartoon_dist.shard_settings import ShardSettings
+from cartoon_dist.text import typed
 
 
 def order(
@@ -26,9 +29,10 @@ def order(
 ) -> "ShardOrder":
     """What the command line asks for; `given` are settings of the shards."""
     settings = config.read(ShardSettings, [], given)
-    job = plan_job(inputs, domain=domain, settings=settings, folder=Path(out), shown=True)
+    left = LeftOut()
+    job = plan_job(inputs, domain=domain, settings=settings, folder=Path(out), left=left, shown=True)
     shards.warn_without_effect(job, settings, given)
-    return ShardOrder(job, out, settings, cluster)
+    return ShardOrder(job, out, settings, cluster, left)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class ShardOrder:
     out: str
     settings: ShardSettings
     cluster: ClusterSettings
+    left: LeftOut
 
     @property
     def folder(self) -> Path:
@@ -60,7 +65,7 @@ class ShardOrder:
     def dry_run(self) -> int:
         """Say what would be done."""
         calls = self.calls()
-        shards.print_plan(self.job, self.out, self.settings)
+        shards.print_plan(self.job, self.out, self.settings, self.left)
         print(f"tasks: {len(calls)}, each with {calls[0].words[2]}; logs in {self.out}/{JOBS}")
         if self.cluster.cluster == "slurm":
             print(sbatch_file(len(calls), self.cluster, name=self.name, folder=self.folder / JOBS))
@@ -73,6 +78,7 @@ class ShardOrder:
 
     def place(self) -> int:
         """Begin the folder, so that tasks need not search the inputs, and hand the tasks over."""
+        shards.tell_left_out(self.left)
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             settle(self.job, self.folder)
@@ -83,7 +89,10 @@ class ShardOrder:
             return DONE
         job = submit(self.calls(), self.cluster, name=self.name, folder=self.folder / JOBS)
         if self.cluster.cluster == "slurm":
-            print(f"follow it with: squeue -j {job.name}; tail -f {self.out}/{JOBS}/{job.name}_*.err", file=sys.stderr)
+            print(
+                f"follow it with: squeue -j {job.name}; tail -f {typed(self.out)}/{JOBS}/{job.name}_*.err",
+                file=sys.stderr,
+            )
             tasks, left = shards.count(len(job.tasks), "task"), shards.count(num_open, "shard")
             print(f"{self.out}: job {job.name}, {tasks} for {left}")
             return DONE

@@ -14,8 +14,8 @@ from pathlib import Path
 from cartoon_dist.data.dedup import Dedup
 from cartoon_dist.data.job import Job, finished_shard, settle, task_of
 from cartoon_dist.data.manifest import LOCK, Skipped
-from cartoon_dist.data.prepare import Prepared, is_broken, prepare
-from cartoon_dist.data.seal import Sealed, require_few, seal
+from cartoon_dist.data.prepare import Prepared, flaw, is_broken, prepare
+from cartoon_dist.data.seal import Sealed, are_too_many, seal, too_many
 from cartoon_dist.data.workers import work_through
 from cartoon_dist.data.write import write_shard
 from cartoon_dist.errors import ShardError
@@ -92,16 +92,19 @@ def build_missing(
     work = partial(prepare, domain=job.domain, settings=settings)
     prepared = work_through(tasks, work, num_workers=settings.num_workers)
     done, unit, label = num_pictures - num_missing, f"{job.domain}s", str(folder)
-    with (
-        closing(prepared),
-        Progress(total=num_pictures, unit=unit, label=label, done=done, shown=shown) as progress,
-    ):
-        usable = _usable(prepared, job, broken, settings.max_broken, done, progress)
-        for number in missing:
-            pictures: Iterator[Prepared] = islice(usable, len(job.shard(number)))
-            if dedup:
-                pictures = dedup.without_near(number, pictures)
-            write_shard(folder, job.name(number), job.settings_sha256, pictures)
+    try:
+        with (
+            closing(prepared),
+            Progress(total=num_pictures, unit=unit, label=label, done=done, shown=shown) as progress,
+        ):
+            usable = _usable(prepared, job, broken, settings.max_broken, done, progress)
+            for number in missing:
+                pictures: Iterator[Prepared] = islice(usable, len(job.shard(number)))
+                if dedup:
+                    pictures = dedup.without_near(number, pictures)
+                write_shard(folder, job.name(number), job.settings_sha256, pictures)
+    except _TooManyBrokenError:
+        raise too_many(_all_broken(job, folder, settings, shown=shown), job, settings.max_broken) from None
     sealed, num_open = seal(job, folder, max_broken=settings.max_broken)
     return Built(sealed, num_open, len(missing), num_missing, time.monotonic() - started)
 
@@ -120,6 +123,26 @@ def _survey(job: Job, folder: Path, numbers: range) -> tuple[list[int], list[Ski
     return missing, broken
 
 
+class _TooManyBrokenError(Exception):
+    """So many pictures are broken that the job does not go on."""
+
+
+def _all_broken(job: Job, folder: Path, settings: ShardSettings, *, shown: bool) -> list[Skipped]:
+    """All broken pictures of the whole job, those that were not come to included: a limit above them is one that
+    works. They are decoded, without the rest of the work."""
+    missing, broken = _survey(job, folder, range(job.num_shards))
+    positions = [position for number in missing for position in job.shard(number)]
+    work = partial(flaw, domain=job.domain, settings=settings)
+    flaws = work_through((task_of(job, position) for position in positions), work, num_workers=settings.num_workers)
+    label = f"{folder}: too many are broken, counting all"
+    with closing(flaws), Progress(total=len(positions), unit=f"{job.domain}s", label=label, shown=shown) as progress:
+        for count, (position, reason) in enumerate(zip(positions, flaws, strict=True), start=1):
+            if reason:
+                broken.append(Skipped(job.pictures[position].name, reason))
+            progress.update(count, f"{len(broken)} broken")
+    return sorted(broken, key=lambda skipped: skipped.source)
+
+
 def _usable(
     prepared: Iterator[Prepared],
     job: Job,
@@ -132,6 +155,7 @@ def _usable(
     for count, picture in enumerate(prepared, start=num_done + 1):
         if is_broken(picture.reason):
             broken.append(Skipped(picture.task.picture.name, str(picture.reason)))
-            require_few(broken, job, max_broken)
+            if are_too_many(len(broken), job, max_broken):
+                raise _TooManyBrokenError
         progress.update(count, f"{len(broken)} broken" if broken else "")
         yield picture

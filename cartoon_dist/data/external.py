@@ -4,12 +4,13 @@ The map of `deep/a.jpg` is `FOLDER/deep/a.png`, or any other readable picture of
 `FOLDER/film.mp4/00h01m02.345s.png`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from cartoon_dist.data.search import LeftOut, sizes_under
 from cartoon_dist.data.sources import Source
 from cartoon_dist.errors import PictureError, ShardError
 from cartoon_dist.pixels import crop
@@ -20,14 +21,24 @@ _ENDINGS = (".png", *sorted(SUFFIXES - {".png"}))
 """Of several maps of one stem the first by this order is taken."""
 
 
-def with_maps(pictures: Sequence[Source], folder: Path) -> tuple[Source, ...]:
-    """The pictures with the size in bytes of each one's map, 0 where it has none.
+def with_maps(pictures: Sequence[Source], folder: Path, left: LeftOut) -> tuple[Source, ...]:
+    """The pictures with the size in bytes of each one's map, 0 where it has none; `left` is told what cannot be a map.
 
     Raises ShardError when the folder is not there.
     """
     if not folder.is_dir():
         raise ShardError(f"{folder}: no such folder; saliency.external names the folder that holds the maps")
-    return tuple(replace(picture, map_bytes=map_bytes(picture, folder)) for picture in pictures)
+    # Looked through at once, as asking for each map takes long; what lies behind a second link is asked for.
+    found = sizes_under(str(folder), left)
+    return tuple(replace(picture, map_bytes=_size(picture, folder, found)) for picture in pictures)
+
+
+def _size(picture: Source, folder: Path, found: Mapping[str, int]) -> int:
+    stem = f"{folder}/{_stem(picture)}"
+    for ending in _ENDINGS:
+        if size := found.get(f"{stem}{ending}"):
+            return size
+    return map_bytes(picture, folder)
 
 
 def map_bytes(picture: Source, folder: Path) -> int:
@@ -38,9 +49,12 @@ def map_bytes(picture: Source, folder: Path) -> int:
 
 def find_map(picture: Source, folder: Path) -> Path | None:
     """The file that holds a picture's map, or None."""
+    return next((path for ending in _ENDINGS if (path := folder / f"{_stem(picture)}{ending}").is_file()), None)
+
+
+def _stem(picture: Source) -> str:
     # A frame's time code has a dot in it that begins no ending.
-    stem = picture.name if picture.frame else str(Path(picture.name).with_suffix(""))
-    return next((path for ending in _ENDINGS if (path := folder / f"{stem}{ending}").is_file()), None)
+    return picture.name if picture.frame else str(PurePosixPath(picture.name).with_suffix(""))
 
 
 def read_map(picture: Source, folder: Path, *, original: tuple[int, int], size: int, max_megapixels: float) -> Picture:

@@ -5,12 +5,13 @@ pictures and is a function of the pictures and the settings alone.
 """
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from cartoon_dist import config, nested
+from cartoon_dist.data.choosing import frames_chooser
 from cartoon_dist.data.external import map_bytes, with_maps
 from cartoon_dist.data.manifest import (
     JOB,
@@ -20,6 +21,7 @@ from cartoon_dist.data.manifest import (
     Record,
     ShardIndex,
     index_path,
+    is_as_written,
     read_index,
     read_record,
     record_bytes,
@@ -29,13 +31,13 @@ from cartoon_dist.data.manifest import (
 )
 from cartoon_dist.data.prepare import Task
 from cartoon_dist.data.sample import Domain
+from cartoon_dist.data.search import LeftOut
+from cartoon_dist.data.shaping import shaping_settings
 from cartoon_dist.data.sources import Shot, Source, find_sources
 from cartoon_dist.errors import ConfigError, ShardError
 from cartoon_dist.files import write_first
 from cartoon_dist.shard_settings import ShardSettings
 
-RUN_ONLY = frozenset({"num_workers", "max_broken"})
-"""Settings that say how a job runs and leave the shards' bytes as they are."""
 RESTORE = "give the command that built the folder again, it writes the file anew"
 _NUM_NAMED = 3
 
@@ -76,33 +78,54 @@ def task_of(job: Job, position: int) -> Task:
 
 
 def plan_job(
-    inputs: Sequence[str], *, domain: Domain, settings: ShardSettings, folder: Path | None = None, shown: bool = False
+    inputs: Sequence[str],
+    *,
+    domain: Domain,
+    settings: ShardSettings,
+    folder: Path | None = None,
+    left: LeftOut | None = None,
+    shown: bool = False,
 ) -> Job:
     """Find the pictures and split them; writes nothing, and reads no pixels but those of videos.
 
     A video is looked through once: when the folder already holds a job with the same video and settings, its frames are
-    taken from there.
+    taken from there. The folder, when it lies inside an input, and maps that do are no inputs. `left` is told what was
+    not taken. ConfigError when the folder is one of the inputs.
     """
-    shaping: dict[str, Any] = {k: v for k, v in nested.plain(settings).items() if k not in RUN_ONLY}
-    known = _known_frames(folder, shaping) if folder else {}
-
-    def frames_of(path: Path, name: str) -> Sequence[Shot]:
-        found = known.get((name, path.stat().st_size))
-        if found:
-            return found
-        # Imported here: most jobs read no video.
-        from cartoon_dist.data.film import choose_frames
-
-        bits, num_threads = settings.duplicate_bits, settings.num_workers or 0
-        return choose_frames(path, settings.video, duplicate_bits=bits, num_threads=num_threads, shown=shown)
-
-    sources = find_sources(inputs, test_fraction=settings.test_fraction, seed=settings.seed, frames_of=frames_of)
+    shaping = shaping_settings(settings)
+    external = settings.saliency.external if domain == "photo" else None
+    apart = _apart(inputs, folder, external)
+    frames_of = frames_chooser(settings, lambda: _known_frames(folder, shaping) if folder else {}, shown=shown)
+    sources = find_sources(
+        inputs,
+        test_fraction=settings.test_fraction,
+        seed=settings.seed,
+        frames_of=frames_of,
+        left=left,
+        apart=apart,
+    )
     pictures = sources.pictures
-    if domain == "photo" and settings.saliency.external is not None:
-        folder_of_maps = Path(settings.saliency.external).absolute()  # mending may be asked for from elsewhere
+    if external is not None:
+        folder_of_maps = Path(external).absolute()  # mending may be asked for from elsewhere
         shaping["saliency"] = {**shaping["saliency"], "external": str(folder_of_maps)}
-        pictures = with_maps(pictures, folder_of_maps)
+        no_maps = LeftOut()
+        pictures = with_maps(pictures, folder_of_maps, no_maps)
+        if left is not None:
+            left.maps = no_maps.in_words()
     return Job(domain, shaping, settings_sha256(domain, shaping), sources.root, pictures)
+
+
+def _apart(inputs: Sequence[str], folder: Path | None, external: str | None) -> dict[str, str]:
+    """The folders that a search for pictures leaves out, by their real paths, and why."""
+    given = {os.path.realpath(text) for text in inputs}
+    apart = {}
+    if folder is not None:
+        if os.path.realpath(folder) in given:
+            raise ConfigError(f"{folder}: is the folder of the pictures; name another folder to write to")
+        apart[os.path.realpath(folder)] = "the folder to write to"
+    if external is not None and os.path.realpath(external) not in given:
+        apart[os.path.realpath(external)] = "the folder of the maps"
+    return apart
 
 
 def _known_frames(folder: Path, shaping: Mapping[str, object]) -> dict[tuple[str, int], list[Shot]]:
@@ -182,7 +205,8 @@ def settle(job: Job, folder: Path) -> None:
         raise ShardError(
             f"{folder}: begun with other pictures ({'; '.join(changes)}); restore them or give a new folder"
         )
-    write_record(folder / JOB, job)  # unless nothing changed: the same pictures may have moved
+    if begun != job or not is_as_written(folder / JOB):  # the same pictures may have moved
+        write_record(folder / JOB, job)
 
 
 def _require_own(job: Job, folder: Path) -> None:

@@ -14,10 +14,11 @@ from cartoon_dist.data.external import cut_map, read_map
 from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain, sample_key
 from cartoon_dist.data.sources import Source
 from cartoon_dist.errors import PictureError
+from cartoon_dist.files import read_regular
 from cartoon_dist.pixels import crop
-from cartoon_dist.pixels.decode import Picture, decode
+from cartoon_dist.pixels.decode import Picture, decode_file, max_file_bytes
 from cartoon_dist.pixels.edges import smooth_edges
-from cartoon_dist.pixels.header import UPRIGHT, read_header
+from cartoon_dist.pixels.header import read_header
 from cartoon_dist.pixels.likeness import likeness
 from cartoon_dist.pixels.png import encode_png
 from cartoon_dist.shard_settings import ShardSettings
@@ -57,6 +58,8 @@ class Prepared:
     reason: str | None = None
     looks: int = 0
     """The likeness of the whole picture; a frame's is that by which it was chosen."""
+    damage: str | None = None
+    """What is wrong with a picture that was taken all the same."""
 
 
 def is_broken(reason: str | None) -> bool:
@@ -67,7 +70,7 @@ def is_broken(reason: str | None) -> bool:
 def prepare(task: Task, domain: Domain, settings: ShardSettings) -> Prepared:
     """Turn a picture file into its samples; a picture that cannot be used comes back with the reason."""
     try:
-        picture, data = _load(task, settings.max_megapixels)
+        picture, data, damage = _load(task, settings)
         crops = _crops(picture, settings)
         given = _given_map(task, domain, settings, picture)
         samples = [
@@ -80,17 +83,31 @@ def prepare(task: Task, domain: Domain, settings: ShardSettings) -> Prepared:
         return Prepared(task, (), f"cannot be read ({error.strerror})")
     except MemoryError:
         return Prepared(task, (), "does not fit the memory")
-    return Prepared(task, tuple(samples), None if samples else FLAT, _looks(task, picture))
+    return Prepared(task, tuple(samples), None if samples else FLAT, _looks(task, picture), damage)
 
 
 def look(task: Task, domain: Domain, settings: ShardSettings) -> int | None:
     """The likeness of a picture that `prepare` will make samples of, for a fraction of the time; None for others."""
     try:
-        picture, _ = _load(task, settings.max_megapixels)
+        picture = _load(task, settings)[0]
         _given_map(task, domain, settings, picture)
         return _looks(task, picture) if _crops(picture, settings) else None
     except (PictureError, OSError, MemoryError):
         return None
+
+
+def flaw(task: Task, domain: Domain, settings: ShardSettings) -> str | None:
+    """Why a picture cannot be used, as `prepare` would say, for a fraction of the time; None for one that can be."""
+    try:
+        picture = _load(task, settings)[0]
+        _given_map(task, domain, settings, picture)
+    except PictureError as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except MemoryError:
+        return "does not fit the memory"
+    return None
 
 
 def _looks(task: Task, picture: Picture) -> int:
@@ -98,15 +115,17 @@ def _looks(task: Task, picture: Picture) -> int:
     return likeness(picture) if frame is None else int(frame.looks, 16)
 
 
-def _load(task: Task, max_megapixels: float) -> tuple[Picture, bytes | None]:
-    """The task's picture, and its file's bytes if it has a file of its own."""
+def _load(task: Task, settings: ShardSettings) -> tuple[Picture, bytes | None, str | None]:
+    """The task's picture; its file's bytes if any reader sees the same in them; and what is wrong with the file."""
+    max_megapixels = settings.max_megapixels
     if task.picture.frame is None:
-        data = task.path.read_bytes()
-        return decode(data, max_megapixels=max_megapixels), data
+        data = read_regular(task.path, max_bytes=max_file_bytes(max_megapixels))
+        decoded = decode_file(data, max_megapixels=max_megapixels, damaged=settings.damaged)
+        return decoded.picture, data if decoded.as_stored else None, decoded.complaint
     # Imported here: most jobs read no video.
     from cartoon_dist.data.video import read_frame
 
-    return read_frame(task.path, task.picture.frame, max_megapixels=max_megapixels), None
+    return read_frame(task.path, task.picture.frame, max_megapixels=max_megapixels), None, None
 
 
 def _crops(picture: Picture, settings: ShardSettings) -> list[crop.Crop]:
@@ -154,9 +173,7 @@ def _sample(
 def _stored(square: crop.Crop, data: bytes | None) -> tuple[str, bytes]:
     """A file that already is the square passes through byte for byte: nothing is lost, and it stays small."""
     if square.untouched and data is not None:
-        header = read_header(data)
-        if header.plain and header.orientation == UPRIGHT:
-            return {"jpeg": "jpg", "png": "png"}[header.kind], data
+        return {"jpeg": "jpg", "png": "png"}[read_header(data).kind], data
     return "png", encode_png(square.pixels)
 
 

@@ -83,7 +83,9 @@ def seal(job: Job, folder: Path, *, max_broken: float) -> tuple[Sealed | None, i
             gathering.add(index)
     if num_open:
         return None, num_open
-    require_few([skipped for skipped in gathering.skipped if is_broken(skipped.reason)], job, max_broken)
+    broken = [skipped for skipped in gathering.skipped if is_broken(skipped.reason)]
+    if are_too_many(len(broken), job, max_broken):
+        raise too_many(broken, job, max_broken)
     manifest = gathering.manifest()
     if not manifest.shards:
         raise ShardError(
@@ -103,13 +105,16 @@ def sealed(job: Job, indices: Iterable[ShardIndex]) -> Manifest:
     return gathering.manifest()
 
 
-def require_few(broken: Sequence[Skipped], job: Job, max_broken: float) -> None:
-    """ShardError when more than the allowed share of all the job's pictures is broken."""
-    if len(broken) <= max_broken * len(job.pictures):
-        return
+def are_too_many(num_broken: int, job: Job, max_broken: float) -> bool:
+    """Whether more than the allowed share of all the job's pictures is broken."""
+    return num_broken > max_broken * len(job.pictures)
+
+
+def too_many(broken: Sequence[Skipped], job: Job, max_broken: float) -> ShardError:
+    """The error for a job of which more pictures are broken than are allowed, given all of them."""
     share = math.ceil(1000 * len(broken) / len(job.pictures)) / 1000
     listed = first_few([f"{picture.source} ({picture.reason})" for picture in broken])
-    raise ShardError(
+    return ShardError(
         f"{job.root}: {len(broken)} of {len(job.pictures)} pictures are broken, more than max_broken={max_broken:g}: "
         f"{listed}; remove them, or allow them with max_broken={share:g} or more"
     )

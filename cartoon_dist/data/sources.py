@@ -1,21 +1,15 @@
 """Which pictures a shard job reads: folders, globs, files, lists and videos, as one sorted list without repeats."""
 
-import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from cartoon_dist.data.inputs import Inputs
 from cartoon_dist.data.sample import Split
 from cartoon_dist.data.scenes import pick_test_scenes, read_scenes
+from cartoon_dist.data.search import LeftOut
 from cartoon_dist.errors import PictureError
-from cartoon_dist.pixels.header import SUFFIXES
-
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m2ts", ".mts", ".vob", ".wmv", ".flv", ".ogv"}
-)
-"""Inputs whose names end so are videos. They are taken when they are named, not when a folder is searched."""
 
 
 @dataclass(frozen=True)
@@ -81,129 +75,81 @@ class Sources:
     pictures: tuple[Source, ...]
 
 
-def find_sources(inputs: Sequence[str], *, test_fraction: float, seed: int, frames_of: FramesOf) -> Sources:
+def find_sources(
+    inputs: Sequence[str],
+    *,
+    test_fraction: float,
+    seed: int,
+    frames_of: FramesOf,
+    left: LeftOut | None = None,
+    apart: Mapping[str, str] | None = None,
+) -> Sources:
     """Resolve inputs: a folder is searched through, a .txt file lists a path a line, the rest are files or globs.
 
     A video stands for the frames that are chosen of it; each of its scenes is one, unless a scenes.csv names the video.
     Names are relative to the deepest folder above all inputs, so that shards do not depend on where the pictures lie.
-    Raises PictureError for an input without pictures and ShardError for a broken scenes.csv.
+    `left` is told what was not taken; `apart` holds the real paths of folders that are left out, and why. Raises
+    PictureError for an input without pictures and ShardError for a broken scenes.csv.
     """
-    found: dict[Path, None] = {}
-    roots: list[Path] = []
+    found = Inputs(left if left is not None else LeftOut(), apart or {})
     for text in inputs:
-        pictures, root = _expand(text)
-        found |= dict.fromkeys(pictures)
-        roots.append(root)
-    root = Path(os.path.commonpath(roots))
-    scene_of = _scene_lookup(root)
-    sources: list[Source] = []
-    for name, path in sorted((_name(path, root), path) for path in found):
-        scene, num_bytes = scene_of(path), _bytes(path)
-        if _is_video(path):
-            for shot in frames_of(path, name):
+        found.take(text)
+    if not found.sizes:
+        raise PictureError(f"{inputs[0]}: no pictures in it; {'; '.join(found.left.lines())}")
+    root = os.path.commonpath(found.roots)
+    begin = len(root.rstrip("/")) + 1
+    scenes = _Scenes(root, found.sizes)
+    chosen: list[tuple[str, str, int, Frame | None]] = []
+    for path in _in_order(found.sizes, begin, root):
+        name, scene, num_bytes = path[begin:], scenes.of(path), found.sizes[path]
+        if path in found.films:
+            for shot in frames_of(Path(path), name):
                 whose = scene or f"{name}/{shot.frame.scene}"
-                sources.append(Source(f"{name}/{shot.timecode}", whose, "train", num_bytes, shot.frame))
+                chosen.append((f"{name}/{shot.timecode}", whose, num_bytes, shot.frame))
         else:
-            sources.append(Source(name, scene or name, "train", num_bytes))
-    test = pick_test_scenes({source.scene for source in sources}, test_fraction=test_fraction, seed=seed)
-    return Sources(str(root), tuple(replace(s, split="test") if s.scene in test else s for s in sources))
+            chosen.append((name, scene or name, num_bytes, None))
+    test = pick_test_scenes({scene for _, scene, _, _ in chosen}, test_fraction=test_fraction, seed=seed)
+    return Sources(
+        root,
+        tuple(
+            Source(name, scene, "test" if scene in test else "train", num_bytes, frame)
+            for name, scene, num_bytes, frame in chosen
+        ),
+    )
 
 
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES
-
-
-def _expand(text: str) -> tuple[list[Path], Path]:
-    """The pictures that one input names, as absolute paths, and the folder that they are under."""
-    path = _absolute(text)
-    if path.is_dir():
-        pictures, root = list(pictures_under(path)), path
-    elif path.is_file() and path.suffix.lower() == ".txt":
-        return _listed(path)
-    elif path.is_file():
-        return [path], path.parent
-    else:
-        pictures = sorted(_absolute(match) for match in glob.glob(text, recursive=True))  # noqa: PTH207 (keeps absolute patterns)
-        pictures = [
-            match for match in pictures if match.is_file() and match.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES
-        ]
-        if not pictures:
-            raise PictureError(f"{text}: no such file or folder, and no picture matches it; check the path")
-        root = Path(os.path.commonpath([picture.parent for picture in pictures]))
-    if not pictures:
-        films = sum(map(_is_video, path.rglob("*")))
-        instead = f"; name its {films} videos themselves" if films else ""
-        raise PictureError(f"{text}: no pictures in it; give a folder that holds {_suffixes()} files{instead}")
-    return pictures, root
-
-
-def _listed(path: Path) -> tuple[list[Path], Path]:
+def _in_order(paths: Mapping[str, int], begin: int, root: str) -> list[str]:
+    """The paths in the order of their names below the root; PictureError for a name that is not UTF-8."""
+    ordered = sorted(paths)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise PictureError(f"{path}: not UTF-8 text; give a list file with one path a line") from None
-    expanded = [_expand(line.strip()) for line in lines if line.strip()]
-    if not expanded:
-        raise PictureError(f"{path}: an empty list; give one path a line")
-    pictures = [picture for some, _ in expanded for picture in some]
-    return pictures, Path(os.path.commonpath([root for _, root in expanded]))
+        "".join(ordered).encode()
+    except UnicodeEncodeError:
+        for path in ordered:
+            readable = os.fsencode(path[begin:]).decode("utf-8", "backslashreplace")
+            if readable != path[begin:]:
+                raise PictureError(f"{root}: the file name '{readable}' is not UTF-8; rename it") from None
+    return ordered
 
 
-def pictures_under(folder: Path) -> Iterator[Path]:
-    """All files under a folder that are named like pictures; PictureError for a folder that cannot be read."""
-    seen = {os.path.realpath(folder)}
-    for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
-        # A link to a folder above would go round for ever; sorted, so that the same one of two links is followed.
-        folders[:] = [name for name in sorted(folders) if _is_new(Path(place, name), seen)]
-        yield from (Path(place, file) for file in files if Path(file).suffix.lower() in SUFFIXES)
+class _Scenes:
+    """Looks a picture up in the scenes.csv beside it, or in the folders above it as far as the root."""
 
+    def __init__(self, root: str, known: Mapping[str, int]) -> None:
+        self._root, self._known = root, known
+        self._above: dict[str, tuple[tuple[int, dict[str, str]], ...]] = {}
 
-def _is_new(folder: Path, seen: set[str]) -> bool:
-    real = os.path.realpath(folder)
-    is_new = real not in seen
-    seen.add(real)
-    return is_new
-
-
-def _refuse(error: OSError) -> None:
-    raise PictureError(f"{error.filename}: cannot be read ({error.strerror}); make it readable or leave it out")
-
-
-def _scene_lookup(root: Path) -> Callable[[Path], str | None]:
-    """Look a picture up in the scenes.csv beside it, or in the folders above it as far as the root."""
-    cached = lru_cache(maxsize=None)(read_scenes)
-
-    def scene_of(picture: Path) -> str | None:
-        for folder in picture.parents:
-            scene = cached(folder).get(picture.relative_to(folder).as_posix())
-            if scene is not None or folder == root:
+    def of(self, picture: str) -> str | None:
+        """The scene that the nearest scenes.csv gives a picture; None where none names it."""
+        for begin, scenes in self._chain(picture.rpartition("/")[0]):
+            scene = scenes.get(picture[begin:])
+            if scene is not None:
                 return scene
         return None
 
-    return scene_of
-
-
-def _name(path: Path, root: Path) -> str:
-    name = path.relative_to(root).as_posix()
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        readable = os.fsencode(name).decode("utf-8", "backslashreplace")
-        raise PictureError(f"{root}: the file name '{readable}' is not UTF-8; rename it") from None
-    return name
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0  # a link to nowhere; who decodes it will say so
-
-
-def _absolute(text: str) -> Path:
-    # Links are kept: a set of links to pictures kept elsewhere has the names of the links.
-    return Path(os.path.abspath(text))  # noqa: PTH100 (resolve would follow links)
-
-
-def _suffixes() -> str:
-    return " ".join(sorted(SUFFIXES))
+    def _chain(self, folder: str) -> tuple[tuple[int, dict[str, str]], ...]:
+        """The scenes.csv of a folder and of those above it, the nearest first, each with where names in it begin."""
+        if folder not in self._above:
+            own = read_scenes(Path(folder or "/"), self._known)
+            above = () if (folder or "/") == self._root else self._chain(folder.rpartition("/")[0])
+            self._above[folder] = ((len(folder) + 1, own), *above) if own else above
+        return self._above[folder]

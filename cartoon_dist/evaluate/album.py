@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cartoon_dist.data.sources import pictures_under
+from cartoon_dist.data.misplaced import film_instead, misplaced, no_pictures
+from cartoon_dist.data.search import LeftOut, pictures_under
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.pixels.header import SUFFIXES
+
+_FILMS = "its {} videos are not drawn: take frames out with 'ffmpeg -i FILM frames/%06d.png' and give the folder frames"
 
 
 @dataclass(frozen=True)
@@ -19,24 +22,26 @@ class Page:
     drawing: Path
 
 
-def pages(source: Path, target: Path) -> list[Page]:
+def pages(source: Path, target: Path, left: LeftOut | None = None) -> list[Page]:
     """What is to be drawn, in the order of the names.
 
     source: a picture, or a folder that is searched through. target: for a picture a .png file or a folder, for a folder
-    a folder; its sub folders become those of the source. PictureError where there is no picture, ConfigError where a
-    drawing would take the place of a picture or could be taken for one the next time.
+    a folder; its sub folders become those of the source. `left` is told what was not taken. PictureError where there is
+    no picture, ConfigError where a drawing would take the place of a picture or could be taken for one the next time.
     """
     if source.is_dir():
-        found = sorted(path.relative_to(source) for path in pictures_under(source))
+        left = LeftOut() if left is None else left
+        found = [path.relative_to(source) for path in pictures_under(source, left)]
         if not found:
-            raise PictureError(
-                f"{source}: no pictures in it; give a folder that holds {' '.join(sorted(SUFFIXES))} files"
-            )
+            raise PictureError(no_pictures(str(source), left, films=_FILMS))
         folder = _folder_apart(target, source)
         made = [
             Page(source / path, path.as_posix(), folder / name) for path, name in zip(found, _names(found), strict=True)
         ]
     elif source.is_file():
+        instead = film_instead(source) or misplaced(str(source))
+        if instead:
+            raise PictureError(f"{source}: {instead}")
         made = [Page(source, source.name, _file(target, source))]
     else:
         raise PictureError(f"{source}: there is no such picture or folder; check the path")

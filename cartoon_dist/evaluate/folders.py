@@ -9,18 +9,20 @@ import torch
 
 from cartoon_dist import distributed
 from cartoon_dist.config import TrainSettings
-from cartoon_dist.data.sources import pictures_under
+from cartoon_dist.data.misplaced import film_instead, misplaced, no_pictures
+from cartoon_dist.data.search import LeftOut, pictures_under
 from cartoon_dist.devices import without_tf32
-from cartoon_dist.errors import PictureError
+from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.evaluate.features import Extractor, features
 from cartoon_dist.evaluate.scores import Score, each, measure_all
 from cartoon_dist.evaluate.scoring import seen_from
 from cartoon_dist.evaluate.store import FeatureStore
-from cartoon_dist.files import sha256_of
-from cartoon_dist.pixels.decode import decode
+from cartoon_dist.files import read_regular, sha256_of
+from cartoon_dist.pixels.decode import Picture, decode, max_file_bytes
 from cartoon_dist.tensors import Bytes
 
 _MEGAPIXELS = 200.0
+_FILMS = "its {} videos are not scored: take frames out with 'ffmpeg -i FILM frames/%06d.png' and give that folder"
 
 
 class Folder:
@@ -28,10 +30,14 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.paths = sorted(pictures_under(folder)) if folder.is_dir() else []
+        self.left = LeftOut()
+        if not folder.is_dir():
+            instead = film_instead(folder) or misplaced(str(folder)) or "is a file; give the folder of the pictures"
+            raise PictureError(f"{folder}: {instead if folder.exists() else 'there is no such folder; check the path'}")
+        self.paths = pictures_under(folder, self.left)
         if not self.paths:
-            raise PictureError(f"{folder}: no pictures in it; give a folder of pictures")
-        self.shape = decode(self.paths[0].read_bytes(), max_megapixels=_MEGAPIXELS).shape
+            raise PictureError(no_pictures(str(folder), self.left, films=_FILMS))
+        self.shape = _decoded(self.paths[0]).shape
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -46,14 +52,31 @@ class Folder:
         """The pictures of these numbers, n 3 h w; PictureError for one that is broken, or of another size."""
         held = []
         for number in numbers:
-            picture = decode(self.paths[number].read_bytes(), max_megapixels=_MEGAPIXELS)
+            picture = _decoded(self.paths[number])
             if picture.shape != self.shape:
                 raise PictureError(
-                    f"{self.paths[number]}: is {picture.shape[1]}x{picture.shape[0]}, {self.paths[0].name} "
-                    f"{self.shape[1]}x{self.shape[0]}; a score wants pictures of one size in a folder"
+                    f"{self.paths[number]}: is {picture.shape[1]} x {picture.shape[0]}, {self.paths[0].name} "
+                    f"{self.shape[1]} x {self.shape[0]}; a score wants pictures of one size in a folder"
                 )
             held.append(picture)
         return torch.from_numpy(np.stack(held)).permute(0, 3, 1, 2).contiguous()
+
+
+def _require_apart(drawings: Path, real: Path) -> None:
+    """ConfigError where one folder holds the other: its pictures would stand on both sides."""
+    for inner, outer in ((drawings, real), (real, drawings)):
+        if outer.resolve() in inner.resolve().parents:
+            raise ConfigError(f"{inner}: is inside {outer}, so its pictures would be on both sides; move it out of it")
+
+
+def _decoded(path: Path) -> Picture:
+    """PictureError with the picture's name for one that cannot be read or is not whole."""
+    try:
+        return decode(read_regular(path, max_bytes=max_file_bytes(_MEGAPIXELS)), max_megapixels=_MEGAPIXELS)
+    except PictureError as error:
+        raise PictureError(f"{path}: {error}; mend it or leave it out") from None
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read ({error.strerror}); mend it or leave it out") from None
 
 
 @without_tf32()
@@ -61,7 +84,11 @@ def score_folders(
     drawings: Path, real: Path, settings: TrainSettings, seen_by: Extractor, *, warn: Callable[[str], None]
 ) -> list[Score]:
     """Distances of one folder's pictures to another's. All processes take part and get the same scores."""
+    _require_apart(drawings, real)
     sides, prints, vectors = (Folder(drawings), Folder(real)), [], []
+    for side in sides:
+        for line in side.left.lines():
+            warn(f"{side.folder}: {line}")
     seen = seen_from(seen_by, settings.score.batch_size)
     for side in sides:
         prints.append(side.fingerprint())

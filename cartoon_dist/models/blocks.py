@@ -204,5 +204,5 @@ def check_sides(height: int, width: int) -> None:
     """ValueError where a picture of this size cannot pass two halvings and come back the same size."""
     if height % 4 or width % 4 or min(height, width) < 8:
         raise ValueError(
-            f"a picture of {height}x{width} does not fit the networks: both sides must be multiples of 4, at least 8"
+            f"{width} x {height} pixels do not fit the networks: both sides must be multiples of 4, at least 8"
         )

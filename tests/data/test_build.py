@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -16,6 +17,8 @@ import pytest
 import webdataset
 from shard_folders import SAMPLES, SMALL, built, contents, linked
 
+from cartoon_dist.data.build import build
+from cartoon_dist.data.job import plan_job
 from cartoon_dist.data.manifest import read_index, read_manifest
 from cartoon_dist.data.workers import work_through
 from cartoon_dist.errors import ShardError
@@ -161,6 +164,20 @@ def test_too_many_broken_pictures_stop_the_job_and_keep_its_shards(tmp_path: Pat
         built(inputs, tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").glob("*.tar*")} == {"cartoon-000000.tar", "cartoon-000001.tar"}
     assert built(inputs, tmp_path / "out", dataclasses.replace(SMALL, max_broken=0.143)).num_new == 1
+
+
+@pytest.mark.parametrize("numbers", [None, range(1)])
+def test_the_limit_that_is_advised_is_one_that_works(tmp_path: Path, numbers: range | None) -> None:
+    inputs = linked(tmp_path / "in", 4)
+    for name in ("a.png", "m.jpg", "zz.png"):
+        (inputs / name).touch()
+    job = plan_job([str(inputs)], domain="cartoon", settings=SMALL)
+    with pytest.raises(
+        ShardError, match=r"3 of 7 .*: a.png \(the file is empty\), m.jpg .*, zz.png .*=0.429 or"
+    ) as told:
+        build(job, tmp_path / "out", SMALL, shown=False, numbers=numbers)
+    advised = float(re.findall(r"max_broken=([\d.]+) or more", str(told.value))[0])
+    assert built(inputs, tmp_path / "out", dataclasses.replace(SMALL, max_broken=advised)).sealed
 
 
 def test_a_shard_without_samples_leaves_no_tar(tmp_path: Path) -> None:

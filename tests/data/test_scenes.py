@@ -65,3 +65,22 @@ def test_quotes_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     (tmp_path / 'a "b", c.jpg').touch()
     (tmp_path / "scenes.csv").write_text('\ufefffile,scene\n"a ""b"", c.jpg","one, two"\n', encoding="utf-8")
     assert read_scenes(tmp_path) == {'a "b", c.jpg': "one, two"}
+
+
+@pytest.mark.parametrize("divider", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_spreadsheet_may_have_written_it(tmp_path: Path, divider: str, encoding: str, end: str) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("ä.jpg", "sub/b.jpg", "c.jpg"):
+        (tmp_path / name).touch()
+    rows = [("Scene", " File "), ("one", "ä.jpg "), ("", " "), ("two", "sub\\b.jpg"), ("two", "./c.jpg")]
+    (tmp_path / "scenes.csv").write_bytes(end.join(divider.join(row) for row in rows).encode(encoding))
+    assert read_scenes(tmp_path) == {"ä.jpg": "one", "sub/b.jpg": "two", "c.jpg": "two"}
+
+
+@pytest.mark.parametrize("data", [b"file,scene\ncaf\xe9.jpg,x\n", b'file,scene\n"' + b"a" * 200_000, b"file\0scene"])
+def test_scenes_that_are_no_text_are_one_line(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "scenes.csv").write_bytes(data)
+    with pytest.raises(ShardError, match=r"scenes\.csv: .*(UTF-8|no CSV)"):
+        read_scenes(tmp_path)

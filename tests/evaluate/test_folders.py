@@ -78,11 +78,11 @@ def test_the_command(folders: dict[str, Path], tmp_path: Path, capsys: pytest.Ca
 def test_sizes_that_differ_and_empty_folders_are_named(folders: dict[str, Path], tmp_path: Path) -> None:
     other = folders["real"] / "03.png"
     cv2.imwrite(str(other), cv2.imread(str(other))[:, :40])
-    with pytest.raises(PictureError, match=r"03\.png: is 40x48, 00\.png 48x48"):
+    with pytest.raises(PictureError, match=r"03\.png: is 40 x 48, 00\.png 48 x 48"):
         Folder(folders["real"]).pictures(range(5))
     (tmp_path / "empty").mkdir()
     for folder in ("empty", "nowhere"):
-        with pytest.raises(PictureError, match="no pictures in it"):
+        with pytest.raises(PictureError, match="no pictures in it|no such folder"):
             Folder(tmp_path / folder)
 
 

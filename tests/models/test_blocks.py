@@ -101,7 +101,7 @@ def test_both_ways_up_learn_equally_much_and_double_the_sides() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(4, 16), (16, 4), (16, 18), (10, 16), (0, 8)])
 def test_sides_that_do_not_come_back_are_refused(height: int, width: int) -> None:
-    with pytest.raises(ValueError, match=f"{height}x{width} .* multiples of 4, at least 8"):
+    with pytest.raises(ValueError, match=f"{width} x {height} .* multiples of 4, at least 8"):
         check_sides(height, width)
 
 
