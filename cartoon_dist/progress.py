@@ -8,6 +8,8 @@ from typing import Never, Self
 
 from tqdm import tqdm
 
+from cartoon_dist.text import on_a_line
+
 SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -28,22 +30,22 @@ class Progress:
         shown: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._total, self._unit, self._label = total, unit, label
+        self._total, self._unit, self._label = total, unit, on_a_line(label)
         self._shown, self._clock = shown, clock
         self._first = self._done = self._printed = done
         self._note = ""
         self._started = self._last_line = clock()
         self._bar: tqdm[Never] | None = None
         if shown and sys.stderr.isatty():
-            self._bar = tqdm(total=total, initial=done, desc=label, unit=f" {unit}", dynamic_ncols=True)
+            self._bar = tqdm(total=total, initial=done, desc=self._label, unit=f" {unit}", dynamic_ncols=True)
 
     def update(self, done: int, note: str = "") -> None:
         """Say that `done` of the total are done by now, and what else is worth reading."""
-        self._done, self._note = done, note
+        self._done, self._note = done, on_a_line(note)
         if not self._shown:
             return
         if self._bar is not None:
-            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.set_postfix_str(self._note, refresh=False)
             self._bar.update(done - self._bar.n)
         elif self._clock() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._print_line()
@@ -75,6 +77,12 @@ class Progress:
             words.append(f"{_clock_face((self._total - self._done) / rate)} left")
         print(", ".join([*words, self._note] if self._note else words), file=sys.stderr, flush=True)  # noqa: T201
         self._last_line, self._printed = now, self._done
+
+
+def say(line: str, *, shown: bool) -> None:
+    """A line of its own on standard error, above the bars that stand there."""
+    if shown:
+        tqdm.write(line, file=sys.stderr)
 
 
 def _clock_face(seconds: float) -> str:

@@ -43,6 +43,9 @@ class ShardSettings:
     seed: Seed = 0
     # The share of pictures that may be unusable before the job stops.
     max_broken: Fraction = 0.01
+    # A picture that is not whole, or whose colours are not known, and a film that ends early: skip it, or take what a
+    # decoder makes of it.
+    damaged: Literal["skip", "take"] = "skip"
     # A larger picture is refused before it is decoded: it would not fit the memory.
     max_megapixels: Positive = 200.0
     num_workers: Count | None = None

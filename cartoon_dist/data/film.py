@@ -17,10 +17,10 @@ from cartoon_dist.data.lookalikes import Lookalikes
 from cartoon_dist.data.sources import Frame, Shot
 from cartoon_dist.data.video import Film, as_grey, as_rgb
 from cartoon_dist.errors import PictureError
-from cartoon_dist.pixels.decode import Picture
+from cartoon_dist.pixels.decode import Damaged, Picture
 from cartoon_dist.pixels.letterbox import Box, Letterbox
 from cartoon_dist.pixels.likeness import likeness
-from cartoon_dist.progress import Progress
+from cartoon_dist.progress import Progress, say
 from cartoon_dist.shard_settings import VideoSettings
 
 _SIDE = 64
@@ -33,6 +33,9 @@ steadily, cartoons move in each second or third frame only, and a flash is no sc
 _FLAT = 4.0
 """A frame whose grey values deviate less (0..255) shows nothing: black, white, a fade."""
 _BARS_EVERY_SECONDS = 1
+_LATE_FRAMES, _LATE_SECONDS, _LATE_SHARE = 2, Fraction(1), Fraction(1, 50)
+"""A film may end so many frames before its promised end, or seconds or the share of it, whichever is less: writers
+round, and count what is not shown."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +48,69 @@ class _Glance:
     change: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What becomes of a damaged film: `max_broken` is the share of its frames that may be passed over for damage;
+    damaged="take" takes them, and films that end early, as a decoder gives them."""
+
+    damaged: Damaged
+    max_broken: float
+
+
 def choose_frames(
-    path: Path, settings: VideoSettings, *, duplicate_bits: int, num_threads: int, shown: bool
+    path: Path, settings: VideoSettings, rules: Rules, *, duplicate_bits: int, num_threads: int, shown: bool
 ) -> tuple[Shot, ...]:
     """The frames of a film to make samples of, in their order.
 
     Decodes all of the film once, on so many threads (0: one a core). Raises PictureError when it cannot be read, holds
-    no video or no usable frame.
+    no video or no usable frame, ends before the time that its header promises, or is damaged beyond the rules.
     """
     with Film(path, num_threads=num_threads) as film:
-        glances, box = _watch(film, str(path), shown=shown)
+        glances, box, damaged = _watch(film, str(path), rules, shown=shown)
+        warning = _judge(film, path, len(glances), damaged, rules)
         if not glances:
             raise PictureError(f"{path}: no frame of it can be decoded; check the file")
+        if warning:
+            say(warning, shown=shown)
         shots = _pick(glances, film.time_base, box, settings, duplicate_bits)
     if not shots:
         raise PictureError(f"{path}: every frame of it is flat; leave it out")
     return tuple(shots)
 
 
-def _watch(film: Film, label: str, *, shown: bool) -> tuple[list[_Glance], Box]:
-    glances, letterbox = list[_Glance](), Letterbox()
+def _judge(film: Film, path: Path, num_sound: int, damaged: Sequence[int], rules: Rules) -> str:
+    """What is wrong with a film that is taken, in a line, or ""; PictureError where the rules do not take it."""
+    ends = _ends_early(film)
+    num_damaged = len(damaged) + film.num_lost
+    if rules.damaged == "take":
+        return f"warning: {path}: {ends}; what is there is taken" if ends else ""
+    if ends:
+        raise PictureError(f"{path}: {ends}; get the whole film, or take what is there with damaged=take")
+    if not num_damaged:
+        return ""
+    first = f", the first at {timecode(damaged[0], film.time_base)}" if damaged else ""
+    number = f"{num_damaged} of {num_sound + num_damaged} frames are damaged{first}"
+    if num_damaged > rules.max_broken * (num_sound + num_damaged):
+        raise PictureError(
+            f"{path}: {number}, more than max_broken={rules.max_broken:g}; raise it to pass them over, or take them as "
+            "they are with damaged=take"
+        )
+    return f"warning: {path}: {number}; they are passed over"
+
+
+def _ends_early(film: Film) -> str:
+    """At what time a film ends that should go on, in words; empty for a whole one."""
+    promised, reached = film.promised, film.reached
+    allowed = max(_LATE_FRAMES * film.frame_seconds, min(_LATE_SECONDS, _LATE_SHARE * promised))
+    if promised - reached <= allowed:
+        return ""
+    times = (timecode(round(seconds * 1000), Fraction(1, 1000)) for seconds in (reached, promised))
+    return "ends early, at {} where its header promises {}".format(*times)
+
+
+def _watch(film: Film, label: str, rules: Rules, *, shown: bool) -> tuple[list[_Glance], Box, list[int]]:
+    """What is kept of the frames, the part without bars, and the times of damaged frames that were passed over."""
+    glances, letterbox, damaged = list[_Glance](), Letterbox(), list[int]()
     before: npt.NDArray[np.float64] | None = None
     next_look, every = None, int(_BARS_EVERY_SECONDS / film.time_base)
     width = height = 0  # of the first frame; some recordings change in the middle, and one box is not for both
@@ -75,6 +121,9 @@ def _watch(film: Film, label: str, *, shown: bool) -> tuple[list[_Glance], Box]:
             elif (frame.width, frame.height) != (width, height):
                 continue
             pts = frame.pts or 0
+            if frame.is_corrupt and rules.damaged == "skip":
+                damaged.append(pts)
+                continue
             small = as_rgb(frame, side=_SIDE)
             levels = small.reshape(_SIDE // _BLOCK, _BLOCK, _SIDE // _BLOCK, _BLOCK, 3).mean(axis=(1, 3))
             change = 0.0 if before is None else float(np.abs(levels - before).mean())
@@ -84,7 +133,7 @@ def _watch(film: Film, label: str, *, shown: bool) -> tuple[list[_Glance], Box]:
                 letterbox.add(as_grey(frame))
                 next_look = pts + every
             progress.update(min(len(glances), film.num_frames))
-    return glances, letterbox.box(width=width, height=height)
+    return glances, letterbox.box(width=width, height=height), damaged
 
 
 def _pick(

@@ -4,6 +4,7 @@ A frame is named by its presentation time in the units of its stream, so that an
 Workers import this only when they are given a frame.
 """
 
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
@@ -21,6 +22,7 @@ from av.video.stream import VideoStream
 
 from cartoon_dist.data.sources import Frame
 from cartoon_dist.errors import PictureError
+from cartoon_dist.files import MAX_SHARD_BYTES, require_regular
 from cartoon_dist.pixels.decode import Picture
 
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INT
@@ -32,6 +34,10 @@ _AHEAD_SECONDS, _BACK_SECONDS = 5, 10
 _SEEKABLE = frozenset({"mov", "matroska", "mpegts"})
 """Kinds of files in which a frame has the same time and pixels after a seek; others are read from their start."""
 _OPEN_FILMS = 4
+_PROMISING = frozenset({"mov", "matroska", "avi", "flv", "asf", "mxf"})
+"""Kinds of files whose header says how long the film is; of others FFmpeg guesses by what is there."""
+_ASF_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
+_ASF_HEADER_BYTES = 1 << 16
 
 
 class Film:
@@ -40,11 +46,16 @@ class Film:
     def __init__(self, path: Path, *, num_threads: int) -> None:
         """Open a film; PictureError when it cannot be read or holds no pictures. num_threads: 0 for one a core."""
         self._path, self._num_threads = path, num_threads
+        self.reached = Fraction(0)
+        """Seconds to the end of what was read so far, of sound and subtitles too."""
+        self.num_lost = 0
+        """Pieces of the film that gave no frame."""
         self._open()
 
     def _open(self) -> None:
         path = self._path
         try:
+            require_regular(path, max_bytes=MAX_SHARD_BYTES)
             self._container: InputContainer = av.open(str(path), metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             raise PictureError(f"{path}: not a video that can be read ({error.strerror}); check the file") from None
@@ -69,6 +80,23 @@ class Film:
         duration, rate = self._container.duration, self._stream.average_rate
         guessed = int(duration / av.time_base * rate) if duration and rate else 1
         return self._stream.frames or max(1, guessed)
+
+    @property
+    def frame_seconds(self) -> Fraction:
+        """About how long a frame is shown."""
+        return 1 / self._stream.average_rate if self._stream.average_rate else Fraction(1, 25)
+
+    @property
+    def promised(self) -> Fraction:
+        """The seconds that the film lasts by its header; 0 where it does not say."""
+        kinds = set(self._container.format.name.split(","))
+        if not _PROMISING & kinds:
+            return Fraction(0)
+        duration, rate = self._container.duration, self._stream.average_rate
+        seconds = Fraction(duration, av.time_base) if duration else Fraction(0)
+        if "avi" in kinds and rate:  # FFmpeg shortens the duration of one that is cut off, and leaves the count
+            seconds = max(seconds, self._stream.frames / rate)
+        return max(seconds, _promised_by_asf(self._path)) if "asf" in kinds else seconds
 
     @property
     def pixel_aspect(self) -> Fraction:
@@ -120,15 +148,20 @@ class Film:
         return None
 
     def _decode(self) -> Iterator[VideoFrame]:
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux()
         while True:
             try:
                 packet = next(packets)
             except (StopIteration, av.FFmpegError):  # the end, or where the file is cut off
                 return
+            if packet.pts is not None and not packet.is_corrupt:  # the last one of a file that is cut off
+                self.reached = max(self.reached, (packet.pts + (packet.duration or 0)) * packet.time_base)
+            if packet.stream_index != self._stream.index:
+                continue
             try:
                 frames = packet.decode()
             except av.FFmpegError:
+                self.num_lost += 1
                 continue
             yield from (frame for frame in frames if isinstance(frame, VideoFrame))
 
@@ -189,6 +222,17 @@ def _from_keyframe(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
 
 def _pts(frame: VideoFrame) -> int:
     return 0 if frame.pts is None else frame.pts
+
+
+def _promised_by_asf(path: Path) -> Fraction:
+    """The seconds that a WMV's header gives it, which FFmpeg passes over when the file is shorter than it should be."""
+    with path.open("rb") as file:
+        head = file.read(_ASF_HEADER_BYTES)
+    at = head.find(_ASF_PROPERTIES)
+    if at < 0 or at + 88 > len(head):
+        return Fraction(0)
+    duration, _, preroll = struct.unpack_from("<QQQ", head, at + 64)  # in units of 100 ns, and of 1 ms
+    return max(Fraction(0), Fraction(duration, 10**7) - Fraction(preroll, 1000))
 
 
 def _is_cover(stream: VideoStream) -> bool:

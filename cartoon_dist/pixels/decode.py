@@ -18,6 +18,11 @@ Picture = npt.NDArray[np.uint8]
 Damaged = Literal["skip", "take"]
 """What to do with a file that is not whole, or whose colours are not known: refuse it, or take what is there."""
 
+
+class DamagedPictureError(PictureError):
+    """A picture that damaged="take" would take."""
+
+
 _BYTES_A_PIXEL, _BYTES_BESIDES = 8, 64 << 20
 
 
@@ -54,7 +59,7 @@ def decode_file(data: bytes, *, max_megapixels: float, damaged: Damaged = "skip"
     if megapixels > max_megapixels:
         raise PictureError(f"{header.width} x {header.height} pixels are more than max_megapixels={max_megapixels:g}")
     if header.damage and damaged == "skip":
-        raise PictureError(header.damage)
+        raise DamagedPictureError(header.damage)
     pixels, complaint = _stored_pixels(data, header)
     convert: Convert | None = None
     try:
@@ -62,7 +67,7 @@ def decode_file(data: bytes, *, max_megapixels: float, damaged: Damaged = "skip"
     except UnknownColoursError as error:
         complaint = complaint or f"{error}; save it anew as sRGB"
     if complaint and damaged == "skip":
-        raise PictureError(complaint)
+        raise DamagedPictureError(complaint)
     if convert is not None and _num_colours(header) == _CMYK:
         picture = convert(_cmyk(data))
     else:

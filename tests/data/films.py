@@ -60,13 +60,41 @@ def write_film(
     return path
 
 
+def with_sound(path: Path, frames: Sequence[Pixels], *, seconds: int) -> Path:
+    """A film whose sound lasts so many seconds, however many frames there are."""
+    height, width = frames[0].shape[:2]
+    with av.open(str(path), "w") as container:
+        pictures, sound = container.add_stream("mpeg4", rate=RATE), container.add_stream("aac", rate=44100)
+        pictures.width, pictures.height, pictures.pix_fmt = width, height, "yuv420p"
+        for frame in frames:
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(pictures.encode())
+        _write_silence(container, sound, seconds * 44100 // 1024)
+    return path
+
+
+def with_index_first(path: Path) -> None:
+    """Write an .mp4 anew with its index before its frames, so that it can be read although it ends early."""
+    other = path.with_name(f"first-{path.name}")
+    with av.open(str(path)) as film, av.open(str(other), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(film.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    other.replace(path)
+
+
 def write_sound(path: Path) -> Path:
     """A file with sound alone."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=44100)
-        for number in range(20):
-            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-            frame.rate, frame.pts = 44100, number * 1024
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+        _write_silence(container, container.add_stream("aac", rate=44100), 20)
     return path
+
+
+def _write_silence(container: av.container.OutputContainer, stream: av.AudioStream, num_blocks: int) -> None:
+    for number in range(num_blocks):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.rate, frame.pts = 44100, number * 1024
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())

@@ -1,23 +1,32 @@
 """Which frames of a film are chosen: cuts, spread, bars and near-duplicates, on films whose cuts are known."""
 
 import contextlib
+import os
 import random
+import re
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from films import boxed, cartoon, moving, write_film, write_sound
+from films import boxed, cartoon, moving, with_index_first, with_sound, write_film, write_sound
 
-from cartoon_dist.data.film import choose_frames, scene_starts, spread, timecode
+from cartoon_dist.data.film import Rules, choose_frames, scene_starts, spread, timecode
 from cartoon_dist.data.sources import Shot
 from cartoon_dist.data.video import read_frame
 from cartoon_dist.errors import PictureError
 from cartoon_dist.shard_settings import VideoSettings
 
+SKIP, TAKE = (Rules(damaged=damaged, max_broken=0.1) for damaged in ("skip", "take"))
 
-def chosen(path: Path, **settings: float) -> tuple[Shot, ...]:
-    return choose_frames(path, VideoSettings(**settings), duplicate_bits=3, num_threads=1, shown=False)  # type: ignore[arg-type]
+
+def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
+
+
+def chosen(path: Path, rules: Rules = SKIP, **settings: float) -> tuple[Shot, ...]:
+    return choose_frames(path, VideoSettings(**settings), rules, duplicate_bits=3, num_threads=1, shown=True)  # type: ignore[arg-type]
 
 
 def test_cuts_are_found_and_each_scene_gives_frames_from_its_middle(tmp_path: Path) -> None:
@@ -129,11 +138,61 @@ def test_what_is_no_film_is_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
 
 
-def test_a_film_that_is_cut_off_gives_what_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mkv", "libx264"), ("b.avi", "mpeg4"), ("c.wmv", "wmv2"), ("d.flv", "libx264"), ("e.mp4", "libx264")],
+)
+def test_a_film_that_ends_early_is_refused_and_taken_when_asked_for(
+    tmp_path: Path, name: str, codec: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     frames = [*moving(cartoon("club", 96, 64), 50), *moving(cartoon("uni", 96, 64), 50)]
-    film = write_film(tmp_path / "film.mkv", frames, keyframe_every=10)
+    film = write_film(tmp_path / name, frames, codec=codec, keyframe_every=10)
+    if name == "e.mp4":
+        with_index_first(film)
+    assert len({shot.frame.scene for shot in chosen(film)}) == 2
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 4 // 10])
-    assert {shot.frame.scene for shot in chosen(film)} == {"scene-00h00m00.000s"}
+    promise = rf"{name}: ends early, at 00h00m0[01]\.\d\d0s where its header promises 00h00m04\.000s"
+    with pytest.raises(PictureError, match=promise + "; get the whole film, or take what is there with damaged=take"):
+        chosen(film)
+    assert warnings(capsys) == []
+    assert {shot.frame.scene for shot in chosen(film, TAKE)} == {"scene-00h00m00.000s"}
+    [line] = warnings(capsys)
+    assert re.search(rf"{promise}; what is there is taken$", line)
+
+
+def test_a_film_that_lacks_its_last_frames_is_told_from_a_whole_one(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mkv", moving(cartoon("club", 96, 64), 125), keyframe_every=10)
+    whole = film.read_bytes()
+    film.write_bytes(whole[: len(whole) * 95 // 100])
+    with pytest.raises(PictureError, match=r"ends early, at 00h00m04\.\d\d0s where its header promises 00h00m05.000s"):
+        chosen(film)
+
+
+def test_sound_that_goes_on_after_the_pictures_is_no_early_end(tmp_path: Path) -> None:
+    assert chosen(with_sound(tmp_path / "film.mkv", moving(cartoon("club", 96, 64), 25), seconds=4))
+
+
+def test_damaged_frames_are_passed_over_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = write_film(tmp_path / "film.mkv", moving(cartoon("club", 96, 64), 100), keyframe_every=10)
+    with av.open(str(film)) as container:
+        place = next(packet.pos + packet.size // 2 for packet in container.demux() if packet.pts == 1720)
+    data = bytearray(film.read_bytes())
+    data[place : place + 40] = bytes(40)
+    film.write_bytes(data)
+    assert chosen(film)
+    [line] = warnings(capsys)
+    assert re.search(r"film\.mkv: \d of 100 frames are damaged, the first at 00h00m01\.720s; they are passed", line)
+    with pytest.raises(PictureError, match=r"frames are damaged.*, more than max_broken=0; raise it"):
+        chosen(film, Rules(damaged="skip", max_broken=0.0))
+    assert chosen(film, TAKE)
+
+
+def test_what_is_no_plain_file_is_no_film(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "zero.mkv").symlink_to("/dev/zero")
+    for name, why in (("pipe.mp4", "a named pipe"), ("zero.mkv", "a device")):
+        with pytest.raises(PictureError, match=f"{name}: not a video that can be read .{why}, not a plain file"):
+            chosen(tmp_path / name)
 
 
 def test_frames_of_another_size_are_left_out(tmp_path: Path) -> None:
@@ -155,7 +214,7 @@ def test_a_damaged_film_gives_frames_or_one_line(tmp_path: Path, name: str, code
         damaged = tmp_path / f"{seed}-{name}"
         damaged.write_bytes(data[: chance.choice([len(data), chance.randrange(len(data))])])
         try:
-            frames = [shot.frame for shot in chosen(damaged)]
+            frames = [shot.frame for shot in chosen(damaged, TAKE)]
         except PictureError as error:
             assert "\n" not in str(error)  # noqa: PT017 (most of them raise nothing)
             continue
