@@ -17,6 +17,8 @@ from cartoon_dist.files import (
     read_regular_text,
     require_regular,
     sha256_of,
+    temporary_name,
+    write_first,
     write_json,
     write_whole,
 )
@@ -37,6 +39,15 @@ def test_writing_replaces_whole_files(tmp_path: Path) -> None:
     assert (tmp_path / "new/a").read_bytes() == b"\x00new"
     write_json(tmp_path / "new/b", {"x": 1})
     assert [path.name for path in sorted((tmp_path / "new").iterdir())] == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "漢" * 85, "x" * 240])
+def test_the_longest_names_are_written(name: str, tmp_path: Path) -> None:
+    write_whole(tmp_path / name, "one")
+    assert write_first(tmp_path / name, "two") is False
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["one"]
+    assert temporary_name(tmp_path / name) != temporary_name(tmp_path / f"{name[:-1]}y")
+    assert len(temporary_name(tmp_path / name, "m" * 64 + ".").name.encode()) <= 255
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -34,6 +34,14 @@ def test_a_line_every_half_a_minute_and_the_last_one(capsys: pytest.CaptureFixtu
     ]
 
 
+def test_names_in_it_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(total=2, unit="photos", label="a\nb\x1b[2J") as progress:
+        progress.update(1, "c\r\udcff\u202e")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("a\\nb\\x1b[2J: 1/2 photos")
+    assert line.endswith("c\\r\\xff\\u202e")
+
+
 def test_a_job_with_nothing_to_do_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(total=5, unit="photos", label="OUT", done=5):
         pass

@@ -1,14 +1,23 @@
 """How every command starts and ends: one place for exit statuses and for what a user sees of an error."""
 
+import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Never
 
+from cartoon_dist.commands import streams
 from cartoon_dist.errors import CartoonError, ConfigError, TrainingError
+from cartoon_dist.text import on_a_line
 
 DONE = 0
 MENDABLE = 2
+_MENDABLE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
+    | {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.EMLINK}
+)
+_MENDABLE_OF_A_FILE = frozenset({errno.ENOENT, errno.EEXIST, errno.ENXIO, errno.ENOTEMPTY, errno.EBUSY, errno.EXDEV})
 STOPPED = 75
 """Stopped on request after saving: the same command goes on."""
 
@@ -21,11 +30,32 @@ def run(main: Callable[[Sequence[str]], int]) -> Never:
 
 def status_of(main: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
     """Call main; its status, or that of an error the user can mend, which is told."""
+    with streams.shown():
+        try:
+            with refusals():
+                status = main(words)
+                if sys.stdout is not None:  # none where it was closed before the command began
+                    sys.stdout.flush()  # the disk behind it may be full
+                return status
+        except CartoonError as error:
+            complain(error)
+            return MENDABLE
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what the system refuses into an error the user can mend: a full disk, a folder that is read-only, gone, or
+    a file. Those who know more of it have said so before."""
     try:
-        return main(words)
-    except CartoonError as error:
-        complain(error)
-        return MENDABLE
+        yield
+    except OSError as error:
+        if error.errno not in _MENDABLE and not (error.filename and error.errno in _MENDABLE_OF_A_FILE):
+            raise
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        raise CartoonError(
+            f"{where}the system refuses it ({error.strerror}); make room or choose another place, then give the same "
+            "command again"
+        ) from error
 
 
 def leave_at_once(error: CartoonError) -> Never:
@@ -46,4 +76,4 @@ def complain(error: CartoonError) -> None:
         return
     else:
         head = f"process {rank}: "
-    print(f"{head}{' '.join(str(error).split())}", file=sys.stderr, flush=True)
+    print(f"{head}{on_a_line(' '.join(str(error).split()))}", file=sys.stderr, flush=True)

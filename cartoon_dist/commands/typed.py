@@ -17,7 +17,8 @@ def run(*words: str | Path, failed: str, folder: Path | None = None) -> None:
     first, *others = map(str, words)
     script = str(ROOT / first) if first.startswith(("launch/", "shards/")) else first
     said = shlex.join([first, *others])
-    say(f"\n$ python {said}")
+    say("")
+    say(f"$ python {said}")
     status = subprocess.run([sys.executable, script, *others], cwd=folder, check=False).returncode
     if status:
         raise TrainingError(

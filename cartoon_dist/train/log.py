@@ -15,6 +15,7 @@ from cartoon_dist import distributed
 from cartoon_dist.files import write_whole
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.records import up_to
+from cartoon_dist.text import on_a_line
 
 
 class Log:
@@ -69,9 +70,9 @@ class Log:
 
 
 def say(message: str) -> None:
-    """A line on standard error, from rank 0 alone."""
+    """A line on standard error, from rank 0 alone; names in it cannot make it two."""
     if distributed.is_main():
-        sys.stderr.write(f"{message}\n")
+        sys.stderr.write(f"{on_a_line(message)}\n")
         sys.stderr.flush()
 
 

@@ -1,5 +1,6 @@
 """How a command begins and ends."""
 
+import errno
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,33 @@ def test_statuses(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr()
     assert said.err == "error: seed: is missing\n"
     assert said.out == ""
+
+
+def test_a_name_in_an_error_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends(ShardError("a\x1b[2J\udcff\u202e\r\nb.tar: gone")) == 2
+    assert capsys.readouterr().err == "error: a\\x1b[2J\\xff\\u202e b.tar: gone\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "error: the system refuses it (No space left on device)"),
+        (OSError(errno.EROFS, "Read-only", "run/x"), "error: run/x: the system refuses it (Read-only)"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", b"a/b\xff"), "error: a/b\\xff: the system refuses it"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "gone"), "error: gone: the system refuses it"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(error: OSError, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends(error) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(said)
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [OSError("no number"), ConnectionResetError(errno.ECONNRESET, "reset")])
+def test_other_failures_of_the_system_are_bugs(error: OSError) -> None:
+    with pytest.raises(type(error)):
+        ends(error)
 
 
 def test_a_bug_keeps_its_traceback() -> None:

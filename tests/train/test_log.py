@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.train.log import Log
+from cartoon_dist.train.log import Log, say
 
 
 def test_records_go_to_both_places(tmp_path: Path) -> None:
@@ -27,3 +28,8 @@ def test_what_a_killed_run_wrote_beyond_its_checkpoint_is_taken_back(tmp_path: P
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
     Log(RunFolder(tmp_path), step=2).close()
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_a_line_is_one_line_whatever_names_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    say("warning: a\nerror: forged\x1b[2J\udcff")
+    assert capsys.readouterr().err == "warning: a\\nerror: forged\\x1b[2J\\xff\n"
