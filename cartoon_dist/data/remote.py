@@ -8,7 +8,6 @@ there. http and https are read by the standard library, all else by fsspec.
 """
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -17,14 +16,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from cartoon_dist.data.copies import held_bytes, holder, note_origin, whole_copies
 from cartoon_dist.data.manifest import (
-    FETCHED,
     LOCK,
     MANIFEST,
     Manifest,
@@ -36,10 +35,16 @@ from cartoon_dist.data.manifest import (
 )
 from cartoon_dist.data.storage import PassingError, blocks
 from cartoon_dist.errors import ShardError
-from cartoon_dist.files import alone_in, sync_folder, write_json, write_whole
+from cartoon_dist.files import alone_in, sync_folder, write_whole
+from cartoon_dist.transfer import kind_of_wrong
 
 FILES_AT_ONCE = 4
 """Enough that one slow answer does not hold up the others."""
+MANIFEST_BYTES = 64 << 20
+"""The most that a manifest may have: that of 100 million samples in shards of 500 has 42 MB."""
+INDEX_BYTES = 64 << 20
+"""The most that an index may have: that of 100,000 samples has 40 MB."""
+_MOST_BYTES = 1 << 60
 _INDEX_BYTES = 500
 """What an index takes a sample, about."""
 _WHOLE = "see whether the set was copied there whole"
@@ -98,7 +103,7 @@ def at_hand(place: str, cache: str) -> Path:
     """
     if not is_remote(place):
         return Path(place)
-    copies = _copies(place.rstrip("/"), Path(cache))
+    copies = whole_copies(place.rstrip("/"), Path(cache))
     if not copies:
         raise ShardError(f"{place}: no copy of it lies in data.cache={cache}; training with this data fetches one")
     return copies[-1]
@@ -107,7 +112,7 @@ def at_hand(place: str, cache: str) -> Path:
 def look_up(url: str, patience: Patience = PATIENT) -> Source:
     """Read a set's manifest; ShardError when it cannot be had or is damaged."""
     url = url.rstrip("/")
-    return _source(url, _tried(partial(_content, f"{url}/{MANIFEST}"), patience))
+    return _source(url, _tried(partial(_content, f"{url}/{MANIFEST}", MANIFEST_BYTES), patience))
 
 
 def look_up_or_recall(url: str, cache: Path, patience: Patience = PATIENT) -> tuple[Source, str]:
@@ -116,7 +121,7 @@ def look_up_or_recall(url: str, cache: Path, patience: Patience = PATIENT) -> tu
     try:
         return look_up(url, patience), ""
     except PassingError as error:
-        copies = _copies(url.rstrip("/"), cache)
+        copies = whole_copies(url.rstrip("/"), cache)
         if not copies:
             raise
         return _source(url.rstrip("/"), (copies[-1] / MANIFEST).read_bytes()), f"{error}; goes on with {copies[-1]}"
@@ -138,13 +143,13 @@ def fetch(source: Source, cache: Path, report: Report, patience: Patience = PATI
                     _complete(source, folder, report, patience)
                     return folder
             except _BusyError:
-                held = _held_bytes(folder)
+                held = held_bytes(folder)
                 if held != seen:
                     seen, since = held, time.monotonic()
                     report(min(held, total), total)
                 if time.monotonic() - since > patience.stall:
                     raise ShardError(
-                        f"{folder}: {_holder(folder)} is fetching {source.url} and has had no byte for "
+                        f"{folder}: {holder(folder)} is fetching {source.url} and has had no byte for "
                         f"{patience.stall:g} s; end it, then give the same command again"
                     ) from None
                 time.sleep(patience.look)
@@ -163,7 +168,7 @@ def _complete(source: Source, folder: Path, report: Report, patience: Patience) 
     if not missing and (folder / MANIFEST).is_file():
         return
     _require_room(source, folder, missing)
-    write_json(folder / FETCHED, {"url": source.url, "host": socket.gethostname(), "pid": os.getpid()})
+    note_origin(folder, source.url)
     total = sum(shard.bytes for shard in shards)
     done = {shard.name: shard.bytes for shard in shards} | {shard.name: 0 for shard in missing}
     over = threading.Event()
@@ -176,9 +181,9 @@ def _complete(source: Source, folder: Path, report: Report, patience: Patience) 
             report(sum(done.values()), total)
 
         if not index_path(folder, shard.name).is_file():
-            _tried(partial(_fetch_index, source.url, folder, shard), patience)
+            _tried(partial(_fetch_index, source.url, folder, shard), patience, over)
         if not _has_tar(folder, shard):
-            _tried(partial(_fetch_tar, source.url, folder, shard, note), patience)
+            _tried(partial(_fetch_tar, source.url, folder, shard, note), patience, over)
 
     with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
         try:
@@ -208,8 +213,8 @@ def _require_room(source: Source, folder: Path, missing: list[ShardEntry]) -> No
 def _fetch_index(url: str, folder: Path, shard: ShardEntry) -> None:
     path = index_path(folder, shard.name)
     address = f"{url}/{path.name}"
-    data = _content(address)
-    if entry_of(parse_record(data, address, ShardIndex, _WHOLE)) != shard:
+    data = _content(address, INDEX_BYTES)
+    if entry_of(_record(data, address, ShardIndex)) != shard:
         raise ShardError(f"{address}: tells of another shard than the manifest; {_WHOLE}")
     write_whole(path, data)
 
@@ -217,39 +222,51 @@ def _fetch_index(url: str, folder: Path, shard: ShardEntry) -> None:
 def _fetch_tar(url: str, folder: Path, shard: ShardEntry, note: Callable[[int], None]) -> None:
     path, address = folder / shard.name, f"{url}/{shard.name}"
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    digest, done = hashlib.sha256(), 0
+    digest, done, begun = hashlib.sha256(), 0, b""
     try:
-        with temporary.open("wb") as file:
-            for block in blocks(address):
+        with temporary.open("wb") as file, closing(blocks(address, most_bytes=shard.bytes)) as incoming:
+            for block in incoming:
+                begun = begun or block[:200]
                 digest.update(block)
                 file.write(block)
                 done += len(block)
-                note(min(done, shard.bytes))
-                if done > shard.bytes:
-                    break
+                note(done)
             file.flush()
             os.fsync(file.fileno())
+        wrong = kind_of_wrong(begun)
         if done < shard.bytes:
-            raise PassingError(f"{address}: ended after {done} of {shard.bytes} bytes; {_WHOLE}")
+            raise PassingError(f"{address}: ended after {done} of {shard.bytes} bytes{wrong}; {_WHOLE}")
         if digest.hexdigest() != shard.sha256:
-            raise ShardError(f"{address}: not the bytes its manifest speaks of, nothing of it was kept; {_WHOLE}")
+            raise ShardError(
+                f"{address}: not the bytes its manifest speaks of{wrong}, nothing of it was kept; {_WHOLE}"
+            )
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(folder)
 
 
-def _content(address: str) -> bytes:
-    return b"".join(blocks(address))
+def _content(address: str, most_bytes: int) -> bytes:
+    with closing(blocks(address, most_bytes=most_bytes)) as incoming:
+        return b"".join(incoming)
 
 
-def _tried(take: Callable[[], Taken], patience: Patience) -> Taken:
-    """What `take` brings, with a pause and another try after an error that may pass."""
+def _record(data: bytes, address: str, kind: type[Taken]) -> Taken:
+    """As `parse_record`; where it is no record, what it is."""
+    if wrong := kind_of_wrong(data):
+        raise ShardError(f"{address}: not the JSON of a shard folder{wrong}; {_WHOLE}")
+    return parse_record(data, address, kind, _WHOLE)
+
+
+def _tried(take: Callable[[], Taken], patience: Patience, over: threading.Event | None = None) -> Taken:
+    """What `take` brings, with a pause and another try after an error that may pass, unless all is over."""
+    over = over or threading.Event()
     for number in range(patience.tries - 1):
         try:
             return take()
         except PassingError:
-            time.sleep(patience.pause * 2**number)
+            if over.wait(patience.pause * 2**number):
+                raise _OverError from None
     try:
         return take()
     except PassingError as error:
@@ -257,42 +274,13 @@ def _tried(take: Callable[[], Taken], patience: Patience) -> Taken:
 
 
 def _source(url: str, data: bytes) -> Source:
-    manifest = parse_record(data, f"{url}/{MANIFEST}", Manifest, _WHOLE)
+    manifest = _record(data, f"{url}/{MANIFEST}", Manifest)
     names = [shard.name for shard in manifest.shards]
     # The names become files here: one such as ../x.tar would lie outside the cache.
     strange = [name for name in names if not re.fullmatch(r"[^/\\.][^/\\]*\.tar", name)]
     if strange or len(set(names)) < len(names):
         raise ShardError(f"{url}/{MANIFEST}: damaged, it names shards {strange or 'twice'}; {_WHOLE}")
+    counts = [(shard.bytes, shard.num_samples, shard.num_train, shard.num_test) for shard in manifest.shards]
+    if not all(0 <= count < _MOST_BYTES for shard in counts for count in shard):
+        raise ShardError(f"{url}/{MANIFEST}: damaged, it names a size or a count that no shard has; {_WHOLE}")
     return Source(url, data, manifest)
-
-
-def _copies(url: str, cache: Path) -> list[Path]:
-    """The whole copies of a URL's set in a cache, the newest last."""
-    found = []
-    for file in cache.glob(f"*/{FETCHED}"):
-        sealed = file.with_name(MANIFEST)
-        if sealed.is_file() and _told(file.parent).get("url") == url:
-            found.append((sealed.stat().st_mtime_ns, file.parent))
-    return [folder for _, folder in sorted(found)]
-
-
-def _told(folder: Path) -> dict[str, object]:
-    try:
-        held = json.loads((folder / FETCHED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return held if isinstance(held, dict) else {}
-
-
-def _holder(folder: Path) -> str:
-    held = _told(folder)
-    return f"process {held['pid']} on {held['host']}" if {"pid", "host"} <= held.keys() else "another process"
-
-
-def _held_bytes(folder: Path) -> int:
-    """The bytes in a folder in which another process works: a file may go while it is looked at."""
-    sizes = [0]
-    for path in folder.iterdir():
-        with suppress(FileNotFoundError):
-            sizes.append(path.stat().st_size)
-    return sum(sizes)
