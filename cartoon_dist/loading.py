@@ -12,7 +12,9 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from cartoon_dist.files import MAX_RECORD_BYTES, open_regular, read_regular
 from cartoon_dist.text import on_a_line, shortened
+from cartoon_dist.text_files import NotTextError, text_of
 
 _MOST_BYTES = 256 * 1024
 """A config of ours has some 3000; YAML is slow to read, and this much takes seconds."""
@@ -30,7 +32,7 @@ class RefusedError(UnreadableError):
 
 def yaml_file(path: Path) -> Any:
     """The value in a YAML file: see `yaml_text`. OSError where it cannot be read."""
-    with path.open("rb") as file:
+    with open_regular(path, max_bytes=MAX_RECORD_BYTES) as file:
         content = file.read(_MOST_BYTES + 1)
     return yaml_text(content)
 
@@ -44,10 +46,10 @@ def yaml_text(content: str | bytes) -> Any:
     if len(content) > _MOST_BYTES:
         raise RefusedError(f"is larger than {_MOST_BYTES // 1024} KiB")
     try:
-        text = content.decode() if isinstance(content, bytes) else content
+        text = text_of(content) if isinstance(content, bytes) else content
         return yaml.load(text, Loader=_Loader)
-    except UnicodeDecodeError as error:
-        raise UnreadableError(f"not UTF-8: {error}") from None
+    except NotTextError as error:
+        raise UnreadableError(on_a_line(error)) from None
     except yaml.YAMLError as error:
         raise UnreadableError(f"not YAML: {shortened(on_a_line(' '.join(str(error).split())), 400)}") from None
 
@@ -63,7 +65,7 @@ def json_text(content: str | bytes) -> Any:
 
 def json_file(path: Path) -> Any:
     """The value in a JSON file: see `json_text`. OSError where it cannot be read."""
-    return json_text(path.read_bytes())
+    return json_text(read_regular(path, max_bytes=MAX_RECORD_BYTES))
 
 
 class _Loader(yaml.SafeLoader):

@@ -67,8 +67,33 @@ def test_settings_that_cannot_be_are_refused(words: list[str], path: str) -> Non
     assert path in {mistake.split(":")[0] for mistake in wrong(*words)}
 
 
-def test_a_password_in_an_address_is_not_said_again() -> None:
-    assert "secret" not in wrong("data.photos=https://me:secret@a/b")[0]
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:secret@a/b",
+        "HTTPS://me:secret@a/b",
+        "ftp://me:secret@a/b",
+        "s3://key:secret@a/b",
+        "simplecache::https://me:secret@a/b",
+        "simplecache::sftp://me:secret@a/b",
+        "https://a/b?signature=secret",
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_said_again(url: str) -> None:
+    for words in ([f"data.photos={url}"], [f"data.photos={url}", f"data.cartoons={url}"]):
+        said = "; ".join(wrong(*words))
+        assert said.count("the URL carries a password") == len(words)
+        assert "secret" not in said
+
+
+def test_addresses_without_a_secret() -> None:
+    for url in (
+        "github://owner:repository@main/shards",
+        "s3://bucket/a@b",
+        "simplecache::s3://bucket/a:b@c",
+        "sftp://me@a/b",
+    ):
+        read(TrainSettings, [], [f"data.photos={url}"], run_dir="x")
 
 
 def test_no_setting_takes_a_bare_yes_or_no() -> None:
@@ -89,7 +114,15 @@ def test_no_setting_takes_a_bare_yes_or_no() -> None:
             assert yaml.safe_load(str(choice)) == choice
 
 
-@pytest.mark.parametrize("content", ["- 1\n- 2\n", "a: [1\n", "\xff\xfe"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_a_config_is_read_as_any_editor_writes_it(tmp_path: Path, encoding: str, end: str) -> None:
+    (tmp_path / "x.yaml").write_bytes(end.join(["run_dir: café", "model:", "  channels: 8"]).encode(encoding))
+    settings = read(TrainSettings, [tmp_path / "x.yaml"], [])
+    assert (settings.run_dir, settings.model.channels) == ("café", 8)
+
+
+@pytest.mark.parametrize("content", ["- 1\n- 2\n", "a: [1\n", "\xff\xfea", "a: caf\xe9"])
 def test_a_file_that_is_no_config(tmp_path: Path, content: str) -> None:
     file = tmp_path / "x.yaml"
     file.write_bytes(content.encode("latin-1"))

@@ -11,7 +11,8 @@ from cartoon_dist.commands.shards import SETTING, count
 from cartoon_dist.data.foreign import Indexed, index_folder
 from cartoon_dist.data.manifest import Manifest
 from cartoon_dist.data.mend import mend
-from cartoon_dist.data.verify import Finding, verify
+from cartoon_dist.data.tars import packed_by
+from cartoon_dist.data.verify import Finding, by_cause, verify
 from cartoon_dist.errors import ConfigError, ShardError
 from cartoon_dist.shard_settings import IndexSettings
 from cartoon_dist.text import typed
@@ -23,6 +24,7 @@ def main(words: Sequence[str]) -> int:
     chosen = _parser().parse_args([word for word in words if not SETTING.match(word)])
     given = [word for word in words if SETTING.match(word)]
     folder = Path(chosen.folder)
+    _require_folder(folder)
     if chosen.index:
         return _index(folder, config.read(IndexSettings, [], given))
     if given:
@@ -64,10 +66,21 @@ def _indexed(folder: Path, manifest: Manifest, indexed: Indexed) -> str:
     return f"{made}, indexed" if indexed.num_written else f"{made}; nothing left to do"
 
 
+def _require_folder(path: Path) -> None:
+    """ShardError where a tar is given in place of the folder that holds it."""
+    if path.is_file():
+        packer = packed_by(path)
+        unpack = f"unpack it with '{packer.unpack(path)}', then " if packer else ""
+        kind = f"a file packed by {packer.name}" if packer else "a file"
+        raise ShardError(
+            f"{path}: is {kind}, not a folder; {unpack}give the folder that holds it: {typed(path.parent)}"
+        )
+
+
 def _told(folder: Path, findings: Sequence[Finding], way_out: str) -> str:
-    """Print the findings and return the one line that sums them up."""
-    for finding in findings:
-        print(finding, file=sys.stderr)
+    """Print the findings, a line a cause, and return the one line that sums them up."""
+    for line in by_cause(findings):
+        print(line, file=sys.stderr)
     files = count(len({finding.file for finding in findings}), "file")
     return f"{folder}: {count(len(findings), 'finding')} in {files}, the first: {findings[0]}; {way_out}"
 

@@ -27,11 +27,11 @@ from cartoon_dist.data.manifest import (
 from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain
 from cartoon_dist.data.scenes import pick_test_scenes
 from cartoon_dist.data.soundness import Wanted, read_json_object, sample_problem
-from cartoon_dist.data.tars import Group, read_groups
+from cartoon_dist.data.tars import Group, packed_by, read_groups
 from cartoon_dist.data.verify import Finding
 from cartoon_dist.errors import PictureError, ShardError
-from cartoon_dist.files import alone, sha256_of
-from cartoon_dist.pixels.header import read_header
+from cartoon_dist.files import MAX_SHARD_BYTES, alone, open_regular, sha256_of
+from cartoon_dist.pixels.header import SUFFIXES, read_header
 from cartoon_dist.progress import Progress
 from cartoon_dist.shard_settings import IndexSettings
 from cartoon_dist.text import typed
@@ -42,6 +42,9 @@ PICTURES: dict[str, Domain] = {
     "cartoon.png": "cartoon",
     "cartoon.jpg": "cartoon",
 }
+_PACKED = ("*.tar.*", "*.tgz", "*.tbz2", "*.txz", "*.tzst")
+_LOOSE = frozenset(suffix[1:] for suffix in SUFFIXES)
+"""Members that are called so are pictures of a set for other purposes, as img2dataset writes it."""
 _SPLITS = (None, "train", "test")
 
 
@@ -115,9 +118,12 @@ def _manifest_before(folder: Path) -> Manifest | None:
 
 
 def _tars(folder: Path) -> list[Path]:
-    packed = sorted(path.name for kind in ("*.tar.*", "*.tgz") for path in folder.glob(kind))
+    packed = sorted(path for kind in _PACKED for path in folder.glob(kind))
     if packed:
-        raise ShardError(f"{folder}: holds {first_few(packed)}, read by offset and so not packed; unpack with gunzip")
+        packer = packed_by(packed[0])
+        how = f"'{packer.unpack(packed[0])}'" if packer else "what packed it"
+        names = first_few([path.name for path in packed])
+        raise ShardError(f"{folder}: holds {names}, read by offset and so not packed; unpack with {how}")
     tars = sorted(folder.glob("*.tar"))
     if not tars:
         raise ShardError(f"{folder}: no .tar files in it; give the folder that holds the set")
@@ -132,17 +138,37 @@ def _read(path: Path, findings: list[Finding]) -> _Tar | None:
     except ShardError as error:
         findings.append(Finding(path.name, None, str(error)))
         return None
+    if not any(PICTURES.keys() & group.members.keys() for group in groups):
+        loose = next((group for group in groups if _LOOSE & {name.lower() for name in group.members}), None)
+        if loose is not None:
+            findings.append(Finding(path.name, loose.key, _loose(path, loose)))
+            return None
     records = []
     for group in groups:
         strange = sorted(group.members.keys() - PICTURES.keys() - set(LABEL_MEMBER.values()) - {RECORD_MEMBER})
         if strange:
             known = "photo.png|jpg, saliency.png, cartoon.png|jpg, smoothed.png, json"
-            findings.append(Finding(path.name, group.key, f"has a member {strange[0]}; members are called {known}"))
+            without = _each_tar(path, f"tar --delete --wildcards -f \"$tar\" '*.{strange[0]}'")
+            problem = f"has a member {strange[0]}; members are called {known}; take it out: {without}"
+            findings.append(Finding(path.name, group.key, problem))
         try:
             records.append(_record(path, group))
         except ValueError as error:
             findings.append(Finding(path.name, group.key, f"has a damaged {RECORD_MEMBER}: {error}"))
     return _Tar(path, groups, records)
+
+
+def _loose(path: Path, group: Group) -> str:
+    name = next(name for name in group.members if name.lower() in _LOOSE)
+    unpack = _each_tar(path, 'tar -xf "$tar" -C pictures')
+    return (
+        f"has a picture called {name} and no label, as sets of img2dataset have; unpack them, and build shards of the "
+        f"pictures: mkdir pictures; {unpack}; python shards/photos.py pictures OUT (shards/cartoons.py for cartoons)"
+    )
+
+
+def _each_tar(path: Path, command: str) -> str:
+    return f"for tar in {typed(path.parent)}/*.tar; do {command}; done"
 
 
 def _record(path: Path, group: Group) -> dict[str, Any]:
@@ -238,6 +264,6 @@ def _changed(folder: Path, before: Manifest, now: Manifest) -> str:
 
 def _bytes(path: Path, span: tuple[int, int]) -> bytes:
     offset, length = span
-    with path.open("rb") as file:
+    with open_regular(path, max_bytes=MAX_SHARD_BYTES) as file:
         file.seek(offset)
         return file.read(length)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cartoon_dist.errors import ShardError
+from cartoon_dist.files import MAX_SHARD_BYTES, open_regular, require_regular
+from cartoon_dist.text import typed
 
 _BLOCK = 512
 _END = 2 * _BLOCK
@@ -20,6 +22,41 @@ _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]+)", re.DOTALL)
 """KEY.MEMBER as WebDataset splits it: the key may hold folders, its last part holds no dot."""
 # What tarfile raises on damaged headers, found by fuzzing.
 _DAMAGE = (tarfile.TarError, ValueError, LookupError, TypeError, AttributeError, EOFError, ArithmeticError, OSError)
+
+
+@dataclass(frozen=True)
+class Packer:
+    """What a tar is packed by: samples are read by their offset, which a packed file does not have."""
+
+    name: str
+    suffix: str
+    command: str
+    marks: bytes
+
+    def unpack(self, path: Path) -> str:
+        """The command that puts the tar in the packed file's place."""
+        if path.name.lower().endswith((self.suffix, ".tgz", ".txz", ".tbz2", ".tzst")):
+            return f"{self.command} {typed(path)}"
+        packed = path.with_name(path.name + self.suffix)
+        return f"mv {typed(path)} {typed(packed)} && {self.command} {typed(packed)}"
+
+
+_PACKERS = (
+    Packer("gzip", ".gz", "gunzip", b"\x1f\x8b"),
+    Packer("bzip2", ".bz2", "bunzip2", b"BZh"),
+    Packer("xz", ".xz", "unxz", b"\xfd7zXZ\0"),
+    Packer("zstd", ".zst", "unzstd --rm", b"\x28\xb5\x2f\xfd"),
+)
+
+
+def packed_by(path: Path) -> Packer | None:
+    """What a file is packed by, judged by its first bytes; None for a plain one and one that cannot be read."""
+    try:
+        with open_regular(path, max_bytes=MAX_SHARD_BYTES) as file:
+            head = file.read(6)
+    except OSError:
+        return None
+    return next((packer for packer in _PACKERS if head.startswith(packer.marks)), None)
 
 
 @dataclass(frozen=True)
@@ -36,7 +73,13 @@ def read_groups(path: Path) -> list[Group]:
     Raises ShardError, without the tar's name and on one line, when the tar is damaged, cut off or holds anything but
     files that are named KEY.MEMBER.
     """
+    packer = packed_by(path)
+    if packer is not None:
+        raise ShardError(
+            f"is packed by {packer.name}, and samples are read by offset; unpack it: {packer.unpack(path)}"
+        )
     try:
+        require_regular(path, max_bytes=MAX_SHARD_BYTES)
         with tarfile.open(path, "r:") as tar:
             members = [member for member in tar if not member.isdir()]
         _require_end(path, members)
@@ -67,7 +110,7 @@ def _require_end(path: Path, members: list[tarfile.TarInfo]) -> None:
     """Raise ValueError unless the tar goes on with zeros alone, and enough of them, after its last member."""
     end = max((member.offset_data + -(-member.size // _BLOCK) * _BLOCK for member in members), default=0)
     num_zeros = 0
-    with path.open("rb") as file:
+    with open_regular(path, max_bytes=MAX_SHARD_BYTES) as file:
         file.seek(end)
         while chunk := file.read(_CHUNK):
             if chunk.count(0) != len(chunk):

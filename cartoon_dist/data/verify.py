@@ -6,7 +6,7 @@ records are held against their own hashes and against one another.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,22 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.file}: sample '{self.sample}' {self.problem}" if self.sample else f"{self.file}: {self.problem}"
+
+
+_NUM_IN_FULL = 3
+
+
+def by_cause(findings: Sequence[Finding]) -> Iterator[str]:
+    """The findings in words, those of one cause on one line once there are many of them, in the order of the first."""
+    causes: dict[str, list[Finding]] = {}
+    for finding in findings:
+        causes.setdefault(finding.problem, []).append(finding)
+    for same in causes.values():
+        if len(same) <= _NUM_IN_FULL:
+            yield from map(str, same)
+        else:
+            names = [f"{other.file}: '{other.sample}'" if other.sample else other.file for other in same[1:]]
+            yield f"{same[0]}; the same {len(names)} times more: {first_few(names)}"
 
 
 def verify(folder: Path, *, shown: bool) -> tuple[Manifest, list[Finding]]:

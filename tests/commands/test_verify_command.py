@@ -1,9 +1,17 @@
 """The verify command as people type it."""
 
+import gzip
+import io
+import re
 import subprocess
+import tarfile
 from pathlib import Path
 
+import pytest
 from running import ROOT, script
+
+from cartoon_dist.commands.entry import status_of
+from cartoon_dist.commands.verify import main
 
 CARTOONS = sorted((ROOT / "shards" / "samples" / "cartoons").glob("*-1.jpg"))
 
@@ -33,6 +41,38 @@ def test_all_findings_then_one_error_then_mended(tmp_path: Path) -> None:
     assert mended.returncode == 0, mended.stderr
     assert mended.stdout.rstrip().endswith("all as written; 2 rebuilt")
     assert first.read_bytes() == before
+
+
+def test_one_cause_is_one_line_however_many_samples_it_hits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for number in range(50):
+            for name, data in ((f"k{number}.photo.jpg", CARTOONS[0].read_bytes()), (f"k{number}.cls", b"3")):
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    assert status_of(main, [str(tmp_path), "--index"]) == 2
+    line, error = capsys.readouterr().err.splitlines()
+    assert line.startswith("a.tar: sample 'k0' has a member cls; ")
+    assert line.endswith("; the same 49 times more: a.tar: 'k1', a.tar: 'k2', a.tar: 'k3', ...")
+    assert error.startswith(f"error: {tmp_path}: 50 findings in 1 file, ")
+    command = re.findall(r"take it out: (.*?done)", line)[0]
+    subprocess.run(["bash", "-c", command], check=True)
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        assert {name.rpartition(".")[2] for name in tar.getnames()} == {"jpg"}
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.tgz", "a.tar"])
+def test_a_tar_in_place_of_its_folder_is_told_how_to_unpack_it(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(b"tar"))
+    for words in (["--index"], []):
+        assert status_of(main, [str(tmp_path / name), *words]) == 2
+        assert f"{name}: is a file packed by gzip, not a folder; unpack it with '" in capsys.readouterr().err
+    assert status_of(main, [str(tmp_path), "--index"]) == 2
+    command = re.findall(r"unpack (?:it: |with ')(.*?)['\n;]", capsys.readouterr().err)[0]
+    subprocess.run(["bash", "-c", command], check=True)
+    assert (tmp_path / "a.tar").read_bytes() == b"tar"
 
 
 def test_a_folder_that_is_none_is_one_line() -> None:

@@ -119,7 +119,10 @@ def split_by_another(folder: Path) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "foreign member": (lambda f: write(f / "s.tar", photo("a") | {"a.cls": b"3"}), "'a' has a member cls; members are"),
+    "foreign member": (
+        lambda f: write(f / "s.tar", photo("a") | {"a.cls": b"3"}),
+        "'a' has a member cls; members are .*take it out: for tar in .*",
+    ),
     "no key": (lambda f: write(f / "s.tar", {"noname": b"3"}), r"s.tar: holds 'noname', where each member is a file"),
     "hidden file": (lambda f: write(f / "s.tar", {"./._a.photo.png": b"3"}), "holds './._a.photo.png', where"),
     "no pair": (
@@ -172,7 +175,11 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "packed": (lambda f: (write(f / "s.tar", photo("a")), (f / "t.tar.gz").touch()), "t.tar.gz.*unpack"),
     "packed inside": (
         lambda f: (f / "s.tar").write_bytes(b"\x1f\x8b\x08" + bytes(99)),
-        "s.tar: cannot be read as a tar",
+        "s.tar: is packed by gzip, .*; unpack it: mv .*s.tar .*s.tar.gz && gunzip .*s.tar.gz",
+    ),
+    "of img2dataset": (
+        lambda f: write(f / "00000.tar", *({f"{k}.jpg": jpg(), f"{k}.txt": b"a", f"{k}.json": b"{}"} for k in "ab")),
+        "00000.tar: sample 'a' has a picture called jpg and no label, as sets of img2dataset have; unpack",
     ),
     "no tar": (lambda f: (f / "notes.txt").touch(), "no .tar files in it"),
     "no picture at all": (lambda f: write(f / "s.tar", {"a.json": b"{}"}), "none of its samples has a picture"),

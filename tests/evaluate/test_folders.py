@@ -82,7 +82,7 @@ def test_sizes_that_differ_and_empty_folders_are_named(folders: dict[str, Path],
         Folder(folders["real"]).pictures(range(5))
     (tmp_path / "empty").mkdir()
     for folder in ("empty", "nowhere"):
-        with pytest.raises(PictureError, match="no pictures in it|no such folder"):
+        with pytest.raises(PictureError, match=r"no pictures in it|no such folder"):
             Folder(tmp_path / folder)
 
 
