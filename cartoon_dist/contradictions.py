@@ -7,6 +7,12 @@ from typing import Any
 from cartoon_dist.text import shortened
 
 _VGG_CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+_LARGEST = 1e9 / 288
+"""A billion weights, by what a residual block has at one channel: two 3x3 kernels from 4 to 4."""
+
+# A name and a password, in any link of a chain (simplecache::https://...), and over http a name, a query or a fragment.
+# github://OWNER:REPOSITORY@VERSION is no secret.
+_SECRET = re.compile(r"(?i)(?:^|::)(?:https?://([^/]*@|[^#?]*[#?])|(?!github:)[a-z][a-z0-9+.-]*://[^/@]*:[^/@]*@)")
 
 
 def contradictions(flat: Mapping[str, Any]) -> list[str]:
@@ -15,6 +21,13 @@ def contradictions(flat: Mapping[str, Any]) -> list[str]:
     if flat["model.attention"] == "cbam" and flat["model.saliency"] == "none":
         wrong.append(
             "model.attention: cbam follows the saliency network's joints, so with model.saliency=none it is none"
+        )
+    blocks, channels = _number(flat["model.num_blocks"]), _number(flat["model.channels"])
+    if channels <= 1024 and blocks <= 256 and channels**2 * (blocks + 4) > _LARGEST:  # else the bounds of each speak
+        most = max(0, int(_LARGEST / channels**2) - 4)
+        wrong.append(
+            f"model.num_blocks: {blocks:.0f} blocks of model.channels={channels:.0f} have over a billion weights; use "
+            f"{most} or fewer, or fewer channels"
         )
     method = flat["method"]
     if method in ("animegan", "whitebox") and flat["model.saliency"] != "none":
@@ -36,19 +49,19 @@ def contradictions(flat: Mapping[str, Any]) -> list[str]:
     if isinstance(milestones, list) and milestones != sorted(set(map(_number, milestones))):
         wrong.append(f"optimizer.milestones: {milestones} must rise")
     places = {name: str(flat[name]).rstrip("/") for name in ("data.photos", "data.cartoons")}
-    if places["data.photos"] == places["data.cartoons"]:
+    # A URL stands in the run's config and report, and a file's name is put behind it.
+    secret = [name for name, place in places.items() if _SECRET.search(place)]
+    wrong += [
+        f"{name}: the URL carries a password, a query or a fragment; give the address of the folder alone"
+        for name in secret
+    ]
+    if places["data.photos"] == places["data.cartoons"] and not secret:
         wrong.append(f"data.cartoons: is the same folder as data.photos ({flat['data.photos']})")
     every, lasting = flat["checkpoint.every"], flat["checkpoint.keep_every"]
     if _number(every) >= 1 and _number(lasting) % _number(every):
         wrong.append(
             f"checkpoint.keep_every: {lasting} is no multiple of checkpoint.every={every}, so it would keep none"
         )
-    for name, place in places.items():
-        # A URL stands in the run's config and report, and a file's name is put behind it.
-        if re.match(r"https?://([^/]*@|[^#?]*[#?])", place):
-            wrong.append(
-                f"{name}: the URL carries a password, a query or a fragment; give the address of the folder alone"
-            )
     return wrong
 
 
