@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test quick test-slurm check weights bench clean
+.PHONY: demo test quick test-oldest test-slurm check weights bench clean
 .DEFAULT_GOAL := test
 
 # The mark is touched last, so that a cut-off installation is taken up again.
@@ -38,6 +38,19 @@ test: check weights
 quick: weights
 	$(PYTEST) -m "not slow and not gpu and not slurm" --numprocesses 2 --dist loadfile
 
+# The quick tests on the oldest releases that pyproject.toml allows, in an environment of their own: pip cannot choose
+# the oldest, uv can. Python 3.11 or 3.12, for which these releases have wheels.
+OLDEST := .venv-oldest/bin
+.venv-oldest/installed: pyproject.toml
+	test -x $(OLDEST)/python || $(PYTHON) -m venv .venv-oldest
+	$(OLDEST)/python -m pip install --quiet uv
+	$(OLDEST)/uv pip install --quiet --python $(OLDEST)/python --resolution lowest-direct --editable '.[test,deepspeed]'
+	touch $@
+
+test-oldest: .venv-oldest/installed
+	$(OLDEST)/python launch/weights.py fetch vgg16 efficientnet_lite0
+	OMP_NUM_THREADS=1 $(OLDEST)/pytest -m "not slow and not gpu and not slurm" --numprocesses 2 --dist loadfile
+
 # A real Slurm of two nodes on this host, started for its tests and stopped again; as root. A skip is a failure.
 test-slurm: weights
 	$(BIN)/python tests/slurm/cluster.py
@@ -47,4 +60,4 @@ bench: weights
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-oldest
