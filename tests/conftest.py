@@ -73,6 +73,8 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shards of the embedded pictures at 32 px, built by the real commands: a folder with photos/ and cartoons/."""
     folder = tmp_path_factory.mktemp("shards")
     for domain in ("photos", "cartoons"):
-        built = script(f"shards/{domain}.py", ROOT / "shards/samples" / domain, folder / domain, "image_size=32")
+        built = script(
+            f"shards/{domain}.py", ROOT / "shards/samples" / domain, folder / domain, "image_size=32", "num_workers=1"
+        )
         assert built.returncode == 0, built.stderr
     return folder

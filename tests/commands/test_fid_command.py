@@ -151,7 +151,7 @@ def test_no_held_out_photos_and_one_cartoon(run: Path, tmp_path: Path) -> None:
         "photos": [ROOT / "shards/samples/photos", tmp_path / "photos", "test_fraction=0"],
     }
     for domain, arguments in made.items():
-        done = script(f"shards/{domain}.py", *arguments, "image_size=32")
+        done = script(f"shards/{domain}.py", *arguments, "image_size=32", "num_workers=1")
         assert done.returncode == 0, done.stderr
     with pytest.raises(ShardError, match="no held-out photos"):
         fid.main([str(run), *SMALL, f"data.photos={tmp_path / 'photos'}"])

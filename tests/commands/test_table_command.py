@@ -21,6 +21,7 @@ def words(shards: Path, out: Path, *more: str) -> list[str]:
         "max_steps=3",
         "warmup.steps=1",
         "model.num_blocks=1",
+        "score.subsamples=0",
         "checkpoint={every: 2, keep: 1, keep_every: 2}",
     ]
     return [str(shards / "photos"), str(shards / "cartoons"), str(out), *shared, *more]
