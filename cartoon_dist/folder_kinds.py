@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from cartoon_dist.errors import PictureError
+from cartoon_dist.files import MAX_RECORD_BYTES, open_regular
 
 _RECORD = re.compile(rb'\s*\{\s*"format":\s*\d')
 """How the records of shards and of checkpoints begin."""
@@ -83,7 +84,7 @@ def _is_shard_folder(folder: Path) -> bool:
 
 def _is_record(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, max_bytes=MAX_RECORD_BYTES) as file:
             return _RECORD.match(file.read(64)) is not None
     except OSError:
         return False

@@ -14,8 +14,8 @@ from cartoon_dist.data.remote import at_hand
 from cartoon_dist.errors import CheckpointError, ConfigError, ShardError
 from cartoon_dist.evaluate import card, scores
 from cartoon_dist.evaluate.export import SUFFIXES, export
-from cartoon_dist.files import write_whole
-from cartoon_dist.pixels.decode import Picture, decode
+from cartoon_dist.files import read_regular, write_whole
+from cartoon_dist.pixels.decode import Picture, decode, max_file_bytes
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.trained import Trained
@@ -66,7 +66,7 @@ def _from_shards(held: Trained) -> Bytes:
 
 def _from_file(path: Path) -> Bytes:
     try:
-        return _cut(decode(path.read_bytes(), max_megapixels=200))
+        return _cut(decode(read_regular(path, max_bytes=max_file_bytes(200)), max_megapixels=200))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); give a photo") from None
 

@@ -13,8 +13,9 @@ import numpy as np
 from cartoon_dist.data.search import LeftOut, sizes_under
 from cartoon_dist.data.sources import Source
 from cartoon_dist.errors import PictureError, ShardError
+from cartoon_dist.files import read_regular
 from cartoon_dist.pixels import crop
-from cartoon_dist.pixels.decode import Picture, decode
+from cartoon_dist.pixels.decode import Picture, decode, max_file_bytes
 from cartoon_dist.pixels.header import SUFFIXES
 
 _ENDINGS = (".png", *sorted(SUFFIXES - {".png"}))
@@ -67,7 +68,7 @@ def read_map(picture: Source, folder: Path, *, original: tuple[int, int], size: 
     if path is None:
         raise PictureError(f"has no map in {folder}")
     try:
-        pixels = decode(path.read_bytes(), max_megapixels=max_megapixels)
+        pixels = decode(read_regular(path, max_bytes=max_file_bytes(max_megapixels)), max_megapixels=max_megapixels)
     except PictureError as error:
         raise PictureError(f"its map: {error}") from None
     if (pixels != pixels[..., :1]).any():

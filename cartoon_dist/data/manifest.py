@@ -21,7 +21,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from cartoon_dist.data.sample import FORMAT, Domain, Split
 from cartoon_dist.errors import ShardError
-from cartoon_dist.files import write_whole
+from cartoon_dist.files import MAX_RECORD_BYTES, read_regular, write_whole
 from cartoon_dist.text import typed
 
 MANIFEST = "manifest.json"
@@ -167,7 +167,7 @@ Record = TypeVar("Record")
 def read_record(path: Path, kind: type[Record], mend: str) -> Record:
     """Read a JSON file of ours into its dataclass; every mistake is a ShardError that ends with `mend`."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path, max_bytes=MAX_RECORD_BYTES)
     except OSError as error:
         raise ShardError(f"{path}: cannot be read ({error.strerror}); {mend}") from None
     return parse_record(data, str(path), kind, mend)
@@ -203,7 +203,7 @@ def _checker(kind: Any) -> TypeAdapter[Any]:
 
 def is_as_written(path: Path) -> bool:
     """Whether a record's bytes are those that its own hash speaks of; OSError when it cannot be read."""
-    return _is_as_written(path.read_bytes())
+    return _is_as_written(read_regular(path, max_bytes=MAX_RECORD_BYTES))
 
 
 def _is_as_written(data: bytes) -> bool:
@@ -225,7 +225,7 @@ def write_record(path: Path, record: Any) -> bool:
     """Write a dataclass as JSON, durably and in one step; one that lies there already is left alone (False)."""
     data = record_bytes(asdict(record))
     try:
-        if path.read_bytes() == data:
+        if read_regular(path, max_bytes=MAX_RECORD_BYTES) == data:
             return False
     except OSError:
         pass

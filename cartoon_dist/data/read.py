@@ -8,6 +8,7 @@ import bisect
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ from cartoon_dist.data.manifest import (
 )
 from cartoon_dist.data.sample import Split
 from cartoon_dist.errors import ShardError
-from cartoon_dist.files import sha256_of
+from cartoon_dist.files import MAX_SHARD_BYTES, require_regular, sha256_of
+from cartoon_dist.pixels.codec import read_pixels
 
 MEMBERS = {"photo": ("photo", "saliency"), "cartoon": ("cartoon", "smoothed")}
 """The picture and its companion, for each domain."""
@@ -174,9 +176,11 @@ class Shards:
         except OSError as error:
             raise self._error(number, f"has a {member} that cannot be read ({error.strerror})") from None
         flags = cv2.IMREAD_GRAYSCALE if member == "saliency" else cv2.IMREAD_COLOR_RGB
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+        pixels, complaint = read_pixels(content, flags)
         if pixels is None:
             raise self._error(number, f"has a {member} that cannot be decoded")
+        if complaint:
+            raise self._error(number, f"has a damaged {member} ({complaint})")
         size, (height, width) = self.manifest.image_size, pixels.shape[:2]
         if (height, width) != (size, size):
             raise self._error(number, f"has a {member} of {width} x {height} pixels where the set has {size} x {size}")
@@ -194,6 +198,8 @@ def _descriptor(path: str) -> int:
     descriptor = _OPEN.pop(path, None)
     if descriptor is None:
         try:
+            with suppress(IsADirectoryError):  # can be opened, and answers each read with an error
+                require_regular(Path(path), max_bytes=MAX_SHARD_BYTES)
             descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
             raise ShardError(f"{path}: {error.strerror}; {mend_by(Path(path).parent)}") from None

@@ -10,7 +10,7 @@ from cartoon_dist.data.manifest import SampleEntry, ShardIndex, Skipped, index_p
 from cartoon_dist.data.prepare import Prepared
 from cartoon_dist.data.sample import RECORD_MEMBER
 from cartoon_dist.data.tars import read_groups
-from cartoon_dist.files import sha256_of, sync_folder
+from cartoon_dist.files import MAX_SHARD_BYTES, open_regular, sha256_of, sync_folder
 
 PART = ".part"
 """The ending of a tar that is being written; one that is left over belongs to a killed job and is overwritten."""
@@ -83,7 +83,7 @@ def _fill(part: Path, prepared: Iterable[Prepared]) -> _Filled:
 
 def _list_samples(path: Path) -> Iterator[SampleEntry]:
     """The samples of a tar of ours as they really lie there, found by reading it from its start."""
-    with path.open("rb") as file:
+    with open_regular(path, max_bytes=MAX_SHARD_BYTES) as file:
         for group in read_groups(path):
             offset, length = group.members[RECORD_MEMBER]
             file.seek(offset)

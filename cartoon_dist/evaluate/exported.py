@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from torch import nn
 
 from cartoon_dist.errors import CheckpointError
+from cartoon_dist.files import MAX_EXPORT_BYTES, read_regular
 from cartoon_dist.models.generator import Drawing, DrawingNetwork
 from cartoon_dist.runs.exported import Facts, from_strings, to_strings
 from cartoon_dist.tensors import Images
@@ -36,7 +37,7 @@ class OnnxGenerator:
 def load_onnx(path: Path) -> OnnxGenerator:
     """The generator in a `.onnx` file; CheckpointError when it is none that launch/export.py made."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path, max_bytes=MAX_EXPORT_BYTES)
         model = onnx.load_model_from_string(content)
     except (OSError, DecodeError, ValueError) as error:
         raise CheckpointError(f"{path}: is no ONNX file ({error}); give what launch/export.py made") from None

@@ -19,6 +19,7 @@ from cartoon_dist.data.remote import at_hand
 from cartoon_dist.errors import CartoonError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.curves import Series, Values, drawable
+from cartoon_dist.files import MAX_RECORD_BYTES, read_regular
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.records import record_of
 
@@ -193,7 +194,7 @@ def _object(path: Path, notes: list[str]) -> dict[str, Any]:
 
 def _content(path: Path, notes: list[str]) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, max_bytes=MAX_RECORD_BYTES)
     except FileNotFoundError:
         return b""
     except OSError as error:

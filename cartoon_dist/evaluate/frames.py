@@ -8,6 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cartoon_dist.files import MAX_RECORD_BYTES, read_regular
+from cartoon_dist.pixels.codec import read_pixels
+
 MOST = 24
 """How many pictures a page holds at most."""
 BUDGET = 8_000_000
@@ -72,12 +75,12 @@ def spread(num: int, most: int) -> list[int]:
 def _frame(step: int, path: Path) -> Frame | None:
     """A picture, or None when it is no whole one."""
     try:
-        content = path.read_bytes()
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    except (OSError, cv2.error):
+        content = read_regular(path, max_bytes=MAX_RECORD_BYTES)
+    except OSError:
         return None
+    pixels, complaint = read_pixels(content, cv2.IMREAD_COLOR)
     # A PNG that was cut off decodes to a picture with a black end.
-    if pixels is None or not content.startswith(b"\x89PNG") or b"IEND" not in content[-16:]:
+    if pixels is None or complaint or not content.startswith(b"\x89PNG") or b"IEND" not in content[-16:]:
         return None
     kind = "png"
     if len(content) > _LARGE_BYTES:

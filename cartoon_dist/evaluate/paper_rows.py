@@ -19,7 +19,7 @@ from cartoon_dist.evaluate.drawing import drawn, stored
 from cartoon_dist.evaluate.findings import Records, records
 from cartoon_dist.evaluate.paper_curves import charts, distances_by_step
 from cartoon_dist.evaluate.paper_tables import Result, Row, html, markdown
-from cartoon_dist.files import write_whole
+from cartoon_dist.files import MAX_RECORD_BYTES, read_regular, write_whole
 from cartoon_dist.pixels.decode import Picture
 from cartoon_dist.pixels.png import encode_png
 from cartoon_dist.pixels.sheet import Strip, contact_sheet
@@ -128,7 +128,7 @@ def _is_the_tables(score: Mapping[str, Any], settings: TrainSettings) -> bool:
 def _records(run: RunFolder) -> Records:
     """What metrics.jsonl tells; nothing where it cannot be read, as times and curves are no part of a score."""
     try:
-        return records(run.metrics.read_bytes())
+        return records(read_regular(run.metrics, max_bytes=MAX_RECORD_BYTES))
     except OSError:
         return Records()
 

@@ -17,7 +17,7 @@ from cartoon_dist.config import ScoreSettings
 from cartoon_dist.errors import CartoonError, CheckpointError
 from cartoon_dist.evaluate import belief
 from cartoon_dist.evaluate.features import Kind
-from cartoon_dist.files import write_whole
+from cartoon_dist.files import MAX_RECORD_BYTES, read_regular_text, write_whole
 
 HEADLINE: Mapping[Kind, str] = {"inception": "fid", "efficientnet_lite0": "frechet_efficientnet_lite0"}
 """The metric of each kind of features by which checkpoints are compared; less is better."""
@@ -140,7 +140,7 @@ def record(path: Path, scores: Sequence[Score]) -> None:
 def read(path: Path) -> list[dict[str, Any]]:
     """The scores of a run so far; CheckpointError when the file is damaged."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = json.loads(read_regular_text(path, max_bytes=MAX_RECORD_BYTES))
         return [dict(score) for score in held]
     except FileNotFoundError:
         return []

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cartoon_dist.files import write_first, write_whole
+from cartoon_dist.files import MAX_RECORD_BYTES, read_regular, write_first, write_whole
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -34,7 +34,7 @@ class FeatureStore:
     def load(self, block: range) -> Float[Tensor, "n c"] | None:
         """The vectors of a block of pictures; None where there are none, or not these bytes any more."""
         try:
-            content = self._path(block).read_bytes()
+            content = read_regular(self._path(block), max_bytes=MAX_RECORD_BYTES)
         except OSError:
             return None
         digest, payload = content[:_DIGEST], content[_DIGEST:]

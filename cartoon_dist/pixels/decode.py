@@ -28,11 +28,12 @@ _BYTES_A_PIXEL, _BYTES_BESIDES = 8, 64 << 20
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture, uint8 RGB (h, w, 3), upright; whether any reader of its file sees exactly these pixels; and what is
-    wrong with the file where damage was to be taken."""
+    """A picture, uint8 RGB (h, w, 3), upright; whether any reader of its file sees exactly these pixels; whether it was
+    stored in another colour space; and what is wrong with the file where damage was to be taken."""
 
     picture: Picture
     as_stored: bool
+    converted: bool = False
     complaint: str | None = None
 
 
@@ -73,7 +74,7 @@ def decode_file(data: bytes, *, max_megapixels: float, damaged: Damaged = "skip"
     else:
         picture = _on_white(_eight_bits(_with_key(pixels, header)), convert, grey=_num_colours(header) == 1)
     as_stored = header.plain and header.orientation == UPRIGHT and convert is None and not complaint
-    return Decoded(turn(picture, header.orientation), as_stored, complaint or None)
+    return Decoded(turn(picture, header.orientation), as_stored, convert is not None, complaint or None)
 
 
 def turn(picture: Picture, orientation: int) -> Picture:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cartoon_dist.data.manifest import is_as_written, record_bytes
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.files import sha256_of, sync_folder, write_whole
+from cartoon_dist.files import MAX_RECORD_BYTES, read_regular_text, sha256_of, sync_folder, write_whole
 from cartoon_dist.runs.layout import RunFolder
 
 FORMAT = 2
@@ -100,7 +100,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """A checkpoint's manifest; CheckpointError when it is not one of ours, or not as it was written."""
     path = folder / _MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_regular_text(path, max_bytes=MAX_RECORD_BYTES))
     except ValueError:
         raise CheckpointError(f"{path}: is not JSON") from None
     if not isinstance(manifest, dict) or manifest.get("format") not in (_FIRST_FORMAT, FORMAT):

@@ -16,6 +16,7 @@ from torch import Tensor
 from cartoon_dist import nested
 from cartoon_dist.config import TrainSettings, check
 from cartoon_dist.errors import CheckpointError, ConfigError
+from cartoon_dist.files import MAX_TENSOR_BYTES, require_regular
 
 FORMAT = "1"
 _MARK = "cartoon_dist"
@@ -69,6 +70,7 @@ def to_safetensors(tensors: Mapping[str, Tensor], facts: Facts) -> bytes:
 def from_safetensors(path: Path) -> tuple[dict[str, Tensor], Facts]:
     """The tensors and facts of a file; CheckpointError when it is none of ours. Nothing in it is ever executed."""
     try:
+        require_regular(path, max_bytes=MAX_TENSOR_BYTES)
         with safe_open(path, framework="pt") as file:
             facts = from_strings(file.metadata(), path)
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (it is no dict)

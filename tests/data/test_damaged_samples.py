@@ -1,10 +1,12 @@
 """Samples that cannot be read: who stands in for them is a function of the position alone. Shards are no such case."""
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -157,3 +159,32 @@ def test_a_set_without_a_readable_sample_is_given_up(copied: Path) -> None:
     spoil(copied / "photos", "photo", range(len(here.photos.shards)))
     with pytest.raises(ShardError, match=r"cannot be decoded.*\(and 99 samples in its place were no better\)"):
         next(batches(here, first=0, end=1, pinned=False, note=pytest.fail))
+
+
+def test_a_picture_of_which_the_decoder_gives_a_part_is_damage(copied: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    here = Shards(folder=copied / "photos", domain="photo", split="train")
+    offset, length = here.spans(0)["photo"]
+    noise = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
+    jpeg = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, 60])[1].tobytes()
+    with here.path(0).open("r+b") as tar:
+        tar.seek(offset)
+        tar.write((jpeg[: len(jpeg) * 3 // 4] + b"\xff\xd9").ljust(length, b"\0"))
+    with pytest.raises(SampleError, match=r"has a damaged photo \(premature end of data segment\); rebuild it with"):
+        here.read(0)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_shard_that_is_no_plain_file_does_not_hang(copied: Path) -> None:
+    here = Shards(folder=copied / "photos", domain="photo", split="train")
+    tar = here.path(0)
+    here.spans(0)
+    tar.unlink()
+    os.mkfifo(tar)
+    with pytest.raises(ShardError, match="a named pipe, not a plain file"):
+        here.read(0)
+    assert any("a named pipe, not a plain file" in fault for fault in here.damaged(share=slice(None)))
+    for name in ("manifest.json", index_path(copied / "photos", tar.name).name):
+        (copied / "photos" / name).unlink()
+        os.mkfifo(copied / "photos" / name)
+    with pytest.raises(ShardError, match=r"manifest\.json: cannot be read \(a named pipe, not a plain file\)"):
+        Shards(folder=copied / "photos", domain="photo", split="train")
