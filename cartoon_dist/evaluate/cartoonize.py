@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from cartoon_dist.allocator import keep_few_kernels
 from cartoon_dist.errors import PictureError
 from cartoon_dist.evaluate.strips import Tell, draw_in_strips
 from cartoon_dist.models.generator import Drawing, DrawingNetwork
@@ -41,13 +42,17 @@ class Cartoonist:
     def draw(self, pictures: Sequence[Picture], *, tell: Tell = lambda _done, _of: None) -> list[Picture]:
         """The drawings of pictures, (h, w, 3) uint8 RGB, whose padded sizes are equal; of one where it is a large one.
 
-        PictureError where one is too large for this model or for the memory. tell: see strips.
+        PictureError where one is too large for this model or for the memory, or where its drawing is not finite. tell:
+        see strips.
         """
         batch = np.stack([padded(picture) for picture in pictures])  # n h w 3
         photos = from_bytes(torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous())
         try:
             with torch.no_grad():
-                drawn = to_bytes(self._drawn(photos, tell)).cpu()
+                drawing = self._drawn(photos, tell)
+                if not drawing.isfinite().all():
+                    raise PictureError("what the model draws of it is not finite: its training had diverged")
+                drawn = to_bytes(drawing).cpu()
         except Exception as error:
             if _is_for_want_of_memory(error):
                 raise PictureError("does not fit the memory; make the picture smaller") from None
@@ -72,6 +77,7 @@ class Cartoonist:
 
 def by_torch(generator: DrawingNetwork, device: torch.device, *, megapixels: float) -> Cartoonist:
     """A generator on a device, in float32, or in float64 where its weights are."""
+    keep_few_kernels()
     dtype = next(generator.parameters()).dtype
     dtype = dtype if dtype == torch.float64 else torch.float32
     generator.to(device, dtype)
