@@ -93,7 +93,7 @@ def _jpeg(data: bytes) -> Header:
     orientation, at, damage = UPRIGHT, 2, None
     uncoded: dict[int, list[int]] = {}
     parts: dict[int, tuple[int, bytes]] = {}
-    progressive = False
+    progressive = scanned = False
     while True:
         found = _NEXT_MARKER.search(data, at)
         if found is None:
@@ -115,8 +115,9 @@ def _jpeg(data: bytes) -> Header:
             if frame is None:
                 raise PictureError("the JPEG file has no frame header")
             _note_scan(segment, uncoded, progressive=progressive)
+            scanned = True
         at += length
-    if frame is None:
+    if frame is None or not scanned:
         raise PictureError(damage or "the JPEG file holds no picture")
     if damage is None and any(map(any, uncoded.values())):
         damage = "the JPEG file is cut off: not all of its scans are there"
