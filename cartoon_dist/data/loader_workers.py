@@ -80,7 +80,7 @@ class LoaderWorkers:
             process.join(_END_SECONDS)
             if process.is_alive():
                 process.kill()
-                process.join()
+                process.join(_END_SECONDS)  # one that waits for a disk that is gone cannot even be killed
 
     def read_ahead(self, reads: Reads, *, first: int, end: int) -> Iterator[tuple[Room, object]]:
         """Steps first..end-1 in order: the room that a share was read into, the caller's until the next is asked for,

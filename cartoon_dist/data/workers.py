@@ -14,6 +14,7 @@ import cv2
 
 from cartoon_dist.data.prepare import Task
 from cartoon_dist.errors import ShardError
+from cartoon_dist.text import on_a_line
 
 Result = TypeVar("Result")
 
@@ -21,6 +22,9 @@ Result = TypeVar("Result")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 _TASKS_AHEAD = 4
 """Tasks in flight a worker: enough to keep it busy while the parent writes, few enough to bound the memory."""
+WAIT_SECONDS = 3600.0
+"""How long one picture is waited for: far longer than the largest takes, so that what stands still, mostly a disk on
+the network, ends the job by name."""
 _PATIENCE_SECONDS = 5.0
 """How long a worker that was told to end leaves the word to its parent."""
 
@@ -30,7 +34,7 @@ def work_through(
 ) -> Generator[Result, None, None]:
     """Do the work on each task, in so many processes (as many as cores when None); one worker works in this process.
 
-    Raises ShardError when a worker dies, which is nearly always a lack of memory.
+    Raises ShardError when a worker dies, which is nearly always a lack of memory, or stands still.
     """
     num_workers = num_workers or len(os.sched_getaffinity(0))
     if num_workers == 1:
@@ -41,13 +45,13 @@ def work_through(
     os.environ.update(_ONE_THREAD)  # numerical libraries read these when they are imported: before any of our code runs
     pool = ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"), initializer=start_worker)
     try:
-        flying: deque[Future[Result]] = deque()
+        flying: deque[tuple[Task, Future[Result]]] = deque()
         for task in tasks:
-            flying.append(pool.submit(work, task))
+            flying.append((task, pool.submit(work, task)))
             if len(flying) >= num_workers * _TASKS_AHEAD:
-                yield flying.popleft().result()
+                yield _waited_for(pool, *flying.popleft())
         while flying:
-            yield flying.popleft().result()
+            yield _waited_for(pool, *flying.popleft())
     except BrokenProcessPool:
         raise ShardError(
             "a worker process was killed, mostly for want of memory; give the same command a smaller num_workers="
@@ -59,6 +63,26 @@ def work_through(
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def kill(pool: ProcessPoolExecutor) -> None:
+    """End a pool's processes, whatever they do: without this the program waits for them when it ends."""
+    for process in [*(pool._processes or {}).values()]:
+        process.kill()
+    pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _waited_for(pool: ProcessPoolExecutor, task: Task, result: "Future[Result]") -> Result:
+    try:
+        return result.result(WAIT_SECONDS)
+    except TimeoutError:
+        if result.done():  # it was the work's own
+            raise
+        kill(pool)
+        raise ShardError(
+            f"{on_a_line(task.path)}: no worker was done with {on_a_line(task.picture.name)} in {WAIT_SECONDS:g} s; "
+            "see whether the disk answers, then give the same command again to go on"
+        ) from None
 
 
 def start_worker() -> None:

@@ -1,18 +1,24 @@
 """White-box's superpixels: pictures in patches of one colour, made by processes of their own while the step waits."""
 
+import signal
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cartoon_dist.data.workers import kill, start_worker
+from cartoon_dist.errors import TrainingError
 from cartoon_dist.pixels.superpixels import split
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
 
 Pixels = NDArray[np.uint8]
 
+WAIT_SECONDS = 600.0
+"""How long a step waits for its superpixels; a picture takes a fraction of a second."""
 NUM_SEGMENTS, COMPACTNESS, BLUR_PIXELS = 200, 10.0, 1.0
 
 
@@ -20,7 +26,8 @@ class Flattener:
     """Pictures in [-1, 1] -> the same with each superpixel in its mean colour (SLIC: 200, compactness 10, sigma 1).
 
     num_workers: processes, started at the first call; 0 does it in this one. Waits for the device: a step that asks for
-    superpixels of its own drawing cannot be recorded. On the meta device it gives back what it was given.
+    superpixels of its own drawing cannot be recorded. On the meta device it gives back what it was given. TrainingError
+    when a process is killed or stands still.
     """
 
     def __init__(self, *, num_workers: int) -> None:
@@ -39,8 +46,24 @@ class Flattener:
         if not self.num_workers:
             return map(flattened, pixels)
         if self.pool is None:
-            self.pool = ProcessPoolExecutor(self.num_workers, mp_context=get_context("spawn"))
-        return self.pool.map(flattened, pixels)
+            context = get_context("spawn")
+            self.pool = ProcessPoolExecutor(self.num_workers, mp_context=context, initializer=_start)
+        try:
+            return list(self.pool.map(flattened, pixels, timeout=WAIT_SECONDS))
+        except (BrokenProcessPool, TimeoutError) as error:
+            kill(self.pool)
+            self.pool = None
+            how = "was not done" if isinstance(error, TimeoutError) else "was killed"
+            raise TrainingError(
+                f"a process that makes superpixels {how} (the limit is {WAIT_SECONDS:g} s), mostly for want of memory; "
+                "give the same command a smaller data.num_workers= to go on"
+            ) from None
+
+
+def _start() -> None:
+    """As a worker of a shard job, and wholly deaf to requests to stop: training saves first, and needs it until then."""
+    start_worker()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def flattened(picture: Pixels) -> Pixels:

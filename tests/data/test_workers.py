@@ -2,10 +2,13 @@
 
 import os
 import signal
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
+from running import LIMIT_SECONDS
 
+from cartoon_dist.data import workers
 from cartoon_dist.data.prepare import Task
 from cartoon_dist.data.sources import Source
 from cartoon_dist.data.workers import work_through
@@ -33,3 +36,19 @@ def test_workers_that_are_told_to_end_leave_the_word_to_their_parent() -> None:
 def test_a_killed_worker_is_told_of() -> None:
     with pytest.raises(ShardError, match="give the same command a smaller num_workers="):
         list(work_through(TASKS, killed, num_workers=2))
+
+
+def stuck(task: Task) -> int:
+    """As on a disk that no longer answers."""
+    if task.position == 0:
+        signal.pause()
+    return task.position
+
+
+def test_a_worker_that_stands_still_is_named_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "WAIT_SECONDS", 0.1)
+    with pytest.raises(ShardError, match=r"no worker was done with a\.png in 0\.1 s; see whether the disk answers"):
+        list(work_through(TASKS, stuck, num_workers=2))
+    for child in active_children():
+        child.join(LIMIT_SECONDS)
+        assert not child.is_alive()

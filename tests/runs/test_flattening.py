@@ -1,10 +1,16 @@
 """Superpixels of pictures, in this process and in others."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
+from running import LIMIT_SECONDS
 
+from cartoon_dist.errors import TrainingError
 from cartoon_dist.pixels.superpixels import split
+from cartoon_dist.runs import flattening
 from cartoon_dist.runs.flattening import Flattener, flattened
 from cartoon_dist.tensors import from_bytes
 
@@ -38,3 +44,27 @@ def test_workers_give_what_this_process_gives() -> None:
 def test_on_paper_there_is_nothing_to_cut() -> None:
     pictures = torch.empty(1, 3, 8, 8, device="meta")
     assert Flattener(num_workers=2)(pictures) is pictures
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_or_stands_still_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = torch.zeros(1, 3, 32, 32)
+    flattener = Flattener(num_workers=1)
+    flattener(pictures)
+    assert flattener.pool is not None
+    [process] = flattener.pool._processes.values()
+    os.kill(process.pid, signal.SIGTERM)  # as a scheduler does to all of a job's processes: training saves first
+    flattener(pictures)
+    os.kill(process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(flattening, "WAIT_SECONDS", 0.1)
+    with pytest.raises(TrainingError, match=r"a process that makes superpixels was not done"):
+        flattener(pictures)
+    process.join(LIMIT_SECONDS)
+    assert not process.is_alive()
+    monkeypatch.undo()
+    flattener(pictures)
+    [process] = flattener.pool._processes.values()
+    process.kill()
+    process.join(LIMIT_SECONDS)
+    with pytest.raises(TrainingError, match=r"a process that makes superpixels was killed"):
+        flattener(pictures)
