@@ -40,7 +40,7 @@ class DataSettings:
 class ModelSettings:
     """The networks; the defaults are the paper's last row of Table 1."""
 
-    # Bounded, as a file that is not to be trusted may ask for a network, too; the paper's has 64 and 8.
+    # Bounded, also together (contradictions.py): a file that is not to be trusted may ask for a network, too.
     channels: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 64
     num_blocks: Annotated[int, Field(ge=0, le=256)] = 8
     saliency: Literal["none", "sal", "ressal"] = "ressal"

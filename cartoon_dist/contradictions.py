@@ -7,8 +7,8 @@ from typing import Any
 from cartoon_dist.text import shortened
 
 _VGG_CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-_LARGEST = 1e9 / 288
-"""A billion weights, by what a residual block has at one channel: two 3x3 kernels from 4 to 4."""
+_LARGEST = 2**22
+"""1.2 billion weights, by what a residual block has at one channel: 288, two 3x3 kernels from 4 to 4."""
 
 # A name and a password, in any link of a chain (simplecache::https://...), and over http a name, a query or a fragment.
 # github://OWNER:REPOSITORY@VERSION is no secret.

@@ -91,7 +91,7 @@ def damage(folder: Path) -> str | None:
                 return f"{name} is not what the manifest says"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
-    except (OSError, KeyError, AttributeError, CheckpointError) as error:
+    except (OSError, ValueError, CheckpointError) as error:  # ValueError: a name with a zero byte
         return f"cannot be read ({error})"
     return None
 
@@ -101,10 +101,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / _MANIFEST
     try:
         manifest = json.loads(read_regular_text(path, max_bytes=MAX_RECORD_BYTES))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CheckpointError(f"{path}: is not JSON") from None
     if not isinstance(manifest, dict) or manifest.get("format") not in (_FIRST_FORMAT, FORMAT):
         raise CheckpointError(f"{path}: is not of format {FORMAT}")
+    step, files = manifest.get("step"), manifest.get("files")
+    if isinstance(step, bool) or not isinstance(step, int) or not isinstance(files, dict):
+        raise CheckpointError(f"{path}: names no step or no files")
     if manifest["format"] == FORMAT and not is_as_written(path):
         raise CheckpointError(f"{path}: its bytes are not those that were written")
     return manifest

@@ -17,9 +17,12 @@ from cartoon_dist import nested
 from cartoon_dist.config import TrainSettings, check
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files import MAX_TENSOR_BYTES, require_regular
+from cartoon_dist.loading import json_text
 
 FORMAT = "1"
 _MARK = "cartoon_dist"
+_MOST_STEPS = 10**15
+_WARMUP = "warmup"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +39,22 @@ def to_strings(facts: Facts) -> dict[str, str]:
     """The facts as they are written into a file."""
     settings = facts.settings
     held = settings.data
-    data = replace(held, photos=Path(held.photos).name, cartoons=Path(held.cartoons).name, cache=Path(held.cache).name)
+    data = replace(held, photos=_bare(held.photos), cartoons=_bare(held.cartoons), cache=_bare(held.cache))
     bare = replace(
         settings,
-        run_dir=Path(settings.run_dir).name,
-        weights_folder=Path(settings.weights_folder).name,
+        run_dir=_bare(settings.run_dir),
+        weights_folder=_bare(settings.weights_folder),
         init_from=None if settings.init_from is None else Path(settings.init_from).name,
         data=data if data.photos != data.cartoons else replace(data, photos="photos", cartoons="cartoons"),
     )
-    config = json.dumps(nested.plain(bare))
-    return {_MARK: FORMAT, "config": config, "weights": facts.weights, "step": str(facts.step)}
+    config = json.dumps(nested.plain(bare), allow_nan=False)
+    strings = {_MARK: FORMAT, "config": config, "weights": facts.weights, "step": str(facts.step)}
+    return strings | ({"phase": _WARMUP} if facts.is_warmup else {})
+
+
+def _bare(place: str) -> str:
+    """A folder's name alone, without what would stand for another folder when it is read."""
+    return Path(place).name.replace("$", "_").replace("~", "_")
 
 
 def from_strings(strings: Mapping[str, str] | None, path: Path) -> Facts:
@@ -55,9 +64,13 @@ def from_strings(strings: Mapping[str, str] | None, path: Path) -> Facts:
     if strings[_MARK] != FORMAT:
         raise CheckpointError(f"{path}: is of format {strings[_MARK]}, this release reads format {FORMAT}")
     try:
-        settings = check(TrainSettings, json.loads(strings["config"]))
+        settings = check(TrainSettings, json_text(strings["config"]))
         weights: Literal["ema", "raw"] = "ema" if strings["weights"] == "ema" else "raw"
-        return Facts(settings=settings, weights=weights, step=int(strings["step"]))
+        step = int(strings["step"])
+        if not 0 <= step < _MOST_STEPS:
+            raise ValueError(f"its step {step} is no count")
+        only_warmed_up = is_warmup(settings, step, strings.get("phase"))
+        return Facts(settings=settings, weights=weights, step=step, is_warmup=only_warmed_up)
     except (KeyError, ValueError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path}: its config cannot be read ({error}); export it again") from None
 

@@ -17,13 +17,18 @@ def fill(network: nn.Module, tensors: Named, source: Path | str) -> None:
     CheckpointError naming the source and the first tensor that is missing, of another shape, unknown to the network, or
     not finite.
     """
-    wrong = misfit(network.state_dict(), tensors)
+    refuse_misfit(network.state_dict(), tensors, source)
+    require_finite(tensors, source)
+    network.load_state_dict(tensors)
+
+
+def refuse_misfit(own: Named, tensors: Named, source: Path | str) -> None:
+    """CheckpointError as `fill` raises it; a network on the meta device will do, which takes no memory."""
+    wrong = misfit(own, tensors)
     if wrong:
         raise CheckpointError(
             f"{source}: does not fit the config: {wrong}; it is of another method, or of other model.* or upsample"
         )
-    require_finite(tensors, source)
-    network.load_state_dict(tensors)
 
 
 def misfit(own: Named, tensors: Named) -> str:

@@ -1,6 +1,5 @@
 """A run folder: what lies where, and whether a run may go on in it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from cartoon_dist import nested
 from cartoon_dist.config import TrainSettings, check
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files import write_json, write_whole
+from cartoon_dist.loading import UnreadableError, json_file, yaml_file
 
 MAY_CHANGE = frozenset(
     {"run_dir", "init_from", "epochs", "max_steps", "max_hours", "weights_folder"}
@@ -68,13 +68,13 @@ class RunFolder:
         if not config.exists():
             return
         try:
-            before = check(TrainSettings, yaml.safe_load(config.read_text(encoding="utf-8")))
+            before = check(TrainSettings, yaml_file(config))
         except OSError as error:
             raise CheckpointError(
                 f"{config}: cannot be read ({error.strerror}); restore it or train into another run_dir"
             ) from None
-        except (yaml.YAMLError, UnicodeDecodeError, TypeError, ConfigError):
-            raise CheckpointError(f"{config}: is damaged; restore it or train into another run_dir") from None
+        except (UnreadableError, ConfigError) as error:
+            raise CheckpointError(f"{config}: is damaged ({error}); restore it or train into another run_dir") from None
         changed = nested.differences(nested.plain(before), nested.plain(settings), MAY_CHANGE)
         if changed:
             raise CheckpointError(
@@ -98,8 +98,8 @@ class RunFolder:
     def exit_status(self) -> int | None:
         """The status of the last process, or None where there is none or its file cannot be read."""
         try:
-            left = json.loads(self.exit.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            left = json_file(self.exit)
+        except (OSError, UnreadableError):
             return None
         status = left.get("status") if isinstance(left, dict) else None
         return status if isinstance(status, int) else None

@@ -16,8 +16,11 @@ from cartoon_dist.files import sha256_of
 from cartoon_dist.loading import UnreadableError, yaml_file
 from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.runs import checkpoint, exported, origin, setup
-from cartoon_dist.runs.filling import fill
+from cartoon_dist.runs.filling import fill, refuse_misfit
 from cartoon_dist.runs.layout import RunFolder
+
+_SMALL = 20_000_000
+"""So many weights are made whatever the file holds: more than the paper's networks have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,3 +133,8 @@ def _filled(settings: TrainSettings, tensors: Mapping[str, Tensor], file: Path) 
     dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
     fill(generator.to(dtypes.pop() if len(dtypes) == 1 else torch.float32), tensors, file)
     return generator.eval().requires_grad_(requires_grad=False)
+    model, num_held = settings.model, sum(tensor.numel() for tensor in tensors.values())
+    if 288 * model.channels**2 * (model.num_blocks + 4) > 4 * num_held + _SMALL:
+        # Far more than the file holds: compared without memory first. Not always, as torch takes a second to begin so.
+        with torch.device("meta"):
+            refuse_misfit(setup.build_networks(settings)["generator"].state_dict(), tensors, file)
