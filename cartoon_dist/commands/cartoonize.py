@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cartoon_dist import devices
 from cartoon_dist.commands import entry
+from cartoon_dist.commands.first_few import FirstFew
 from cartoon_dist.commands.shards import count
 from cartoon_dist.config import DrawSettings, read
 from cartoon_dist.data.search import LeftOut
@@ -19,6 +20,8 @@ from cartoon_dist.pixels.decode import Damaged, DamagedPictureError, Picture, de
 from cartoon_dist.pixels.png import encode_png
 from cartoon_dist.progress import Progress
 from cartoon_dist.runs import trained
+from cartoon_dist.runs.exported import Facts, copies_photos
+from cartoon_dist.runs.trained import Trained
 from cartoon_dist.settings import DeviceName
 
 _NUM_NAMED = 20
@@ -113,9 +116,17 @@ def _cartoonist(arguments: argparse.Namespace, device: DeviceName) -> Cartoonist
 
         if device == "cuda":
             print("warning: device=cuda has no effect on an .onnx, which is drawn with on the CPU", file=sys.stderr)
-        return Cartoonist(whole=load_onnx(arguments.model), strips=None, megapixels=arguments.megapixels)
+        onnx = load_onnx(arguments.model)
+        _warn_of_copies(arguments.model, onnx.facts)
+        return Cartoonist(whole=onnx, strips=None, megapixels=arguments.megapixels)
     held = trained.load(arguments.model, weights=arguments.weights or "ema")
+    _warn_of_copies(held.source, held)
     return by_torch(held.generator, devices.choose(device), megapixels=arguments.megapixels)
+
+
+def _warn_of_copies(source: Path, model: Facts | Trained) -> None:
+    if model.is_warmup:
+        print(f"warning: {copies_photos(source, model.step)}", file=sys.stderr)
 
 
 class _Session:
@@ -128,6 +139,7 @@ class _Session:
         self._damaged: Damaged = damaged
         self.num_drawn = 0
         self.failed: list[str] = []
+        self._skipped, self._warned = FirstFew("skipped"), FirstFew("warnings")
         self._progress = Progress(total=len(album), unit="pictures", label="cartoonize")
 
     def run(self) -> None:
@@ -135,6 +147,8 @@ class _Session:
         with self._progress:
             for batch in batches(self._decoded(), pixels=self._cartoonist.pixels):
                 self._draw([page for page, _ in batch], [picture for _, picture in batch])
+        self._skipped.end()
+        self._warned.end()
 
     def _decoded(self) -> Iterator[tuple[Page, Picture]]:
         for page in self._album:
@@ -142,7 +156,8 @@ class _Session:
                 data = read_regular(page.picture, max_bytes=max_file_bytes(self._max_megapixels))
                 decoded = decode_file(data, max_megapixels=self._max_megapixels, damaged=self._damaged)
                 if decoded.complaint:
-                    print(f"warning: {page.name}: {decoded.complaint}; drawn as it is", file=sys.stderr, flush=True)
+                    line = f"warning: {page.name}: {decoded.complaint}; drawn as it is"
+                    self._warned.say(line, decoded.complaint)
                 yield page, decoded.picture
             except DamagedPictureError as error:
                 self._skip(page, f"{error}; damaged=take draws what can be read of it")
@@ -173,7 +188,7 @@ class _Session:
         return self.num_drawn + len(self.failed)
 
     def _skip(self, page: Page, reason: str) -> None:
-        print(f"skipped {page.name}: {reason}", file=sys.stderr, flush=True)
+        self._skipped.say(f"skipped {page.name}: {reason}", reason)
         self.failed.append(page.name)
         self._progress.update(self._num_done)
 
@@ -188,10 +203,11 @@ def _write(drawing: Path, content: bytes) -> None:
 
 
 def _summary(arguments: argparse.Namespace, album: Sequence[Page], num_drawn: int, left: LeftOut) -> str:
+    beside = f", {words}" if (words := left.in_words()) else ""
     if len(album) == 1:
-        return f"{album[0].drawing}: drawn by {arguments.model}"
+        return f"{album[0].drawing}: drawn by {arguments.model}{beside}"
     drawn = f"{count(num_drawn, 'drawing')} of {count(len(album), 'picture')} by {arguments.model}"
-    return f"{arguments.output}: {drawn}" + (f", {words}" if (words := left.in_words()) else "")
+    return f"{arguments.output}: {drawn}{beside}"
 
 
 def _verdict(failed: Sequence[str], num_pictures: int) -> str:

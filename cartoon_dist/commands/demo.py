@@ -16,6 +16,7 @@ from cartoon_dist.commands import entry, typed
 from cartoon_dist.commands.train import read_settings
 from cartoon_dist.commands.typed import ROOT
 from cartoon_dist.config import TrainSettings
+from cartoon_dist.data.search import require_outside
 from cartoon_dist.errors import ConfigError, TrainingError
 from cartoon_dist.evaluate import report, scores
 from cartoon_dist.runs.layout import RunFolder
@@ -96,6 +97,8 @@ def main(argv: Sequence[str]) -> int:
 def run(places: Places, words: Sequence[str]) -> list[Stage]:
     """Every command in its turn; the stages that were scored."""
     folders = [f"data.{domain}={places.shards(domain)}" for domain in ("photos", "cartoons")]
+    for domain in ("photos", "cartoons"):
+        require_outside(places.root, ROOT / "shards/samples" / domain, made="drawings and samples")
     given = [*words, *folders]
     settings = read_settings([str(CONFIG), *given])
     if settings.max_steps is None or settings.warmup.steps is None or settings.warmup.steps >= settings.max_steps:

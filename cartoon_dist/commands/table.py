@@ -15,6 +15,7 @@ from cartoon_dist.commands.typed import ROOT
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import MANIFEST
 from cartoon_dist.data.remote import is_remote
+from cartoon_dist.data.search import require_outside
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.paper_rows import collect, write
@@ -151,6 +152,8 @@ def _shards(domain: str, given: str, out: Path, cut: Sequence[str], size: int) -
     """The shards: those given, or the pictures' own, built."""
     if is_remote(given) or (Path(given) / MANIFEST).exists():
         return given
+    if Path(given).is_dir():
+        require_outside(out, Path(given), made="drawings and samples")
     folder = out / "shards" / domain
     _type(f"shards/{domain}.py", Path(given).absolute(), folder.absolute(), f"image_size={size}", *cut)
     return str(folder)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cartoon_dist.data.scenes import SCENES
-from cartoon_dist.errors import PictureError
+from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.folder_kinds import kind_of_folder, require_pictures_folder
 from cartoon_dist.pixels.header import SUFFIXES
 
@@ -111,6 +111,14 @@ def suffix_of(name: str) -> str:
     """`.jpg` of `a.JPG`, empty for `.jpg`; a Path for each of many files would take long."""
     dot = name.rfind(".")
     return name[dot:].lower() if name[:dot].strip(".") and dot > 0 else ""
+
+
+def require_outside(target: Path, source: Path, *, made: str) -> None:
+    """ConfigError where an output is the folder of the input pictures or inside it; `made` says what is written."""
+    inner, outer = Path(os.path.realpath(target)), Path(os.path.realpath(source))
+    if inner == outer or outer in inner.parents:
+        where = "the folder of the pictures" if inner == outer else f"inside {source}"
+        raise ConfigError(f"{target}: is {where}, so {made} would be taken for pictures; name a folder outside of it")
 
 
 class OwnFolders:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cartoon_dist.data.misplaced import film_instead, misplaced, no_pictures
-from cartoon_dist.data.search import LeftOut, pictures_under
+from cartoon_dist.data.search import LeftOut, pictures_under, require_outside
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.pixels.header import SUFFIXES
 
@@ -52,10 +52,7 @@ def pages(source: Path, target: Path, left: LeftOut | None = None) -> list[Page]
 def _folder_apart(target: Path, source: Path) -> Path:
     if target.exists() and not target.is_dir():
         raise ConfigError(f"{target}: is a file, and the drawings of a folder need a folder; name another")
-    inner, outer = target.resolve(), source.resolve()
-    if inner == outer or outer in inner.parents:
-        where = "the folder of the pictures" if inner == outer else f"inside {source}"
-        raise ConfigError(f"{target}: is {where}, so drawings would be taken for pictures; name a folder outside of it")
+    require_outside(target, source, made="drawings")
     return target
 
 

@@ -87,7 +87,7 @@ def test_a_folder_with_all_that_may_lie_in_one(run: Path, tmp_path: Path) -> Non
     assert "2 of 10 pictures could not be drawn: broken.jpg, deep/empty.png;" in error
     assert "Traceback" not in done.stderr
     assert "10/10 pictures (100 %)" in done.stderr
-    assert done.stdout.splitlines()[-1] == f"{target}: 8 drawings of 10 pictures by {run}"
+    assert done.stdout.splitlines()[-1] == f"{target}: 8 drawings of 10 pictures by {run}, not taken: 1 .txt"
 
     names = {"a.jpg": "a.jpg.png", "a.png": "a.png.png"}
     expected = {
@@ -147,6 +147,47 @@ def test_onnx_draws_whole_pictures_only(tmp_path: Path, capsys: pytest.CaptureFi
     assert "skipped large.png" in said.err
     assert "use the run or a .safetensors export" in said.err
     assert said.out.splitlines()[-1].startswith(f"{target}: 1 drawing of 2 pictures")
+
+
+def test_what_lies_beside_the_pictures_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, source, target = negative_onnx(tmp_path / "a.onnx"), tmp_path / "in", tmp_path / "out"
+    put(source / "a.png", noise(8, 8, 3))
+    put(source / "s/contact-sheet.png", noise(8, 8, 3))
+    (source / "s/job.json").write_text('{\n "format": 1}')
+    for name in ("p.heic", "film.mp4", "._a.png"):
+        (source / name).touch()
+    assert main([str(model), str(source), str(target)]) == 0
+    said = capsys.readouterr()
+    words = "not taken: 1 .heic, 1 .mp4, 1 of the system (._a.png), 1 folder"
+    assert said.out.splitlines() == [f"{target}/a.png: drawn by {model}, {words}"]
+    assert f"{words}\nleft out {source}/s: it is a shard folder\n" in said.err
+    assert [path.name for path in target.rglob("*")] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("film.ts", "is a video, .* ffmpeg -i .*film.ts frames"), ("a.zip", "is packed; unpack it with 'unzip"),
+     ("b.tar", "is a tar; unpack it with 'mkdir pictures && tar -xf .*b.tar"), ("films", "its 1 videos are not drawn")],
+)  # fmt: skip
+def test_what_holds_no_picture_is_told_what_to_type(tmp_path: Path, name: str, advice: str) -> None:
+    (tmp_path / "films").mkdir()
+    for file in ("film.ts", "a.zip", "b.tar", "films/c.mp4"):
+        (tmp_path / file).touch()
+    with pytest.raises(PictureError, match=f"{name}: .*{advice}"):
+        main([str(negative_onnx(tmp_path / "a.onnx")), str(tmp_path / name), str(tmp_path / "out")])
+
+
+def test_thousands_that_cannot_be_drawn_are_not_thousands_of_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(50):
+        (tmp_path / f"in/{number}.png").touch()
+    with pytest.raises(PictureError, match="50 of 50 pictures could not be drawn"):
+        main([str(negative_onnx(tmp_path / "a.onnx")), str(tmp_path / "in"), str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert said.count("the file is empty") == 21
+    assert "skipped: 50, mostly: 50 x the file is empty" in said
 
 
 def test_what_cannot_be_is_said_before_anything_is_drawn(run: Path, tmp_path: Path) -> None:

@@ -74,6 +74,13 @@ def test_a_demo_with_nothing_after_the_warmup_is_refused(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_a_demo_among_its_own_pictures_is_refused() -> None:
+    place = demo.ROOT / "shards/samples/photos/demo"
+    with pytest.raises(ConfigError, match=r"demo: is inside .*shards/samples/photos, so drawings and samples would be"):
+        demo.run(demo.Places(place), [])
+    assert not place.exists()
+
+
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's folder after its whole run, here with commands that import nothing anew; `make demo` types them."""

@@ -77,6 +77,14 @@ def test_mistakes_are_told_before_anything_is_trained(
     assert not (tmp_path / "runs").exists()
 
 
+def test_tables_among_the_pictures_are_refused(shards: Path, tmp_path: Path) -> None:
+    (tmp_path / "pics").mkdir()
+    for inputs in ([tmp_path / "pics", shards / "cartoons"], [shards / "photos", tmp_path / "pics"]):
+        with pytest.raises(ConfigError, match=r"pics/out: is inside .*pics, so drawings and samples would be taken for"):
+            table.main([*map(str, inputs), str(tmp_path / "pics/out")])
+    assert not list((tmp_path / "pics").iterdir())
+
+
 def test_rows_have_seeds_of_their_own(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[str] = []
     monkeypatch.setattr(table, "_type", lambda *typed: trained.append(str(typed[-3]).partition("runs/")[2]))

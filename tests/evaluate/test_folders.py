@@ -12,8 +12,8 @@ from test_features import CPU, LAYER, SIZES, pictures
 
 from cartoon_dist.commands import fid
 from cartoon_dist.config import TrainSettings, read
-from cartoon_dist.errors import PictureError
-from cartoon_dist.evaluate.features import inception
+from cartoon_dist.errors import ConfigError, PictureError
+from cartoon_dist.evaluate.features import Extractor, inception
 from cartoon_dist.evaluate.folders import Folder, score_folders
 
 
@@ -36,6 +36,7 @@ def test_folders_have_the_references_distance(
 ) -> None:
     settings = read(TrainSettings, [], ["score.batch_size=4", f"data.cache={tmp_path / 'cache'}"], run_dir="none")
     said: list[str] = []
+    (folders["real"] / "p.heic").touch()
     seen_by = inception(weights, CPU, layer=LAYER)
     scores = score_folders(folders["generated"], folders["real"], settings, seen_by, warn=said.append)
     found = {score.metric: score.value for score in scores}
@@ -59,7 +60,7 @@ def test_folders_have_the_references_distance(
     assert found["fid"] == expected["frechet_inception_distance"]
     assert found["kid"] == expected["kernel_inception_distance_mean"]
     assert (found["precision"], found["recall"]) == (expected["precision"], expected["recall"])
-    assert not said
+    assert said == [f"{folders['real']}: not taken: 1 .heic"]
     assert (scores[0].num_generated, scores[0].num_real) == (7, 9)
 
 
@@ -84,6 +85,31 @@ def test_sizes_that_differ_and_empty_folders_are_named(folders: dict[str, Path],
     for folder in ("empty", "nowhere"):
         with pytest.raises(PictureError, match=r"no pictures in it|no such folder"):
             Folder(tmp_path / folder)
+
+
+def test_a_folder_inside_the_other_is_refused(folders: dict[str, Path]) -> None:
+    inner = folders["real"] / "drawings"
+    folders["generated"].rename(inner)
+    settings = read(TrainSettings, [], [], run_dir="none")
+    seen_by = Extractor(
+        kind="inception",
+        layer=LAYER,
+        weights_sha256="",
+        resize="",
+        device=CPU,
+        extract=lambda pictures: pictures.float(),
+    )
+    for pair in ((inner, folders["real"]), (folders["real"], inner)):
+        with pytest.raises(ConfigError, match=r"drawings: is inside .*real, so its pictures would be on both sides"):
+            score_folders(*pair, settings, seen_by, warn=print)
+
+
+def test_what_is_no_folder_of_pictures_is_told(folders: dict[str, Path], tmp_path: Path) -> None:
+    (folders["real"] / "p.heic").touch()
+    assert Folder(folders["real"]).left.in_words() == "not taken: 1 .heic"
+    (tmp_path / "a.tar").touch()
+    with pytest.raises(PictureError, match=r"a\.tar: is a tar; unpack it with"):
+        Folder(tmp_path / "a.tar")
 
 
 def test_a_fingerprint_is_of_bytes_and_their_order(folders: dict[str, Path]) -> None:
