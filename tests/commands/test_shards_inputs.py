@@ -81,7 +81,7 @@ def test_maps_inside_the_photos_are_no_photos(tmp_path: Path, capsys: pytest.Cap
         ("00000.tar", "is a tar; unpack it with 'mkdir pictures && tar -xf "),
         (
             "set",
-            "no pictures in it; .*unpack its 2 tars with 'mkdir pictures; for tar in .*; not taken: 2 .tar, 1 .parquet",
+            "no pictures in it; .*unpack its 2 tars with 'mkdir pictures; for tar in .*; not taken: 2 .tar, 1 .parq",
         ),
         ("a.zip", "is packed; unpack it with 'unzip "),
         ("b.parquet", "is a table, no picture"),
