@@ -11,7 +11,7 @@ from cartoon_dist.commands import entry
 from cartoon_dist.config import ComputeSettings, read
 from cartoon_dist.data.read import Shards
 from cartoon_dist.data.remote import at_hand
-from cartoon_dist.errors import CheckpointError, ConfigError, ShardError
+from cartoon_dist.errors import CheckpointError, ConfigError, PictureError, ShardError
 from cartoon_dist.evaluate import card, scores
 from cartoon_dist.evaluate.export import SUFFIXES, export
 from cartoon_dist.files import read_regular, write_whole
@@ -83,6 +83,8 @@ def _cut(picture: Picture) -> Bytes:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="launch/export.py",
+    except PictureError as error:
+        raise ConfigError(f"{path}: {error}; give another photo") from None
         description="Write a trained generator as one file, safetensors or ONNX, when it draws as the trained one.",
         epilog="example: python launch/export.py runs/hayao hayao.onnx",
     )

@@ -45,7 +45,7 @@ class Folder:
     def fingerprint(self) -> str:
         """A hash of all the files' bytes, in order. The processes share the reading, and wait for one another."""
         mine = range(distributed.rank(), len(self), distributed.world_size())
-        found = dict(one for part in distributed.gather([(n, sha256_of(self.paths[n])) for n in mine]) for one in part)
+        found = dict(one for part in distributed.gather([(n, _hash(self.paths[n])) for n in mine]) for one in part)
         return hashlib.sha256("".join(found[number] for number in range(len(self))).encode()).hexdigest()
 
     def pictures(self, numbers: Sequence[int]) -> Bytes:
@@ -67,6 +67,13 @@ def _require_apart(drawings: Path, real: Path) -> None:
     for inner, outer in ((drawings, real), (real, drawings)):
         if outer.resolve() in inner.resolve().parents:
             raise ConfigError(f"{inner}: is inside {outer}, so its pictures would be on both sides; move it out of it")
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read ({error.strerror}); mend it or leave it out") from None
 
 
 def _decoded(path: Path) -> Picture:
