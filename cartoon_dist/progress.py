@@ -82,7 +82,7 @@ class Progress:
 def say(line: str, *, shown: bool) -> None:
     """A line of its own on standard error, above the bars that stand there."""
     if shown:
-        tqdm.write(line, file=sys.stderr)
+        tqdm.write(on_a_line(line), file=sys.stderr)
 
 
 def _clock_face(seconds: float) -> str:

@@ -21,6 +21,7 @@ from cartoon_dist.data.search import LeftOut
 from cartoon_dist.data.slices import read_slice
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.shard_settings import ShardSettings
+from cartoon_dist.text import on_a_line
 
 SETTING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
 """A word of the command line that is a setting."""
@@ -160,6 +161,10 @@ def report(built: Built, folder: str) -> None:
     if built.num_prepared:
         rate = built.num_prepared / max(built.seconds, 1e-9)
         print(f"rate: {built.num_prepared} prepared in {built.seconds:.3g} s, {rate:.3g} a second", file=sys.stderr)
+    for picture in built.damaged[:_NUM_SKIPPED_SHOWN]:
+        print(f"warning: {on_a_line(picture.source)}: {picture.reason}; taken as it is", file=sys.stderr)
+    if len(built.damaged) > _NUM_SKIPPED_SHOWN:
+        print(f"warning: {len(built.damaged) - _NUM_SKIPPED_SHOWN} more damaged pictures were taken", file=sys.stderr)
     if built.sealed is None:
         return
     for picture in built.sealed.manifest.skipped[:_NUM_SKIPPED_SHOWN]:

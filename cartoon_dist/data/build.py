@@ -32,6 +32,7 @@ class Built:
     """What this run did: shards built, pictures prepared, seconds; and the whole folder, once all its shards are there.
 
     `num_open` counts the shards that other machines are still to build; while there are any, the folder is not sealed.
+    `damaged` holds the pictures that were taken although they are not whole, and what is wrong with them.
     """
 
     sealed: Sealed | None
@@ -39,6 +40,7 @@ class Built:
     num_new: int
     num_prepared: int
     seconds: float
+    damaged: tuple[Skipped, ...] = ()
 
 
 def build(job: Job, folder: Path, settings: ShardSettings, *, shown: bool, numbers: range | None = None) -> Built:
@@ -83,6 +85,7 @@ def build_missing(
     if numbers is None:
         numbers = range(job.num_shards)
     missing, broken = _survey(job, folder, numbers)
+    damaged: list[Skipped] = []
     num_pictures = sum(len(job.shard(number)) for number in numbers)
     num_missing = sum(len(job.shard(number)) for number in missing)
     dedup = Dedup(job, folder, settings) if settings.dedup else None
@@ -97,7 +100,7 @@ def build_missing(
             closing(prepared),
             Progress(total=num_pictures, unit=unit, label=label, done=done, shown=shown) as progress,
         ):
-            usable = _usable(prepared, job, broken, settings.max_broken, done, progress)
+            usable = _usable(prepared, job, broken, damaged, settings.max_broken, done, progress)
             for number in missing:
                 pictures: Iterator[Prepared] = islice(usable, len(job.shard(number)))
                 if dedup:
@@ -106,7 +109,8 @@ def build_missing(
     except _TooManyBrokenError:
         raise too_many(_all_broken(job, folder, settings, shown=shown), job, settings.max_broken) from None
     sealed, num_open = seal(job, folder, max_broken=settings.max_broken)
-    return Built(sealed, num_open, len(missing), num_missing, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Built(sealed, num_open, len(missing), num_missing, seconds, damaged=tuple(damaged))
 
 
 def _survey(job: Job, folder: Path, numbers: range) -> tuple[list[int], list[Skipped]]:
@@ -147,6 +151,7 @@ def _usable(
     prepared: Iterator[Prepared],
     job: Job,
     broken: list[Skipped],
+    damaged: list[Skipped],
     max_broken: float,
     num_done: int,
     progress: Progress,
@@ -157,5 +162,7 @@ def _usable(
             broken.append(Skipped(picture.task.picture.name, str(picture.reason)))
             if are_too_many(len(broken), job, max_broken):
                 raise _TooManyBrokenError
+        if picture.damage:
+            damaged.append(Skipped(picture.task.picture.name, picture.damage))
         progress.update(count, f"{len(broken)} broken" if broken else "")
         yield picture
