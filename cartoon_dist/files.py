@@ -6,8 +6,10 @@ import fcntl
 import hashlib
 import json
 import os
+import socket
 import stat
 import struct
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
@@ -27,13 +29,16 @@ MAX_EXPORT_BYTES = 2 << 30
 """Of an .onnx: its format holds no more."""
 MAX_SHARD_BYTES = 1 << 40
 
+HOLD_SECONDS = 60.0
+"""How long one process waits for another that changes the same file, which takes a fraction of a second."""
+_PAUSE_SECONDS = 0.02
 _LONGEST_NAME = 255
 """In bytes: what Linux's file systems take."""
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write values as JSON, whole or not at all."""
-    write_whole(path, json.dumps(values, indent=1) + "\n")
+    write_whole(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -216,3 +221,55 @@ def _locked(descriptor: int, lock: Callable[[], object], refusal: Exception) -> 
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def turn_at(path: Path, refusal: Callable[[str], Exception], *, seconds: float = HOLD_SECONDS) -> Iterator[None]:
+    """Hold a file that is read, changed and written again, for one process at a time; others wait for their turn.
+
+    Raises the refusal, given a line that names who holds it, after so many seconds; OSError where nothing can be
+    written. The lock is a file beside it, `.NAME.lock`, that goes when it is let go; a kill may leave the file, which
+    holds nobody up. A file system without locks protects nothing here.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock, until = path.with_name(f".{path.name}.lock"), time.monotonic() + seconds
+    while (descriptor := _taken(lock)) is None:
+        if time.monotonic() > until:
+            raise refusal(
+                f"{path}: {_holder(lock)} has held it for {seconds:g} s; wait for it or stop it, then try again"
+            )
+        time.sleep(_PAUSE_SECONDS)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)  # while it is held: who waits for this one sees that it is another by then
+        os.close(descriptor)
+
+
+def _taken(lock: Path) -> int | None:
+    """The lock's descriptor, once it is held; None while another process holds it, or has just let it go."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            os.close(descriptor)
+            return None
+        except OSError:
+            pass  # no locks here
+        if not lock.exists() or lock.stat().st_ino != os.fstat(descriptor).st_ino:
+            os.close(descriptor)
+            return None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+    except FileNotFoundError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _holder(lock: Path) -> str:
+    try:
+        return lock.read_text(encoding="utf-8") or "another process"
+    except (OSError, UnicodeDecodeError):
+        return "another process"

@@ -44,6 +44,11 @@ class Refresher:
         try:
             report.write(self.run)
         except OSError as error:
-            if not self.has_warned:
-                say(f"warning: {self.run.report}: cannot be written ({error.strerror}); the run goes on without it")
-            self.has_warned = True
+            self._warn(f"{self.run.report}: cannot be written ({error.strerror})")
+        except CheckpointError as error:
+            self._warn(str(error))
+
+    def _warn(self, reason: str) -> None:
+        if not self.has_warned:
+            say(f"warning: {reason}; the run goes on without it")
+        self.has_warned = True

@@ -16,18 +16,21 @@ from cartoon_dist.evaluate.curves import drawable, in_words
 from cartoon_dist.evaluate.findings import Findings, defaults, find
 from cartoon_dist.evaluate.frames import Frames, frames
 from cartoon_dist.evaluate.markup import Html, tag
-from cartoon_dist.files import write_whole
+from cartoon_dist.files import turn_at, write_whole
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
 
 _CELL_PIXELS = 192
 """How large a picture of the grid is shown at least, where the page has room."""
 
+_WAIT_SECONDS = 10.0
+"""For another process that writes the same report: training goes on without it then."""
+
 
 def write(run: RunFolder) -> Path:
     """Write a run's report, whole or not at all, from whatever the folder holds; the file's path.
 
-    CheckpointError when the folder is no run; OSError when the disk is full.
+    CheckpointError when the folder is no run, or another process keeps writing it; OSError when the disk is full.
     """
     if not run.root.is_dir():
         raise CheckpointError(f"{run.root}: there is no such run folder")
@@ -38,7 +41,9 @@ def write(run: RunFolder) -> Path:
             f"{run.root}: is no run folder: it holds no config.yaml, no metrics.jsonl and no samples; give the run_dir "
             "of a training"
         )
-    write_whole(run.report, page(find(run), written=datetime.now(UTC)))
+    # Read and written in one turn: of two at once, the one that has read less may not be the last.
+    with turn_at(run.report, CheckpointError, seconds=_WAIT_SECONDS):
+        write_whole(run.report, page(find(run), written=datetime.now(UTC)))
     return run.report
 
 
