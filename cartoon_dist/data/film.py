@@ -72,6 +72,9 @@ def choose_frames(
             raise PictureError(f"{path}: no frame of it can be decoded; check the file")
         if warning:
             say(warning, shown=shown)
+        if film.wide:
+            what = f"its colours are {film.wide} and are taken for those of sRGB, too pale; convert the film to BT.709"
+            say(f"warning: {path}: {what} first", shown=shown)
         shots = _pick(glances, film.time_base, box, settings, duplicate_bits)
     if not shots:
         raise PictureError(f"{path}: every frame of it is flat; leave it out")

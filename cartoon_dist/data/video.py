@@ -36,6 +36,8 @@ _SEEKABLE = frozenset({"mov", "matroska", "mpegts"})
 _OPEN_FILMS = 4
 _PROMISING = frozenset({"mov", "matroska", "avi", "flv", "asf", "mxf"})
 """Kinds of files whose header says how long the film is; of others FFmpeg guesses by what is there."""
+_HDR, _WIDE = {16: "HDR by PQ", 18: "HDR by HLG"}, {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+"""Transfers and primaries by the numbers of ITU-T H.273."""
 _ASF_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
 _ASF_HEADER_BYTES = 1 << 16
 
@@ -85,6 +87,12 @@ class Film:
     def frame_seconds(self) -> Fraction:
         """About how long a frame is shown."""
         return 1 / self._stream.average_rate if self._stream.average_rate else Fraction(1, 25)
+
+    @property
+    def wide(self) -> str:
+        """By what its colours are coded that are not those of usual screens, which frames are taken for; or ""."""
+        context = self._stream.codec_context
+        return _HDR.get(context.color_trc, _WIDE.get(context.color_primaries, ""))
 
     @property
     def promised(self) -> Fraction:

@@ -187,6 +187,17 @@ def test_damaged_frames_are_passed_over_and_told(tmp_path: Path, capsys: pytest.
     assert chosen(film, TAKE)
 
 
+def test_colours_of_other_screens_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for coded, told in (
+        ("bt709:transfer=bt709", ""),
+        ("bt2020:transfer=smpte2084", "HDR by PQ"),
+        ("smpte432", "Display P3"),
+    ):
+        options = {"preset": "ultrafast", "x264-params": f"colorprim={coded}"}
+        assert chosen(write_film(tmp_path / "film.mkv", moving(cartoon("club", 96, 64), 9), options=options))
+        assert [told in line for line in warnings(capsys)] == [True] * bool(told)
+
+
 def test_what_is_no_plain_file_is_no_film(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "zero.mkv").symlink_to("/dev/zero")
