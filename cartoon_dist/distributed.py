@@ -5,11 +5,16 @@ What is said here goes through host memory and a gloo group: it neither waits fo
 
 import functools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+
+from cartoon_dist.errors import LostProcessError
+from cartoon_dist.text import on_a_line, shortened
 
 Item = TypeVar("Item")
 
@@ -75,10 +80,31 @@ def largest(value: int) -> int:
 def join() -> None:
     """Meet the other processes that the launcher started, over gloo; in a process alone there is nothing to do.
 
-    RuntimeError, naming what is missing, when they do not come within the limit.
+    LostProcessError when they do not come within the limit.
     """
     if world_size() > 1 and not dist.is_initialized():
-        dist.init_process_group("gloo", timeout=timedelta(seconds=WAIT_SECONDS))
+        with coming_together():
+            dist.init_process_group("gloo", timeout=timedelta(seconds=WAIT_SECONDS))
+
+
+@contextmanager
+def coming_together(failures: type[RuntimeError] = dist.DistError) -> Iterator[None]:
+    """Meet the other processes within: LostProcessError, in place of torch's own words, when that fails.
+
+    failures: what torch raises then; all that goes wrong later among processes is a plain RuntimeError.
+    """
+    try:
+        yield
+    except failures as error:
+        if world_size() == 1:
+            raise
+        where = f"{os.environ.get('MASTER_ADDR', 'no address')}:{os.environ.get('MASTER_PORT', '')}"
+        said = shortened(on_a_line(" ".join(str(error).split())))
+        raise LostProcessError(
+            f"process {rank()} of {world_size()} did not meet the others at {where} ({said}); see their own last lines "
+            "and whether that address is reached from their nodes (docs/cluster.md), then run the same command again",
+            rank=None,
+        ) from None
 
 
 def leave() -> None:

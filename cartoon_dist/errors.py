@@ -43,9 +43,9 @@ class TrainingError(CartoonError):
 
 
 class LostProcessError(CartoonError):
-    """Another process of the run has gone or does not answer; `rank` is its number."""
+    """Another process of the run has gone or does not answer; `rank` is its number, None where that is not known."""
 
-    def __init__(self, message: str, *, rank: int) -> None:
+    def __init__(self, message: str, *, rank: int | None) -> None:
         super().__init__(message)
         self.rank = rank
 

@@ -56,6 +56,11 @@ def connect() -> tuple[dict[int, socket.socket], list[str]]:
 
     Waits for all of them; LostProcessError, naming the missing, when they do not come.
     """
+    with distributed.coming_together(RuntimeError):  # which gloo raises when one of them ends meanwhile
+        return _connect()
+
+
+def _connect() -> tuple[dict[int, socket.socket], list[str]]:
     rank = distributed.rank()
     token = secrets.token_bytes(_TOKEN_BYTES) if rank == 0 else b""
     cards = distributed.gather(_Card(socket.gethostname(), _machine(), token))

@@ -1,14 +1,16 @@
 """What processes tell one another: alone, and two of them over gloo."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from running import LIMIT_SECONDS, environment, own_words
+from running import LIMIT_SECONDS, environment, helper, own_words
 
 from cartoon_dist import distributed
+from cartoon_dist.errors import LostProcessError
 
 SPEAK = """
 import json, sys
@@ -23,6 +25,22 @@ heard = [
 ]
 distributed.leave()
 print(json.dumps([*heard, dist.is_initialized()]))
+"""
+
+MEETS = """
+import os
+from cartoon_dist import distributed
+from cartoon_dist.errors import LostProcessError
+from cartoon_dist.meeting import connect
+distributed.join()
+distributed.gather("here")
+if distributed.rank():
+    os._exit(0)
+try:
+    connect()
+except LostProcessError as error:
+    print("lost", error, flush=True)
+os._exit(0)
 """
 
 
@@ -55,3 +73,23 @@ def test_before_the_group_exists_the_launcher_is_believed(monkeypatch: pytest.Mo
     monkeypatch.setenv("RANK", "3")
     assert distributed.rank() == 3
     assert not distributed.is_main()
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_processes_that_do_not_come_are_one_line(rank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+    for name, value in {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(distributed, "WAIT_SECONDS", 1)
+    said = rf"^process {rank} of 2 did not meet the others at 127\.0\.0\.1:{port} \(.*\); see their own last lines"
+    with pytest.raises(LostProcessError, match=said):
+        distributed.join()
+
+
+@pytest.mark.slow
+def test_one_that_ends_while_they_meet_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "meets.py"
+    path.write_text(MEETS)
+    done = helper(path, num_processes=2)
+    assert "lost process 0 of 2 did not meet the others at 127.0.0.1:" in own_words(done.stdout), done.stderr

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from cartoon_dist.data.workers import kill, start_worker
-from cartoon_dist.errors import TrainingError
+from cartoon_dist.errors import CartoonError
 from cartoon_dist.pixels.superpixels import split
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
 
@@ -26,7 +26,7 @@ class Flattener:
     """Pictures in [-1, 1] -> the same with each superpixel in its mean colour (SLIC: 200, compactness 10, sigma 1).
 
     num_workers: processes, started at the first call; 0 does it in this one. Waits for the device: a step that asks for
-    superpixels of its own drawing cannot be recorded. On the meta device it gives back what it was given. TrainingError
+    superpixels of its own drawing cannot be recorded. On the meta device it gives back what it was given. CartoonError
     when a process is killed or stands still.
     """
 
@@ -54,14 +54,14 @@ class Flattener:
             kill(self.pool)
             self.pool = None
             how = "was not done" if isinstance(error, TimeoutError) else "was killed"
-            raise TrainingError(
+            raise CartoonError(
                 f"a process that makes superpixels {how} (the limit is {WAIT_SECONDS:g} s), mostly for want of memory; "
                 "give the same command a smaller data.num_workers= to go on"
             ) from None
 
 
 def _start() -> None:
-    """As a worker of a shard job, and wholly deaf to requests to stop: training saves first, and needs it until then."""
+    """As a worker of a shard job, and deaf to requests to stop: training saves first, and needs it until then."""
     start_worker()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 

@@ -37,19 +37,20 @@ class Engine:
         chosen = devices.choose(device)
         on_cpu = chosen.type == "cpu"
         _check_precision(precision, on_cpu=on_cpu)
-        self.accelerator = Accelerator(
-            cpu=on_cpu,
-            mixed_precision=precision if precision in ("bf16", "fp16") else "no",
-            kwargs_handlers=[
-                # Buffers (AnimeGAN's spectral norms) depend on the seed and the weights alone: they are the same on all
-                # processes, and nothing need be sent at each forward.
-                DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False),
-                # A cast weight that is kept from one step to the next would be frozen into a recorded one.
-                AutocastKwargs(cache_enabled=False),
-                # Long enough for rank 0 to draw pictures or write a checkpoint while the others wait.
-                InitProcessGroupKwargs(timeout=timedelta(seconds=distributed.WAIT_SECONDS)),
-            ],
-        )
+        with distributed.coming_together():
+            self.accelerator = Accelerator(
+                cpu=on_cpu,
+                mixed_precision=precision if precision in ("bf16", "fp16") else "no",
+                kwargs_handlers=[
+                    # Buffers (AnimeGAN's spectral norms) depend on the seed and the weights alone: they are the same on
+                    # all processes, and nothing need be sent at each forward.
+                    DistributedDataParallelKwargs(gradient_as_bucket_view=True, broadcast_buffers=False),
+                    # A cast weight that is kept from one step to the next would be frozen into a recorded one.
+                    AutocastKwargs(cache_enabled=False),
+                    # Long enough for rank 0 to draw pictures or write a checkpoint while the others wait.
+                    InitProcessGroupKwargs(timeout=timedelta(seconds=distributed.WAIT_SECONDS)),
+                ],
+            )
         # accelerate keeps the device of a process's first engine.
         assert self.device.type == chosen.type, f"an engine on {self.device} is there already"
         devices.require_own_gpus(self.device)

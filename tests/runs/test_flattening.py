@@ -8,7 +8,7 @@ import pytest
 import torch
 from running import LIMIT_SECONDS
 
-from cartoon_dist.errors import TrainingError
+from cartoon_dist.errors import CartoonError
 from cartoon_dist.pixels.superpixels import split
 from cartoon_dist.runs import flattening
 from cartoon_dist.runs.flattening import Flattener, flattened
@@ -57,7 +57,7 @@ def test_a_process_that_is_killed_or_stands_still_is_told_of(monkeypatch: pytest
     flattener(pictures)
     os.kill(process.pid, signal.SIGSTOP)
     monkeypatch.setattr(flattening, "WAIT_SECONDS", 0.1)
-    with pytest.raises(TrainingError, match=r"a process that makes superpixels was not done"):
+    with pytest.raises(CartoonError, match=r"a process that makes superpixels was not done"):
         flattener(pictures)
     process.join(LIMIT_SECONDS)
     assert not process.is_alive()
@@ -66,5 +66,5 @@ def test_a_process_that_is_killed_or_stands_still_is_told_of(monkeypatch: pytest
     [process] = flattener.pool._processes.values()
     process.kill()
     process.join(LIMIT_SECONDS)
-    with pytest.raises(TrainingError, match=r"a process that makes superpixels was killed"):
+    with pytest.raises(CartoonError, match=r"a process that makes superpixels was killed"):
         flattener(pictures)
