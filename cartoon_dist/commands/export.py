@@ -1,8 +1,10 @@
 """`launch/export.py`: a trained generator as one file to give away, with a card beside it."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,6 +19,7 @@ from cartoon_dist.evaluate.export import SUFFIXES, export
 from cartoon_dist.files import read_regular, write_whole
 from cartoon_dist.pixels.decode import Picture, decode, max_file_bytes
 from cartoon_dist.runs import trained
+from cartoon_dist.runs.exported import copies_photos
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.trained import Trained
 from cartoon_dist.tensors import Bytes
@@ -33,13 +36,16 @@ def main(argv: Sequence[str]) -> int:
     if not arguments.run.is_dir():
         raise CheckpointError(f"{arguments.run}: is no run and no checkpoint; an export is made from one of these")
     held = trained.load(arguments.run, weights=arguments.weights)
+    if held.is_warmup:
+        print(f"warning: {copies_photos(held.source, held.step)}", file=sys.stderr)
     photo = _from_file(arguments.photo) if arguments.photo else _from_shards(held)
     comparison = export(
         held, arguments.out, photo, devices.choose(read(ComputeSettings, [], arguments.settings).device)
     )
     beside = arguments.out.with_name(f"{arguments.out.name}.md")
-    found = [score for score in scores.read(RunFolder(held.source.parent).scores) if score["step"] == held.step]
-    text = card.card(held, arguments.out, comparison, scores=found, pictures_licence=arguments.pictures_licence)
+    text = card.card(
+        held, arguments.out, comparison, scores=_scores_of(held), pictures_licence=arguments.pictures_licence
+    )
     try:
         write_whole(beside, text)
     except OSError as error:
@@ -49,6 +55,16 @@ def main(argv: Sequence[str]) -> int:
         f"{comparison.difference:.2g} at most; its card is {beside.name}"
     )
     return entry.DONE
+
+
+def _scores_of(held: Trained) -> list[dict[str, Any]]:
+    """The scores for the card; none, and a warning, where they cannot be read: the export does not depend on them."""
+    try:
+        found = scores.read(RunFolder(held.source.parent).scores)
+    except CheckpointError as error:
+        print(f"warning: {error}; the card is written without scores", file=sys.stderr)
+        return []
+    return [score for score in found if score.get("step") == held.step]
 
 
 def _from_shards(held: Trained) -> Bytes:
@@ -67,6 +83,8 @@ def _from_shards(held: Trained) -> Bytes:
 def _from_file(path: Path) -> Bytes:
     try:
         return _cut(decode(read_regular(path, max_bytes=max_file_bytes(200)), max_megapixels=200))
+    except PictureError as error:
+        raise ConfigError(f"{path}: {error}; give another photo") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); give a photo") from None
 
@@ -83,8 +101,6 @@ def _cut(picture: Picture) -> Bytes:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="launch/export.py",
-    except PictureError as error:
-        raise ConfigError(f"{path}: {error}; give another photo") from None
         description="Write a trained generator as one file, safetensors or ONNX, when it draws as the trained one.",
         epilog="example: python launch/export.py runs/hayao hayao.onnx",
     )

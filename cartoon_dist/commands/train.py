@@ -208,7 +208,9 @@ def _train_on(
     state, meter = start(method.networks, settings.optimizer), Meter()
     data = {"photos": photos.shards.fingerprint(), "cartoons": cartoons.shards.fingerprint()}
     best = partial(scores.best, folder.scores, settings.score)
-    saver = Saver(run=folder, settings=settings, engine=engine, data=data, best=best)
+    saver = Saver(
+        run=folder, settings=settings, engine=engine, data=data, best=best, warmup_steps=schedule.warmup_steps
+    )
     if saver.resume(state, meter) is None and settings.init_from is not None:
         begin_from(Path(settings.init_from), state, folder)
     if distributed.is_main():

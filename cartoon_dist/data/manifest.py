@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -157,7 +157,7 @@ def entry_of(index: ShardIndex) -> ShardEntry:
 
 def settings_sha256(domain: Domain, settings: dict[str, object]) -> str:
     """One hash for all that shapes the shards' bytes besides the pictures."""
-    text = json.dumps({"format": FORMAT, "domain": domain, "settings": settings}, sort_keys=True)
+    text = json.dumps({"format": FORMAT, "domain": domain, "settings": settings}, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -215,15 +215,16 @@ def _is_as_written(data: bytes) -> bool:
 
 
 def record_bytes(values: Mapping[str, Any]) -> bytes:
-    """Values as a JSON file of ours, its own hash included: the SHA-256 of the file with zeros in the hash's place."""
-    text = json.dumps({"format": FORMAT, _OWN_HASH: _NO_HASH, **values}, indent=1, ensure_ascii=False) + "\n"
+    """Values, dataclasses among them, as a JSON file of ours, its own hash included: the SHA-256 of the file with zeros in the hash's place."""
+    whole = {"format": FORMAT, _OWN_HASH: _NO_HASH, **values}
+    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False, default=vars) + "\n"
     own_hash = hashlib.sha256(text.encode()).hexdigest()
     return text.replace(_NO_HASH, own_hash, 1).encode()
 
 
 def write_record(path: Path, record: Any) -> bool:
     """Write a dataclass as JSON, durably and in one step; one that lies there already is left alone (False)."""
-    data = record_bytes(asdict(record))
+    data = record_bytes(vars(record))
     try:
         if read_regular(path, max_bytes=MAX_RECORD_BYTES) == data:
             return False

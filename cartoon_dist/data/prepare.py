@@ -196,4 +196,4 @@ def _record(picture: Source, square: crop.Crop) -> bytes:
         "scaled": list(square.scaled),
         "box": [square.left, square.top, square.left + size, square.top + size],
     }
-    return json.dumps(values, ensure_ascii=False).encode()
+    return json.dumps(values, ensure_ascii=False, allow_nan=False).encode()

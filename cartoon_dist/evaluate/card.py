@@ -10,6 +10,7 @@ from cartoon_dist.data.read import Shards
 from cartoon_dist.data.remote import at_hand
 from cartoon_dist.errors import CartoonError
 from cartoon_dist.evaluate.export import Comparison
+from cartoon_dist.evaluate.scores import protocol as protocol_of
 from cartoon_dist.files import sha256_of
 from cartoon_dist.models.blocks import num_parameters
 from cartoon_dist.runs.setup import needs_features
@@ -109,11 +110,15 @@ def _settings(settings: TrainSettings) -> Iterable[tuple[str, ...]]:
 
 def _scores(scores: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, ...]]:
     for score in scores:
-        protocol = score["protocol"]
-        beside = f" (constant map {protocol['constant_map']:.4g})" if "constant_map" in protocol else ""
-        counts = f"{score['num_generated']} against {score['num_real']}"
+        if not isinstance(score.get("value"), (int, float)):
+            continue  # an entry of somebody else's, or of an earlier release that was not finite
+        protocol = protocol_of(score)
+        constant = protocol.get("constant_map")
+        beside = f" (constant map {constant:.4g})" if isinstance(constant, (int, float)) else ""
+        counts = f"{score.get('num_generated')} against {score.get('num_real')}"
         value = f"{score['value']:.4g}{beside}"
-        yield str(score["step"]), f"`{score['metric']}`", value, counts, score["features"], protocol.get("weights", "")
+        metric, features = score.get("metric"), score.get("features")
+        yield str(score.get("step")), f"`{metric}`", value, counts, str(features), str(protocol.get("weights", ""))
 
 
 def _licences(settings: TrainSettings, pictures_licence: str) -> Iterable[str]:

@@ -64,7 +64,7 @@ def value_axis(values: Values) -> Axis:
     held = values[np.isfinite(values)]
     if not len(held):
         return Axis(0.0, 1.0, (0.0, 0.5, 1.0))
-    low, high = float(held.min()), float(held.max())
+    low, high = (0.0 if abs(end) < _SMALLEST else float(end) for end in (held.min(), held.max()))
     if low > 0 and high / low > _LOG_RATIO:
         return _log_axis(low, high)
     if high - low < 1e-9 * max(-low, high):

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from cartoon_dist.data.read import Shards
+from cartoon_dist.errors import CartoonError
 from cartoon_dist.evaluate.features import Pictures
 from cartoon_dist.models.generator import Drawing
 from cartoon_dist.tensors import Bytes, from_bytes, to_bytes
@@ -31,13 +32,19 @@ def stored(shards: Shards, *, size: int) -> Pictures:
 
 
 def drawn(photos: Pictures, generator: nn.Module, device: torch.device, dtype: torch.dtype) -> Pictures:
-    """What the generator draws of each photo; one by one, so that no drawing depends on its company."""
+    """What the generator draws of each photo; one by one, so that no drawing depends on its company. CartoonError for
+    a drawing that is no picture, as it would be black."""
 
     @torch.no_grad()
     def take(numbers: Sequence[int]) -> Bytes:
         drawings = []
         for number in numbers:
             drawing: Drawing = generator(from_bytes(photos([number]).to(device), dtype))
+            if not drawing.generated.isfinite().all():
+                raise CartoonError(
+                    f"what the generator draws of photo {number} is not finite: its training had diverged; take an "
+                    "earlier checkpoint"
+                )
             drawings.append(to_bytes(drawing.generated).cpu())
         return torch.cat(drawings)
 

@@ -43,7 +43,7 @@ def export(held: Trained, out: Path, photo: Bytes, device: torch.device = _CPU) 
     """
     if out.suffix not in SUFFIXES:
         raise CheckpointError(f"{out}: name it .safetensors or .onnx; other formats are not written")
-    facts = Facts(settings=held.settings, weights=held.weights, step=held.step)
+    facts = Facts(settings=held.settings, weights=held.weights, step=held.step, is_warmup=held.is_warmup)
     if out.suffix == ".onnx":
         content = to_onnx(held.generator, facts)
     else:

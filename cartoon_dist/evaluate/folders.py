@@ -14,7 +14,7 @@ from cartoon_dist.data.search import LeftOut, pictures_under
 from cartoon_dist.devices import without_tf32
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.evaluate.features import Extractor, features
-from cartoon_dist.evaluate.scores import Score, each, measure_all
+from cartoon_dist.evaluate.scores import Score, checked, each, measure_all
 from cartoon_dist.evaluate.scoring import seen_from
 from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.files import read_regular, sha256_of
@@ -120,4 +120,4 @@ def score_folders(
         },
     )
     measured = measure_all(seen_by.kind, *vectors, num_subsamples=settings.score.subsamples)
-    return each(base, measured)
+    return checked(each(base, measured))

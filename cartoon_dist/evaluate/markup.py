@@ -32,7 +32,7 @@ def join(*parts: object) -> Html:
 
 def data(values: Any, **attributes: object) -> Html:
     """Values for a script to read, as JSON that cannot close its element; what is not finite becomes null."""
-    text = json.dumps(_finite(values), separators=(",", ":"), allow_nan=False)
+    text = json.dumps(finite(values), separators=(",", ":"), allow_nan=False)
     return tag("script", Html(text.replace("<", "\\u003c")), type="application/json", **attributes)
 
 
@@ -41,9 +41,10 @@ def _attribute(key: str, value: object) -> str:
     return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
 
 
-def _finite(values: Any) -> Any:
+def finite(values: Any) -> Any:
+    """Values as JSON can hold them: a number that is not finite becomes None."""
     if isinstance(values, dict):
-        return {key: _finite(value) for key, value in values.items()}
+        return {key: finite(value) for key, value in values.items()}
     if isinstance(values, (list, tuple)):
-        return [_finite(value) for value in values]
+        return [finite(value) for value in values]
     return None if isinstance(values, float) and not math.isfinite(values) else values

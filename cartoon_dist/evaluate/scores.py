@@ -17,7 +17,8 @@ from cartoon_dist.config import ScoreSettings
 from cartoon_dist.errors import CartoonError, CheckpointError
 from cartoon_dist.evaluate import belief
 from cartoon_dist.evaluate.features import Kind
-from cartoon_dist.files import MAX_RECORD_BYTES, read_regular_text, write_whole
+from cartoon_dist.evaluate.markup import finite
+from cartoon_dist.files import MAX_RECORD_BYTES, read_regular_text, turn_at, write_whole
 
 HEADLINE: Mapping[Kind, str] = {"inception": "fid", "efficientnet_lite0": "frechet_efficientnet_lite0"}
 """The metric of each kind of features by which checkpoints are compared; less is better."""
@@ -52,7 +53,7 @@ def measure(
     kind: Kind, generated: Float[Tensor, "n c"], real: Float[Tensor, "m c"]
 ) -> dict[str, tuple[float, dict[str, Any]]]:
     """Each metric of these features: its value, and what its protocol adds. CartoonError for fewer than two of a
-    side.
+    side, and for features that have no distance.
 
     On one thread: eigenvalues of matrices this size are rounded otherwise on two, and a launcher gives each of several
     processes fewer threads than one process has.
@@ -60,6 +61,18 @@ def measure(
     if min(len(generated), len(real)) < 2:
         raise CartoonError(
             f"{len(generated)} generated against {len(real)} real pictures have no distance; give at least two of each"
+        )
+    for name, side in (("generated", generated), ("real", real)):
+        good = torch.isfinite(side).all(dim=1)
+        if not good.all():
+            raise CartoonError(
+                f"the features of {int((~good).sum())} of {len(side)} {name} pictures are not finite, so they have no "
+                f"distance; look at {name} picture {int(good.int().argmin()) + 1}, or fetch the weights of {kind} again"
+            )
+    if kind == "efficientnet_lite0" and bool((real == real[0]).all()):
+        raise CartoonError(
+            f"all {len(real)} real pictures have the same features, so there is no axis to compare along; give real "
+            "pictures that differ, or score.features=inception"
         )
     with threadpool_limits(1):
         if kind == "efficientnet_lite0":
@@ -122,17 +135,46 @@ def _frechet_on_main_axes(generated: Float[Tensor, "n c"], real: Float[Tensor, "
         }
         for side in projected
     ]
-    share = float(np.square(spread[:num_axes]).sum() / np.square(spread).sum())
+    total = np.square(spread).sum()
+    share = float(np.square(spread[:num_axes]).sum() / total) if total > 0 else 1.0  # a half may hold equal pictures
     value = fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID]
     return value, {"num_axes": num_axes, "share_of_variance": round(share, 4)}
 
 
+def checked(scores: Sequence[Score]) -> list[Score]:
+    """The scores, whose values are numbers: CartoonError naming the first that is not finite, and why. What else a
+    protocol says that is not finite, a deviation of what overflowed for instance, is left out of it."""
+    for score in scores:
+        if not math.isfinite(score.value):
+            raise CartoonError(
+                f"{score.metric} of step {score.step} is {score.value}, so nothing is recorded: its features "
+                f"({score.features}, of {score.num_generated} generated and {score.num_real} real pictures) are too "
+                "large or too much alike for it; look at the pictures, or score another checkpoint"
+            )
+    return [
+        replace(
+            score,
+            protocol={
+                key: value
+                for key, value in score.protocol.items()
+                if not isinstance(value, float) or math.isfinite(value)
+            },
+        )
+        for score in scores
+    ]
+
+
 def record(path: Path, scores: Sequence[Score]) -> None:
-    """Add scores to scores.json, whole or not at all; one of the same metric, step and protocol is replaced."""
+    """Add scores to scores.json, whole or not at all; one of the same metric, step and protocol is replaced.
+
+    Several processes may do so at once: each waits for its turn. What stands there that is not finite, as an earlier
+    release left it, becomes null: NaN is no JSON.
+    """
     new = [asdict(score) for score in scores]
-    kept = [held for held in read(path) if _identity(held) not in {_identity(score) for score in new}]
     try:
-        write_whole(path, json.dumps(kept + new, indent=1) + "\n")
+        with turn_at(path, CheckpointError):
+            kept = [old for old in read(path) if _identity(old) not in {_identity(score) for score in new}]
+            write_whole(path, json.dumps(finite(kept) + new, indent=1, allow_nan=False) + "\n")
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be written ({error.strerror}); make room and score again") from None
 

@@ -16,7 +16,7 @@ from cartoon_dist.evaluate.content import content
 from cartoon_dist.evaluate.drawing import drawn, stored
 from cartoon_dist.evaluate.features import Extractor, features
 from cartoon_dist.evaluate.labels import constant_map, label_error
-from cartoon_dist.evaluate.scores import Score, each, measure_all
+from cartoon_dist.evaluate.scores import Score, checked, each, measure_all
 from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.weights import known
@@ -66,7 +66,7 @@ def score(subject: Subject, settings: TrainSettings, seen_by: Extractor, *, warn
         protocol=_protocol(subject, settings, seen_by, photos, cartoons),
     )
     measured = measure_all(seen_by.kind, generated, real, num_subsamples=settings.score.subsamples)
-    return (
+    return checked(
         each(base, measured) + _content_scores(subject, settings, base, photos) + _label_scores(subject, settings, base)
     )
 

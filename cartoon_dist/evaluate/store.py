@@ -27,12 +27,12 @@ class FeatureStore:
     """
 
     def __init__(self, root: Path, made_from: Mapping[str, Any]) -> None:
-        self.words = json.dumps(made_from, indent=1, sort_keys=True)
+        self.words = json.dumps(made_from, indent=1, sort_keys=True, allow_nan=False)
         self.folder = root / hashlib.sha256(self.words.encode()).hexdigest()[:32]
         self.unwritten = ""
 
     def load(self, block: range) -> Float[Tensor, "n c"] | None:
-        """The vectors of a block of pictures; None where there are none, or not these bytes any more."""
+        """The vectors of a block of pictures; None where there are none, not these bytes any more, or not finite."""
         try:
             content = read_regular(self._path(block), max_bytes=MAX_RECORD_BYTES)
         except OSError:
@@ -41,7 +41,9 @@ class FeatureStore:
         if hashlib.sha256(payload).digest() != digest:
             return None
         vectors = np.load(io.BytesIO(payload), allow_pickle=False)
-        return torch.from_numpy(vectors) if len(vectors) == len(block) else None
+        if len(vectors) != len(block) or not np.isfinite(vectors).all():
+            return None
+        return torch.from_numpy(vectors)
 
     def save(self, block: range, vectors: Float[Tensor, "n c"]) -> None:
         """Keep the vectors of a block."""

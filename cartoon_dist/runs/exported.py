@@ -28,11 +28,26 @@ _WARMUP = "warmup"
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What an export says about its generator. The settings' folders are bare names: a file that is given away tells
-    nothing about the machine it was trained on."""
+    nothing about the machine it was trained on. is_warmup: whether it was trained no further than the warm-up."""
 
     settings: TrainSettings
     weights: Literal["ema", "raw"]
     step: int
+    is_warmup: bool = False
+
+
+def is_warmup(settings: TrainSettings, step: int, phase: str | None) -> bool:
+    """Whether a generator knows the warm-up alone, as its file says (its phase) or as its settings do."""
+    steps = settings.warmup.steps
+    return phase == _WARMUP or (steps is not None and 0 < step <= steps)
+
+
+def copies_photos(source: Path, step: int) -> str:
+    """What to warn of before a generator that knows the warm-up alone draws or is given away."""
+    return (
+        f"{source}: step {step} is of the warm-up, in which the generator learns to copy photos, so its drawings are "
+        "copies; use a checkpoint of the GAN phase"
+    )
 
 
 def to_strings(facts: Facts) -> dict[str, str]:

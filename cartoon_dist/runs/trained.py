@@ -27,7 +27,8 @@ _SMALL = 20_000_000
 class Trained:
     """A generator in evaluation mode on the CPU, in float32 unless it was trained in float64, and where it comes from.
 
-    weights: whether these are the running average or the raw ones; sha256: of the file that held them.
+    weights: whether these are the running average or the raw ones; sha256: of the file that held them; is_warmup:
+    whether it was trained no further than the warm-up, and copies photos.
     """
 
     generator: DrawingNetwork
@@ -36,6 +37,7 @@ class Trained:
     step: int
     sha256: str
     source: Path
+    is_warmup: bool = False
 
 
 def load(model: Path, *, weights: Literal["ema", "raw"]) -> Trained:
@@ -91,13 +93,15 @@ def _checkpoint(model: Path) -> Path:
 def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:
     settings = settings_of(checkpoint.config_of(folder))
     file = folder / f"{'ema' if weights == 'ema' else 'generator'}.safetensors"
+    manifest = checkpoint.read_manifest(folder)
     return Trained(
         generator=_filled(settings, load_file(file), file),
         settings=settings,
         weights=weights,
-        step=checkpoint.read_manifest(folder)["step"],
+        step=manifest["step"],
         sha256=sha256_of(file),
         source=folder,
+        is_warmup=exported.is_warmup(settings, manifest["step"], manifest.get("phase")),
     )
 
 
@@ -123,18 +127,19 @@ def _from_export(file: Path) -> Trained:
         step=facts.step,
         sha256=sha256_of(file),
         source=file,
+        is_warmup=facts.is_warmup,
     )
 
 
 def _filled(settings: TrainSettings, tensors: Mapping[str, Tensor], file: Path) -> DrawingNetwork:
     """The config's generator with these weights, in their precision."""
-    generator = setup.build_networks(settings)["generator"]
-    assert isinstance(generator, DrawingNetwork)
-    dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
-    fill(generator.to(dtypes.pop() if len(dtypes) == 1 else torch.float32), tensors, file)
-    return generator.eval().requires_grad_(requires_grad=False)
     model, num_held = settings.model, sum(tensor.numel() for tensor in tensors.values())
     if 288 * model.channels**2 * (model.num_blocks + 4) > 4 * num_held + _SMALL:
         # Far more than the file holds: compared without memory first. Not always, as torch takes a second to begin so.
         with torch.device("meta"):
             refuse_misfit(setup.build_networks(settings)["generator"].state_dict(), tensors, file)
+    generator = setup.build_networks(settings)["generator"]
+    assert isinstance(generator, DrawingNetwork)
+    dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    fill(generator.to(dtypes.pop() if len(dtypes) == 1 else torch.float32), tensors, file)
+    return generator.eval().requires_grad_(requires_grad=False)

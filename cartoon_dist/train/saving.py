@@ -11,8 +11,9 @@ from torch import Tensor
 
 from cartoon_dist import distributed
 from cartoon_dist.config import TrainSettings
-from cartoon_dist.errors import CheckpointError
+from cartoon_dist.errors import CheckpointError, TrainingError
 from cartoon_dist.runs import checkpoint, retention
+from cartoon_dist.runs.filling import not_finite
 from cartoon_dist.runs.layout import RunFolder, config_text
 from cartoon_dist.train import random_state
 from cartoon_dist.train.engine import Engine
@@ -34,6 +35,7 @@ class Saver:
 
     data: a fingerprint of each domain's samples; a run goes on only with the samples it began with.
     best: which of some steps has the best score.
+    warmup_steps: how many steps of the run are its warm-up.
     """
 
     run: RunFolder
@@ -41,6 +43,7 @@ class Saver:
     engine: Engine
     data: dict[str, str]
     best: retention.Best
+    warmup_steps: int = 0
     writer: Writer = field(default_factory=Writer)
     whole: set[int] = field(default_factory=set)
     # Looked up once: it reads files, and nothing but the copy is to hold up a step.
@@ -62,13 +65,14 @@ class Saver:
 
     def save(self, state: TrainState, meter: Meter) -> None:
         """Copy the state and begin to write it; raises on all processes, and writes nothing, TrainingError when a
-        figure is not finite, CheckpointError when the checkpoint before this one could not be written.
+        figure or a weight is not finite, CheckpointError when the checkpoint before this one could not be written.
 
         Waits for the devices, the other processes, and the writing of the checkpoint before it.
         """
         pending = meter.pending()
         states = _agree(self.writer.wait(), random_state.read(self.engine.device))
         gathered = self.engine.gathered()
+        _require_finite(state, gathered)
         if distributed.is_main():
             step = state.step
             tensors = on_host(state.tensors() | gathered | {_RANDOM: random_state.named(states)})
@@ -81,6 +85,8 @@ class Saver:
                 "scalers": self.engine.scaler_states(),
                 "pending": pending,
             }
+            if step <= self.warmup_steps:
+                facts["phase"] = "warmup"  # what is drawn with it is told that it only copies photos
             self.writer.start(lambda: self._write(step, tensors, facts))
 
     def resume(self, state: TrainState, meter: Meter) -> Path | None:
@@ -140,6 +146,20 @@ class Saver:
             why = f"is that of other processes ({num_processes}) or devices" if stored else "is not in it"
             say(f"{found}: torch's random state {why}: it begins anew from the seed; nothing of ours draws from it")
             random_state.begin(seed=self.settings.seed, step=step, rank=distributed.rank())
+
+
+def _require_finite(state: TrainState, gathered: checkpoint.Tensors) -> None:
+    """TrainingError on all processes when a weight, an average or a moment is not finite on any: a loss may be finite
+    while they are not."""
+    held = state.tensors() | dict(gathered)
+    found = not_finite((f"{stem}: {name}", tensor) for stem, named in held.items() for name, tensor in named.items())
+    everywhere = [name for name in distributed.gather(found) if name]
+    if everywhere:
+        raise TrainingError(
+            f"{everywhere[0]} is not finite after step {state.step}; no checkpoint of it is written, the last one is "
+            "kept: lower the learning rate (optimizer.generator, optimizer.discriminator) or use precision=fp32, then "
+            "go on in another run_dir, with init_from= that checkpoint"
+        )
 
 
 def _agree(failure: BaseException | None, states: random_state.States | None) -> list[random_state.States]:

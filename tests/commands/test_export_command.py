@@ -11,7 +11,7 @@ import pytest
 import torch
 from running import ROOT, script
 
-from cartoon_dist.commands import export
+from cartoon_dist.commands import cartoonize, export
 from cartoon_dist.commands.train import main as train_main
 from cartoon_dist.errors import CheckpointError, ConfigError, PictureError
 from cartoon_dist.runs import trained
@@ -101,3 +101,31 @@ def test_a_full_disk_leaves_the_export_that_is_there(run: Path, tmp_path: Path) 
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert out.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_generator_of_the_warmup_is_warned_of_by_all_that_draw_with_it(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, out = tmp_path / "photo.png", tmp_path / "a.safetensors"
+    cv2.imwrite(str(photo), np.full((16, 12, 3), 90, np.uint8))
+    warned = "step 2 is of the warm-up, in which the generator learns to copy photos"
+    for model, expected in ((run / "step-0000002", True), (run, False)):
+        assert export.main([str(model), str(out)]) == 0
+        assert (warned in capsys.readouterr().err) == expected
+        for drawing_with in (model, out):
+            assert cartoonize.main([str(drawing_with), str(photo), str(tmp_path / "drawn.png")]) == 0
+            assert (warned in capsys.readouterr().err) == expected
+
+
+def test_scores_that_cannot_be_read_stop_no_export(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    out, card = tmp_path / "a.safetensors", tmp_path / "a.safetensors.md"
+    (folder / "scores.json").write_text('[{}, {"step": 3}, {"step": 3, "value": 2.5, "metric": "mine"}]')
+    assert export.main([str(folder), str(out)]) == 0
+    assert "| 3 | `mine` | 2.5 |" in card.read_text()
+    (folder / "scores.json").write_bytes(b"\xff[")
+    assert export.main([str(folder), str(out)]) == 0
+    assert "scores.json: is no list of scores" in capsys.readouterr().err
+    assert "Not scored." in card.read_text()

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cartoon_dist.evaluate.charts import Chart, Level, draw
@@ -105,6 +105,7 @@ def test_the_script_gets_the_values_that_are_drawn() -> None:
 
 
 @settings(deadline=None)
+@example(values=[[0.0, 5e-324]], warmup_steps=0.0, drawn_as="raw")
 @given(
     st.lists(
         st.lists(st.floats(-1e90, 1e90) | st.sampled_from([math.nan, math.inf]), min_size=1, max_size=700),

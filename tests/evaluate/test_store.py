@@ -60,3 +60,10 @@ def test_a_disk_that_cannot_be_written_is_told_and_borne(tmp_path: Path) -> None
     store, _ = kept(tmp_path / "file")
     assert "cannot be written" in store.unwritten
     assert store.load(BLOCK) is None
+
+
+def test_a_block_that_is_not_finite_is_made_anew(tmp_path: Path) -> None:
+    store, vectors = kept(tmp_path)
+    vectors[2, 3] = torch.nan
+    store.save(BLOCK, vectors)
+    assert store.load(BLOCK) is None

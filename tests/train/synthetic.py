@@ -46,7 +46,16 @@ def numbers(folder: Path) -> set[float]:
     }
 
 
-def saver(root: Path, engine: Engine, *words: str, best: retention.Best = lambda _: None) -> Saver:
+def saver(
+    root: Path, engine: Engine, *words: str, best: retention.Best = lambda _: None, warmup_steps: int = 0
+) -> Saver:
     """What saves a run in this folder, with these settings."""
     settings = read(TrainSettings, [], words, run_dir=str(root))
-    return Saver(run=RunFolder(root), settings=settings, engine=engine, data={"photos": "p"}, best=best)
+    return Saver(
+        run=RunFolder(root),
+        settings=settings,
+        engine=engine,
+        data={"photos": "p"},
+        best=best,
+        warmup_steps=warmup_steps,
+    )

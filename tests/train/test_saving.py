@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from running import LIMIT_SECONDS, environment
 from synthetic import move_on, numbers, saver, synthetic
 
 from cartoon_dist.config import TrainSettings, read
-from cartoon_dist.errors import CheckpointError
+from cartoon_dist.errors import CheckpointError, TrainingError
 from cartoon_dist.files import sha256_of
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
@@ -225,3 +226,37 @@ def test_it_holds_its_settings_under_a_hash(made: Callable[..., Saver], tmp_path
     folder = tmp_path / "step-0000001"
     assert read(TrainSettings, [folder / "config.yaml"], []).seed == 3
     assert checkpoint.read_manifest(folder)["files"]["config.yaml"] == sha256_of(folder / "config.yaml")
+
+
+def test_weights_that_are_not_finite_are_not_saved_though_every_figure_was(
+    made: Callable[..., Saver], tmp_path: Path
+) -> None:
+    state = synthetic(1)
+    with made() as saving:
+        saving.save(state, Meter())
+        move_on(state, 2)
+        state.ema.state_dict()["weight"][0, 3] = torch.inf
+        with pytest.raises(TrainingError, match=r"ema: weight is not finite after step 2; no checkpoint of it"):
+            saving.save(state, Meter())
+    assert checkpoint.steps(RunFolder(tmp_path)) == [1]
+
+
+def test_a_checkpoint_that_holds_them_is_not_gone_on_from(made: Callable[..., Saver], tmp_path: Path) -> None:
+    with made() as saving:
+        saving.save(synthetic(1), Meter())
+    held = checkpoint.load(tmp_path / "step-0000001")
+    facts = checkpoint.read_manifest(tmp_path / "step-0000001")
+    held["optimizer-generator"]["weight:exp_avg"][0, 0] = torch.nan
+    shutil.rmtree(tmp_path / "step-0000001")
+    facts = {name: facts[name] for name in ("data", "scalers", "pending", "world_size")}
+    checkpoint.save(saving.run, 1, held, facts, config="")
+    with pytest.raises(CheckpointError, match=r"step-0000001: optimizer-generator: weight:exp_avg holds numbers that"):
+        made().resume(synthetic(0), Meter())
+
+
+def test_what_was_warmed_up_alone_says_so(made: Callable[..., Saver], tmp_path: Path) -> None:
+    with made(warmup_steps=1) as saving:
+        for step in (1, 2):
+            saving.save(synthetic(step), Meter())
+    phases = [checkpoint.read_manifest(tmp_path / f"step-000000{step}").get("phase") for step in (1, 2)]
+    assert phases == ["warmup", None]
