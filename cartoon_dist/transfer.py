@@ -30,6 +30,7 @@ NUM_REDIRECTS = 5
 _GATHER_SECONDS = 0.5
 _STEP_SECONDS = 0.5
 _BUSY = frozenset({408, 425, 429})
+_SENT_ON = frozenset({301, 302, 303, 307, 308})
 _SCHEMES = ("http", "https")
 _OF_ONE_HOST = frozenset({"authorization", "proxy-authorization", "cookie"})
 
@@ -107,14 +108,16 @@ class HttpStream:
         except urllib.error.HTTPError as error:
             error.close()
             said = f"{error.code} {words(str(error.reason))}".strip()
-            if 300 <= error.code < 400:
+            if error.code in _SENT_ON:
                 raise RefusedError(f"{error.code}: is sent on in a circle, too often or to nowhere") from None
             kind = TransferError if error.code in _BUSY or error.code >= 500 else RefusedError
             raise kind(said) from None
         except (http.client.InvalidURL, ValueError):  # whose words hold the address that it was sent on to
             raise RefusedError("no address that can be asked for, or sent on to one") from None
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             raise TransferError(f"cannot be reached ({words(error)})") from None
+        except http.client.HTTPException as error:
+            raise TransferError(f"its answer is no sound HTTP ({words(error)})") from None
 
     def hang_up(self) -> None:
         """As of Stream."""

@@ -56,8 +56,9 @@ def _count(folder: str, otherwise: int) -> tuple[str, int]:
     try:
         manifest = look_up(folder, Patience(tries=2)).manifest if is_remote(folder) else read_manifest(Path(folder))
         return f"training samples in {folder}", sum(shard.num_train for shard in manifest.shards)
-    except ShardError:
-        return f"the paper's number, as {folder} is not there yet", otherwise
+    except ShardError as error:
+        why = str(error) if is_remote(folder) else f"{folder} is not there yet"
+        return f"the paper's number, as {why}", otherwise
 
 
 def _memory(settings: TrainSettings, world_size: int, zero_stage: int) -> list[str]:

@@ -22,7 +22,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from cartoon_dist.data.sample import FORMAT, Domain, Split
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import MAX_RECORD_BYTES, read_regular, write_whole
-from cartoon_dist.text import typed
+from cartoon_dist.text import on_a_line, shortened, typed
 
 MANIFEST = "manifest.json"
 JOB = "job.json"
@@ -182,7 +182,7 @@ def parse_record(data: bytes, path: str, kind: type[Record], mend: str) -> Recor
     if not isinstance(values, dict) or "format" not in values:
         raise ShardError(f"{path}: damaged, it names no format; {mend}")
     if values["format"] != FORMAT:
-        found = f"of format {values['format']}, this version reads format {FORMAT}"
+        found = f"of format {shortened(on_a_line(values['format']), 40)}, this version reads format {FORMAT}"
         raise OtherFormatError(f"{path}: {found}; build the shards into a new folder")
     # One without a hash of itself is read: it was written before there were any. Verification asks for it.
     if _OWN_HASH in values and not _is_as_written(data):
@@ -192,7 +192,7 @@ def parse_record(data: bytes, path: str, kind: type[Record], mend: str) -> Recor
         return record
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = shortened(on_a_line(".".join(str(part) for part in first["loc"])))
         raise ShardError(f"{path}: damaged, {where}: {first['msg']}; {mend}") from None
 
 
@@ -215,7 +215,8 @@ def _is_as_written(data: bytes) -> bool:
 
 
 def record_bytes(values: Mapping[str, Any]) -> bytes:
-    """Values, dataclasses among them, as a JSON file of ours, its own hash included: the SHA-256 of the file with zeros in the hash's place."""
+    """Values, dataclasses among them, as a JSON file of ours, its own hash included: the SHA-256 of the file with zeros
+    in the hash's place."""
     whole = {"format": FORMAT, _OWN_HASH: _NO_HASH, **values}
     text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False, default=vars) + "\n"
     own_hash = hashlib.sha256(text.encode()).hexdigest()

@@ -35,7 +35,8 @@ from cartoon_dist.data.manifest import (
 )
 from cartoon_dist.data.storage import PassingError, blocks
 from cartoon_dist.errors import ShardError
-from cartoon_dist.files import alone_in, sync_folder, write_whole
+from cartoon_dist.files import MAX_RECORD_BYTES, alone_in, read_regular, sync_folder, write_whole
+from cartoon_dist.text import shortened
 from cartoon_dist.transfer import kind_of_wrong
 
 FILES_AT_ONCE = 4
@@ -124,7 +125,8 @@ def look_up_or_recall(url: str, cache: Path, patience: Patience = PATIENT) -> tu
         copies = whole_copies(url.rstrip("/"), cache)
         if not copies:
             raise
-        return _source(url.rstrip("/"), (copies[-1] / MANIFEST).read_bytes()), f"{error}; goes on with {copies[-1]}"
+        manifest = read_regular(copies[-1] / MANIFEST, max_bytes=MAX_RECORD_BYTES)
+        return _source(url.rstrip("/"), manifest), f"{error}; goes on with {copies[-1]}"
 
 
 def fetch(source: Source, cache: Path, report: Report, patience: Patience = PATIENT) -> Path:
@@ -279,7 +281,9 @@ def _source(url: str, data: bytes) -> Source:
     # The names become files here: one such as ../x.tar would lie outside the cache.
     strange = [name for name in names if not re.fullmatch(r"[^/\\.][^/\\]*\.tar", name)]
     if strange or len(set(names)) < len(names):
-        raise ShardError(f"{url}/{MANIFEST}: damaged, it names shards {strange or 'twice'}; {_WHOLE}")
+        raise ShardError(
+            f"{url}/{MANIFEST}: damaged, it names shards {shortened(str(strange)) if strange else 'twice'}; {_WHOLE}"
+        )
     counts = [(shard.bytes, shard.num_samples, shard.num_train, shard.num_test) for shard in manifest.shards]
     if not all(0 <= count < _MOST_BYTES for shard in counts for count in shard):
         raise ShardError(f"{url}/{MANIFEST}: damaged, it names a size or a count that no shard has; {_WHOLE}")

@@ -10,6 +10,7 @@ from running import LIMIT_SECONDS, environment, own_words
 from served import served
 
 from cartoon_dist.commands import fetching
+from cartoon_dist.commands.describe import describe
 from cartoon_dist.config import TrainSettings, read
 from cartoon_dist.errors import ShardError
 
@@ -90,3 +91,11 @@ def test_folders_are_left_as_they_are(tmp_path: Path) -> None:
     here = settings(str(tmp_path), tmp_path / "cache")
     assert fetching.fetched(here) == here
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_says_why_a_set_cannot_be_counted(shards: Path, tmp_path: Path) -> None:
+    with served(shards) as server:
+        url = f"{server.url}/photos"
+        server.answers["manifest.json"] = [b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nx"]
+        said = describe(settings(url, tmp_path), world_size=1)
+    assert f"6,659  the paper's number, as {url}/manifest.json: its server says Content-Length: -1" in said

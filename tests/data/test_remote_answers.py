@@ -148,6 +148,27 @@ def test_sizes_and_counts_that_no_shard_has(shelf: Path, server: Served, tmp_pat
     assert "damaged" in refusal(server, tmp_path, MANIFEST, sized(record_bytes(held)))
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"format": "x" * 10**6},
+        {"format": 1, "domain": "cartoon", "x" * 10**6: 1},
+        {"format": 1, "settings": {}, "shards": [{"name": "/" * 10**6}]},
+    ],
+)
+def test_what_is_said_of_a_file_is_short(server: Served, tmp_path: Path, values: dict[str, object]) -> None:
+    assert len(refusal(server, tmp_path, MANIFEST, sized(json.dumps(values).encode()))) < 600
+
+
+def test_names_that_no_shard_has_are_said_in_short(shelf: Path, server: Served, tmp_path: Path) -> None:
+    held = json.loads((shelf / "style" / MANIFEST).read_text())
+    del held["format"], held["own_sha256"]
+    held["shards"][0]["name"] = "../" + "x" * 10**6
+    said = refusal(server, tmp_path, MANIFEST, sized(record_bytes(held)))
+    assert "it names shards" in said
+    assert len(said) < 600
+
+
 def test_when_one_file_fails_others_are_not_tried_on(tmp_path: Path) -> None:
     built(linked(tmp_path / "in", 4), tmp_path / "style", dataclasses.replace(SMALL, samples_per_shard=2))
     with served(tmp_path) as server:
