@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cartoon_dist.errors import CartoonError
 from cartoon_dist.text_files import NotTextError, text_of
 
 MAX_TEXT_BYTES = 16 << 20
 """Of a config, a record of a run or a page: longer than any of them."""
-MAX_RECORD_BYTES = 1 << 30
+MAX_RECORD_BYTES = 2 << 30
 """Of a log, a list or a manifest, which grow with a run or a set."""
 MAX_TENSOR_BYTES = 64 << 30
 """Of weights and of the state of a training."""
@@ -174,10 +174,30 @@ def _size(num_bytes: int) -> str:
     return f"{num_bytes / 1e6:,.0f} MB" if num_bytes >= 10_000_000 else f"{num_bytes:,} bytes"
 
 
-def sha256_of(path: Path) -> str:
+def open_to_append(path: Path) -> TextIO:
+    """Open a text file to write at its end, made where there is none; OSError where it is no plain file."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        _require_plain(os.fstat(descriptor), path, MAX_SHARD_BYTES)
+        return os.fdopen(descriptor, "a", encoding="utf-8")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def sha256_of(path: Path, *, max_bytes: int = MAX_SHARD_BYTES) -> str:
     """A file's SHA-256, as hexadecimal digits; reads all of it (a second for 500 MB). OSError as `open_regular`."""
-    with open_regular(path, max_bytes=MAX_SHARD_BYTES) as file:
+    with open_regular(path, max_bytes=max_bytes) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_if_readable(path: Path, *, max_bytes: int) -> str:
+    """As `sha256_of`, but empty for a file that is longer, or cannot be read."""
+    try:
+        return sha256_of(path, max_bytes=max_bytes)
+    except OSError:
+        return ""
 
 
 @contextmanager

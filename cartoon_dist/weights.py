@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.files import sha256_of, sync_folder
+from cartoon_dist.files import sha256_if_readable, sync_folder
 from cartoon_dist.transfer import BLOCK_BYTES, HttpStream, RefusedError, TransferError, within, words
 
 FOLDER_VARIABLE = "CARTOON_DIST_WEIGHTS"
@@ -129,7 +129,7 @@ def resolve(name: str, folder: Path, explicit: Path | None = None) -> Path:
     remedy = f"run: python launch/weights.py fetch {name}{_folder_option(folder)}"
     if not path.is_file():
         raise WeightsError(f"{name} weights are not {f'at {explicit}' if explicit else f'in {folder}/'}; {remedy}")
-    found = sha256_of(path)
+    found = sha256_if_readable(path, max_bytes=MOST_BYTES)
     if not found.startswith(entry.sha256):
         remedy = "give the path of the right file" if explicit else remedy
         raise WeightsError(f"{path}: {_mismatch(found, entry)}; {remedy}")
@@ -141,11 +141,11 @@ def state(name: str, folder: Path) -> State:
     path = folder / known(name).file
     if not path.is_file():
         return "missing"
-    return "present" if sha256_of(path).startswith(known(name).sha256) else "wrong hash"
+    return "present" if sha256_if_readable(path, max_bytes=MOST_BYTES).startswith(known(name).sha256) else "wrong hash"
 
 
 def _mismatch(found: str, entry: Pretrained) -> str:
-    return f"its sha256 begins with {found[:8]}, not {entry.sha256[:8]}: damaged, or another file"
+    return f"its sha256 begins with {found[:8] or 'nothing'}, not {entry.sha256[:8]}: damaged, or another file"
 
 
 def _folder_option(folder: Path) -> str:

@@ -13,6 +13,7 @@ from cartoon_dist.errors import CheckpointError
 from cartoon_dist.files import (
     alone,
     open_regular,
+    open_to_append,
     read_regular,
     read_regular_text,
     require_regular,
@@ -94,6 +95,9 @@ def test_only_plain_files_that_end_are_read(tmp_path: Path) -> None:
             assert error.value.strerror
     with pytest.raises(OSError, match="a named pipe"):
         sha256_of(tmp_path / "pipe")
+    for name, why in (("pipe", "No such device or address"), ("zero", "a device, not a plain file")):
+        with pytest.raises(OSError, match=why):
+            open_to_append(tmp_path / name)
     # Such a file says that it holds nothing, and goes on as long as it is read.
     with pytest.raises(OSError, match="longer than the 100 bytes"):
         read_regular(Path("/proc/self/smaps"), max_bytes=100)
@@ -106,3 +110,10 @@ def test_plain_files_are_read_as_they_are(tmp_path: Path) -> None:
     assert read_regular_text(tmp_path / "a", max_bytes=11) == (tmp_path / "a").read_text(encoding="utf-8")
     with pytest.raises(OSError, match="11 bytes are more than the 10 bytes"):
         read_regular(tmp_path / "a", max_bytes=10)
+
+
+def test_what_is_appended_stands_at_the_end(tmp_path: Path) -> None:
+    for line in ("one\n", "two ä\n"):
+        with open_to_append(tmp_path / "a") as file:
+            file.write(line)
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "one\ntwo ä\n"

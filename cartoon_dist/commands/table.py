@@ -20,6 +20,7 @@ from cartoon_dist.errors import ConfigError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.paper_rows import collect, write
 from cartoon_dist.evaluate.paper_tables import ROWS, Row
+from cartoon_dist.files import MAX_TEXT_BYTES, read_regular_text
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder, config_text
 from cartoon_dist.settings import DeviceName
@@ -165,7 +166,11 @@ def _is_done(plan: Plan, row: Row, seed: int) -> bool:
     if not run.config.exists():
         return False
     ended = run.exit_status() == entry.DONE
-    same = run.config.read_text(encoding="utf-8") == config_text(read_settings(plan.words(row, seed)))
+    try:
+        config = read_regular_text(run.config, max_bytes=MAX_TEXT_BYTES)
+    except (OSError, UnicodeDecodeError):
+        return False  # the training of it will say what is wrong
+    same = config == config_text(read_settings(plan.words(row, seed)))
     return ended and same and bool(collect([(row, seed, run.root)]))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cartoon_dist.data.manifest import read_manifest
 from cartoon_dist.data.read import Shards
-from cartoon_dist.files import write_whole
+from cartoon_dist.files import MAX_RECORD_BYTES, read_regular, write_whole
 from cartoon_dist.pixels.png import encode_png
 from cartoon_dist.pixels.sheet import Strip, contact_sheet
 
@@ -29,6 +29,13 @@ def write_contact_sheet(folder: Path) -> Path:
     side = min(SIDE_PIXELS, shards.manifest.image_size)
     data = encode_png(contact_sheet(strips, side=side, columns=min(COLUMNS, shown)))
     path = folder / CONTACT_SHEET
-    if not path.is_file() or path.read_bytes() != data:
+    if not _holds(path, data):
         write_whole(path, data)
     return path
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return read_regular(path, max_bytes=MAX_RECORD_BYTES) == data
+    except OSError:
+        return False

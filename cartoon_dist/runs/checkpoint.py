@@ -18,7 +18,14 @@ from torch import Tensor
 
 from cartoon_dist.data.manifest import is_as_written, record_bytes
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.files import MAX_RECORD_BYTES, read_regular_text, sha256_of, sync_folder, write_whole
+from cartoon_dist.files import (
+    MAX_RECORD_BYTES,
+    MAX_TENSOR_BYTES,
+    read_regular_text,
+    sha256_of,
+    sync_folder,
+    write_whole,
+)
 from cartoon_dist.runs.layout import RunFolder
 
 FORMAT = 2
@@ -87,7 +94,7 @@ def damage(folder: Path) -> str | None:
     try:
         manifest = read_manifest(folder)
         for name, expected in manifest["files"].items():
-            if sha256_of(folder / name) != expected:
+            if sha256_of(folder / name, max_bytes=MAX_TENSOR_BYTES) != expected:
                 return f"{name} is not what the manifest says"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from cartoon_dist import distributed
-from cartoon_dist.files import write_whole
+from cartoon_dist.files import MAX_RECORD_BYTES, open_to_append, read_regular, write_whole
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.records import up_to
 from cartoon_dist.text import on_a_line
@@ -39,7 +39,7 @@ class Log:
         if not distributed.is_main():
             return
         line = json.dumps(values, allow_nan=False) + "\n"
-        with self.without(self.run.metrics), self.run.metrics.open("a", encoding="utf-8") as file:
+        with self.without(self.run.metrics), open_to_append(self.run.metrics) as file:
             file.write(line)
         with self.without(self.run.tensorboard):
             for name, value in values.items():
@@ -79,7 +79,7 @@ def say(message: str) -> None:
 def _cut(run: RunFolder, step: int) -> None:
     """Take back the records of steps after `step`: the run does them again."""
     try:
-        content = run.metrics.read_bytes()
+        content = read_regular(run.metrics, max_bytes=MAX_RECORD_BYTES)
     except FileNotFoundError:
         return
     kept, num_damaged = up_to(content, step)
