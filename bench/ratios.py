@@ -76,7 +76,8 @@ def seconds(work: Work) -> float:
 
 def record(measured: Measured, file: Path = FILE) -> None:
     """Add a measurement to the file as one line of JSON."""
-    line = json.dumps({**vars(measured), **{key: round(getattr(measured, key), 4) for key in ("ratio", "low", "high")}})
+    rounded = {key: round(getattr(measured, key), 4) for key in ("ratio", "low", "high")}
+    line = json.dumps({**vars(measured), **rounded}, allow_nan=False)
     with file.open("a", encoding="utf-8") as lines:
         lines.write(line + "\n")
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from bench.gpu_proof.record import Session
 from bench.gpu_proof.task import NothingToCheckError, StageError, Task
+from cartoon_dist.evaluate.markup import finite
 
 STACK_SECONDS = 1.5
 """So long before its limit a stage that is still running writes into its log where it stands."""
@@ -41,7 +42,9 @@ def main(argv: Sequence[str]) -> int:
     faulthandler.enable()
     faulthandler.dump_traceback_later(max(0.5, given.seconds - STACK_SECONDS))
     answer = answer_of(given.module, task)
-    (task.folder / f"{task.stage}.json").write_text(json.dumps(answer, default=str), encoding="utf-8")
+    (task.folder / f"{task.stage}.json").write_text(
+        json.dumps(finite(answer), default=str, allow_nan=False), encoding="utf-8"
+    )
     faulthandler.cancel_dump_traceback_later()
     return 0
 

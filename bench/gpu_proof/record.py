@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.gpu_proof.plan import ROOT
+from cartoon_dist.evaluate.markup import finite
 
 FILE_NAME = "gpu_proof.jsonl"
 NOT_RUN = "not run: no time left"
@@ -46,7 +47,7 @@ class Session:
         line = {"session": self.name, "date": f"{datetime.now(UTC):%FT%TZ}", **fields}
         line |= {"rehearsal": True} if self.rehearse else {}
         line |= {"without": list(self.without)} if self.without else {}
-        text = json.dumps(line, default=str).replace(f"{ROOT}/", "") + "\n"
+        text = json.dumps(finite(line), default=str, allow_nan=False).replace(f"{ROOT}/", "") + "\n"
         handle = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = os.fstat(handle).st_size

@@ -17,7 +17,7 @@ from cartoon_dist.commands.shards import count
 from cartoon_dist.commands.supply import check_shares
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.errors import CheckpointError, ClusterError, ConfigError
-from cartoon_dist.runs import checkpoint
+from cartoon_dist.runs import checkpoint, origin
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.text import typed
 
@@ -29,6 +29,8 @@ def train_order(configs: Sequence[str], cluster: ClusterSettings, given: Sequenc
     check_shares(settings, _num_processes(cluster))
     run = RunFolder(Path(settings.run_dir))
     run.check_same(settings)
+    if settings.init_from is not None and not checkpoint.steps(run):
+        origin.locate(Path(settings.init_from))
     return TrainOrder(train.main, words, run, cluster, "train", settings)
 
 

@@ -1,5 +1,6 @@
 """The card beside an exported generator: what it is, what it was trained on, how it scored, what binds its use."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.read import Shards
 from cartoon_dist.data.remote import at_hand
 from cartoon_dist.errors import CartoonError
+from cartoon_dist.evaluate.curves import drawable
 from cartoon_dist.evaluate.export import Comparison
 from cartoon_dist.evaluate.scores import protocol as protocol_of
 from cartoon_dist.files import sha256_of
@@ -110,13 +112,13 @@ def _settings(settings: TrainSettings) -> Iterable[tuple[str, ...]]:
 
 def _scores(scores: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, ...]]:
     for score in scores:
-        if not isinstance(score.get("value"), (int, float)):
+        number, constant = drawable(score.get("value")), drawable(protocol_of(score).get("constant_map"))
+        if not math.isfinite(number):
             continue  # an entry of somebody else's, or of an earlier release that was not finite
         protocol = protocol_of(score)
-        constant = protocol.get("constant_map")
-        beside = f" (constant map {constant:.4g})" if isinstance(constant, (int, float)) else ""
+        beside = f" (constant map {constant:.4g})" if math.isfinite(constant) else ""
         counts = f"{score.get('num_generated')} against {score.get('num_real')}"
-        value = f"{score['value']:.4g}{beside}"
+        value = f"{number:.4g}{beside}"
         metric, features = score.get("metric"), score.get("features")
         yield str(score.get("step")), f"`{metric}`", value, counts, str(features), str(protocol.get("weights", ""))
 

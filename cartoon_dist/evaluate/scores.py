@@ -16,6 +16,7 @@ from torch import Tensor
 from cartoon_dist.config import ScoreSettings
 from cartoon_dist.errors import CartoonError, CheckpointError
 from cartoon_dist.evaluate import belief
+from cartoon_dist.evaluate.curves import drawable
 from cartoon_dist.evaluate.features import Kind
 from cartoon_dist.evaluate.markup import finite
 from cartoon_dist.files import MAX_RECORD_BYTES, read_regular_text, turn_at, write_whole
@@ -206,7 +207,7 @@ def best(path: Path, settings: ScoreSettings, steps: Sequence[int]) -> int | Non
     """
     asked = {"metric": HEADLINE[settings.features], "weights": settings.weights, "split": settings.photos}
     held = [score for score in read(path) if asked.items() <= _made(score).items() and score.get("step") in steps]
-    alike = [score for score in held if _made(score) == _made(held[-1]) and math.isfinite(score["value"])]
+    alike = [score for score in held if _made(score) == _made(held[-1]) and math.isfinite(drawable(score["value"]))]
     return min(alike, key=lambda score: (score["value"], -score["step"]))["step"] if alike else None
 
 

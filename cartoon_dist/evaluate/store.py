@@ -40,8 +40,11 @@ class FeatureStore:
         digest, payload = content[:_DIGEST], content[_DIGEST:]
         if hashlib.sha256(payload).digest() != digest:
             return None
-        vectors = np.load(io.BytesIO(payload), allow_pickle=False)
-        if len(vectors) != len(block) or not np.isfinite(vectors).all():
+        try:
+            vectors = np.load(io.BytesIO(payload), allow_pickle=False)
+        except (ValueError, EOFError, OSError):
+            return None
+        if vectors.dtype != np.float32 or vectors.shape[:1] != (len(block),) or not np.isfinite(vectors).all():
             return None
         return torch.from_numpy(vectors)
 

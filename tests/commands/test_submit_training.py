@@ -135,10 +135,14 @@ def test_a_failure_is_told_in_rank_0s_words(shards: Path, tmp_path: Path) -> Non
         ([f"{ROOT}/configs/hayao.yaml", "gpus_per_node=2", "processes_per_node=2"], "processes_per_node: is for CPUs"),
         ([f"{ROOT}/configs/hayao.yaml", "gpus=2"], "gpus: no such setting"),
         (["nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (
+            [f"{ROOT}/configs/hayao.yaml", "run_dir=nowhere/new", "init_from=nowhere/run"],
+            "init_from: nowhere/run: there",
+        ),
     ],
 )
 def test_what_would_fail_on_the_nodes_is_refused_at_once(given: list[str], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises((ConfigError, CheckpointError), match=message):
         submit.main(["train", *given])
 
 

@@ -47,6 +47,7 @@ def test_only_scores_made_as_the_run_asks_are_compared(tmp_path: Path) -> None:
 
 def test_what_is_no_score_counts_for_nothing(tmp_path: Path) -> None:
     odd = [{}, {"step": 2}, score(2, float("nan")), {**score(2, 1.0), "value": "1"}, {**score(2, 1.0), "protocol": 3}]
+    odd += [score(2, 10**400), {**score(2, 1.0), "step": [2]}]
     assert chosen(tmp_path, [*odd, score(3, 5.0)]) == 3
     assert chosen(tmp_path, odd) is None
     assert best(tmp_path / "none.json", ScoreSettings(), ALL) is None
