@@ -8,8 +8,9 @@ from pathlib import Path
 from cartoon_dist import config
 from cartoon_dist.commands.entry import DONE
 from cartoon_dist.commands.shards import SETTING, count
+from cartoon_dist.data.agreement import OF_ANOTHER_SET, Strangers
 from cartoon_dist.data.foreign import Indexed, index_folder
-from cartoon_dist.data.manifest import Manifest
+from cartoon_dist.data.manifest import JOB, MANIFEST, Manifest
 from cartoon_dist.data.mend import mend
 from cartoon_dist.data.tars import packed_by
 from cartoon_dist.data.verify import Finding, by_cause, verify
@@ -32,7 +33,7 @@ def main(words: Sequence[str]) -> int:
     num_mended = mend(folder, shown=True) if chosen.mend else 0
     manifest, findings = verify(folder, shown=True)
     if findings:
-        raise ShardError(_told(folder, findings, _way_out(folder, manifest, mended=chosen.mend)))
+        raise ShardError(_told(folder, findings, _way_out(folder, manifest, findings, mended=chosen.mend)))
     print(_summary(folder, manifest) + (f"; {num_mended} rebuilt" if chosen.mend else ""))
     return DONE
 
@@ -85,7 +86,11 @@ def _told(folder: Path, findings: Sequence[Finding], way_out: str) -> str:
     return f"{folder}: {count(len(findings), 'finding')} in {files}, the first: {findings[0]}; {way_out}"
 
 
-def _way_out(folder: Path, manifest: Manifest, *, mended: bool) -> str:
+def _way_out(folder: Path, manifest: Manifest, findings: Sequence[Finding], *, mended: bool) -> str:
+    others = {finding.file for finding in findings if finding.problem == OF_ANOTHER_SET}
+    if JOB in others:
+        no_job = manifest.origin == "elsewhere"
+        return Strangers(job=True, manifest=MANIFEST in others, no_job=no_job).way_out()
     if mended:
         return "mending did not help, build the shards into a new folder"
     if manifest.origin == "elsewhere":

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cartoon_dist.data.agreement import strangers
 from cartoon_dist.data.build import build_missing, claimed, writing
 from cartoon_dist.data.job import RESTORE, Job, read_job, require_pictures, settings_of
 from cartoon_dist.data.manifest import JOB, MANIFEST, index_path, read_manifest, write_record
@@ -21,6 +22,10 @@ def mend(folder: Path, *, shown: bool) -> int:
         read_manifest(folder)  # says what is wrong
     job = _require_job(folder)
     with writing(folder), claimed(folder):
+        others = strangers(folder)
+        if others.job:
+            what = f"{JOB} and {MANIFEST} are" if others.manifest else f"{JOB} is"
+            raise ShardError(f"{folder}: its {what} of another set than its shards; {others.way_out()}")
         broken = {finding.file for finding in _findings(folder, job, shown=shown)}
         numbers = [
             number

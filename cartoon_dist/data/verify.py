@@ -8,8 +8,10 @@ records are held against their own hashes and against one another.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from cartoon_dist.data.agreement import OF_ANOTHER_SET, Strangers, strangers
 from cartoon_dist.data.job import Job, first_few, holds, read_job
 from cartoon_dist.data.manifest import (
     JOB,
@@ -65,7 +67,9 @@ def verify(folder: Path, *, shown: bool) -> tuple[Manifest, list[Finding]]:
 
     Files that are not of the set are not looked at. Raises ShardError when there is no manifest to hold it against.
     """
-    manifest = read_manifest(folder)
+    manifest, others = read_manifest(folder), strangers(folder)
+    if others.manifest:
+        return manifest, _without_manifest(folder, others)
     findings, indices = list[Finding](), dict[str, ShardIndex]()
     total = sum(shard.num_samples for shard in manifest.shards)
     with Progress(total=total, unit="samples", label=f"verify {folder}", shown=shown) as progress:
@@ -76,10 +80,21 @@ def verify(folder: Path, *, shown: bool) -> tuple[Manifest, list[Finding]]:
             progress.update(done, f"{len(findings)} wrong" if findings else "")
     times = Counter(sample.key for index in indices.values() for sample in index.samples)
     findings += [Finding(MANIFEST, key, "is there more than once") for key in sorted(times) if times[key] > 1]
-    if manifest.origin == "job":
+    if others.job:
+        findings.append(Finding(JOB, None, OF_ANOTHER_SET))
+    elif manifest.origin == "job":
         findings += _verify_job(folder, manifest, indices)
     findings += _verify_manifest(folder, manifest)
     return manifest, findings
+
+
+def _without_manifest(folder: Path, others: Strangers) -> list[Finding]:
+    """What is wrong where the manifest is of another set: the shards are judged by their indices and the job."""
+    if others.job:
+        return [Finding(JOB, None, OF_ANOTHER_SET), Finding(MANIFEST, None, OF_ANOTHER_SET)]
+    job = read_job(folder)
+    shards = (verify_shard_alone(folder, job, number) for number in range(job.num_shards))
+    return [Finding(MANIFEST, None, "is not what the indices of the shards say"), *chain.from_iterable(shards)]
 
 
 def verify_shard_alone(folder: Path, job: Job, number: int) -> list[Finding]:

@@ -138,6 +138,10 @@ def test_a_shard_left_out_of_the_manifest_is_missed(folder: Path, whole: Path) -
 
 def test_sizes_are_held_against_the_manifest(folder: Path) -> None:
     rewrite(folder / "manifest.json", lambda values: values.update(image_size=32))
+    assert [str(finding) for finding in verify(folder, shown=False)[1]] == [
+        "manifest.json: is not what the indices of the shards say"  # that job and shards agree on
+    ]
+    (folder / "job.json").unlink()
     assert "64 x 64 pixels where the set has 32 x 32" in str(verify(folder, shown=False)[1][0])
 
 
