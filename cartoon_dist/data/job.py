@@ -7,7 +7,7 @@ pictures and is a function of the pictures and the settings alone.
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from cartoon_dist import config, nested
@@ -190,8 +190,10 @@ def settle(job: Job, folder: Path) -> None:
         _require_own(job, folder)
         if (folder / JOB).exists():
             write_record(folder / JOB, job)
-        elif not write_first(folder / JOB, record_bytes(asdict(job))):  # another process has just begun the folder
+        elif not write_first(folder / JOB, record_bytes(vars(job))):  # another process has just begun the folder
             settle(job, folder)
+        return
+    if begun == job and is_as_written(folder / JOB):
         return
     if begun.domain != job.domain:
         raise ShardError(f"{folder}: holds {begun.domain} shards; build {job.domain} shards into another folder")
@@ -205,8 +207,7 @@ def settle(job: Job, folder: Path) -> None:
         raise ShardError(
             f"{folder}: begun with other pictures ({'; '.join(changes)}); restore them or give a new folder"
         )
-    if begun != job or not is_as_written(folder / JOB):  # the same pictures may have moved
-        write_record(folder / JOB, job)
+    write_record(folder / JOB, job)  # the same pictures may have moved
 
 
 def _require_own(job: Job, folder: Path) -> None:

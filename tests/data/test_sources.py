@@ -1,13 +1,17 @@
 """Which pictures an input names: folders, globs, files, lists, odd names."""
 
+import cProfile
 import os
+import pstats
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from cartoon_dist.data.job import plan_job
 from cartoon_dist.data.sources import Shot, Sources, find_sources
 from cartoon_dist.errors import PictureError
+from cartoon_dist.shard_settings import ShardSettings
 
 
 def find(*inputs: Path | str) -> Sources:
@@ -98,6 +102,18 @@ def test_an_input_without_pictures_is_refused(folder: Path, missing: str) -> Non
     (folder.parent / "empty.txt").touch()
     with pytest.raises(PictureError, match=missing.split("*")[0]):
         find(folder, folder.parent / missing)
+
+
+def test_a_large_folder_takes_few_calls_a_file(tmp_path: Path) -> None:
+    calls = []
+    for num_files in (100, 600):
+        for number in range(num_files):
+            (tmp_path / f"{number}.jpg").touch()
+        with cProfile.Profile() as profile:
+            found = plan_job([str(tmp_path)], domain="photo", settings=ShardSettings())
+        assert len(found.pictures) == num_files
+        calls.append(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
+    assert (calls[1] - calls[0]) / 500 < 30  # 21; with a Path for each there were 45
 
 
 def test_a_name_that_is_not_utf8_is_refused(folder: Path) -> None:
