@@ -47,9 +47,7 @@ def test_half_a_jpeg_counts_as_broken(tmp_path: Path, capfd: pytest.CaptureFixtu
     sealed = built(inputs, tmp_path / "out", LENIENT).sealed
     assert sealed is not None
     assert [(skipped.source, skipped.reason) for skipped in sealed.manifest.skipped] == [("half.jpg", COMPLAINT)]
-    with pytest.raises(
-        ShardError, match=r"1 of 4 pictures are broken.*half\.jpg \(the JPEG .* damaged.*damaged=take"
-    ):
+    with pytest.raises(ShardError, match=r"1 of 4 pictures are broken.*half\.jpg \(the JPEG .* damaged.*damaged=take"):
         built(inputs, tmp_path / "strict")
     assert capfd.readouterr() == ("", "")
 
