@@ -111,6 +111,7 @@ with open(f"{sys.argv[1]}/{os.environ['RANK']}", "w") as file:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seen", "expected"), [(2, [0, 1]), (1, [0, 0])])
 def test_the_launchers_processes_take_a_gpu_each(tmp_path: Path, seen: int, expected: list[int]) -> None:
     """configs/accelerate/ddp.yaml, as train_hayao.sh starts it: what the launcher sets is what the device follows."""

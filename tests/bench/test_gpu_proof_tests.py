@@ -61,11 +61,13 @@ def test_a_test_that_fails_keeps_its_text(tmp_path: Path, monkeypatch: pytest.Mo
     assert [name.rpartition("::")[2] for name in raised.value.results["failed"]] == ["test_bad"]
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_told_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StageError, match="no_such_package"):
         run(tmp_path, monkeypatch, "import no_such_package\n")
 
 
+@pytest.mark.slow
 def test_a_test_that_hangs_is_stopped_and_the_others_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

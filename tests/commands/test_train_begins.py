@@ -33,6 +33,7 @@ def assert_same(one: Path, other: Path, step: int) -> None:
     assert all(torch.equal(tensor, others[name]) for name, tensor in held.items())
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_prolonged_by_epochs_and_says_so(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,8 @@ from cartoon_dist.data.sources import Source
 from cartoon_dist.data.workers import work_through
 from cartoon_dist.errors import ShardError
 
+pytestmark = pytest.mark.slow
+
 TASKS = [Task(number, Path(), Source("a.png", "a", "train", 1)) for number in range(12)]
 
 

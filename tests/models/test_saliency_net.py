@@ -78,5 +78,5 @@ def test_against_the_layer_list(wiring: Wiring) -> None:
 def test_sizes_that_do_not_fit_are_refused() -> None:
     network = SaliencyNetwork(channels=2, out_channels=1, wiring="sal", upsample="resize")
     assert network(torch.zeros(1, 3, 8, 8))[0].shape == (1, 1, 8, 8)
-    with pytest.raises(ValueError, match="6x8"):
+    with pytest.raises(ValueError, match="8 x 6 pixels do not fit"):
         network(torch.zeros(1, 3, 6, 8))
