@@ -39,12 +39,13 @@ quick: weights
 	$(PYTEST) -m "not slow and not gpu and not slurm" --numprocesses 2 --dist loadfile
 
 # The quick tests on the oldest releases that pyproject.toml allows, in an environment of their own: pip cannot choose
-# the oldest, uv can. Python 3.11 or 3.12, for which these releases have wheels.
+# the oldest, uv can; without --upgrade it would keep what is there. Python 3.11 or 3.12: these have wheels for both.
 OLDEST := .venv-oldest/bin
 .venv-oldest/installed: pyproject.toml
 	test -x $(OLDEST)/python || $(PYTHON) -m venv .venv-oldest
 	$(OLDEST)/python -m pip install --quiet uv
-	$(OLDEST)/uv pip install --quiet --python $(OLDEST)/python --resolution lowest-direct --editable '.[test,deepspeed]'
+	$(OLDEST)/uv pip install --quiet --python $(OLDEST)/python --resolution lowest-direct --upgrade \
+		--editable '.[test,deepspeed]'
 	touch $@
 
 test-oldest: .venv-oldest/installed
