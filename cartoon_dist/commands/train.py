@@ -98,7 +98,8 @@ def run(settings: TrainSettings) -> int:
         if distributed.is_main():
             _note_exit(folder)
         try:
-            reason = _train(settings, folder, report, workers)
+            with entry.refusals():
+                reason = _train(settings, folder, report, workers)
             status = entry.STOPPED if reason else entry.DONE
         except CartoonError as error:
             status, reason = entry.MENDABLE, str(error)
