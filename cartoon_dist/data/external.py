@@ -68,7 +68,8 @@ def read_map(picture: Source, folder: Path, *, original: tuple[int, int], size: 
     if path is None:
         raise PictureError(f"has no map in {folder}")
     try:
-        pixels = decode(read_regular(path, max_bytes=max_file_bytes(max_megapixels)), max_megapixels=max_megapixels)
+        data = read_regular(path, max_bytes=max_file_bytes(max_megapixels))
+        pixels = decode(data, max_megapixels=max_megapixels, colours="ignored")
     except PictureError as error:
         raise PictureError(f"its map: {error}") from None
     if (pixels != pixels[..., :1]).any():

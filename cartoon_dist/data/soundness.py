@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cartoon_dist.data.manifest import SampleEntry
 from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain, missing_members
@@ -50,7 +50,8 @@ def _member_problem(name: str, data: bytes, sample: SampleEntry, wanted: Wanted)
         header = read_header(data)
         if (header.width, header.height) != (size, size):
             return f"{header.width} x {header.height} pixels where the set has {size} x {size}"
-        decoded = decode_file(data, max_megapixels=size * size / 1e6)
+        colours: Literal["srgb", "ignored"] = "ignored" if name == LABEL_MEMBER["photo"] else "srgb"
+        decoded = decode_file(data, max_megapixels=size * size / 1e6, colours=colours)
     except PictureError as error:
         return str(error)
     if name == LABEL_MEMBER["photo"] and header.num_channels != 1:

@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cartoon_dist.pixels.exif import is_adobe_rgb
+
 _MAX_PROFILE_BYTES = 16 << 20
 """A compressed profile that unpacks to more is no profile."""
 
@@ -28,10 +30,14 @@ class Colours:
     unreadable: str | None = None
 
 
-def jpeg_colours(parts: Mapping[int, tuple[int, bytes]]) -> Colours:
-    """The ICC profile, which is cut into parts of at most 64 kB; by its number a part and the number of all."""
+_ADOBE_RGB = Colours(gamma=256 / 563, primaries=(0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06))
+
+
+def jpeg_colours(parts: Mapping[int, tuple[int, bytes]], exif: bytes) -> Colours:
+    """The ICC profile, which is cut into parts of at most 64 kB (by its number a part and the number of all), or what
+    the camera noted."""
     if not parts:
-        return Colours()
+        return _ADOBE_RGB if is_adobe_rgb(exif) else Colours()
     if sorted(parts) != list(range(1, len(parts) + 1)) or {of for of, _ in parts.values()} != {len(parts)}:
         return Colours(unreadable="a part of its colour profile is missing")
     return Colours(profile=b"".join(parts[number][1] for number in sorted(parts)))

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from cartoon_dist.errors import PictureError
 from cartoon_dist.pixels.codec import Pixels, read_pixels
-from cartoon_dist.pixels.header import UPRIGHT, Header, scan_header
+from cartoon_dist.pixels.exif import UPRIGHT
+from cartoon_dist.pixels.header import Header, scan_header
 from cartoon_dist.pixels.srgb import Convert, UnknownColoursError, converter
 
 Picture = npt.NDArray[np.uint8]
@@ -42,17 +43,24 @@ def max_file_bytes(max_megapixels: float) -> int:
     return int(max_megapixels * 1e6) * _BYTES_A_PIXEL + _BYTES_BESIDES
 
 
-def decode(data: bytes, *, max_megapixels: float) -> Picture:
+def decode(data: bytes, *, max_megapixels: float, colours: Literal["srgb", "ignored"] = "srgb") -> Picture:
     """Decode a JPEG, PNG, WebP or BMP file into uint8 sRGB (h, w, 3), upright.
 
     Grey becomes RGB, alpha is laid on white, 16 bits are scaled to 8, EXIF orientation is applied, other colour spaces
-    become sRGB. Raises PictureError when the file is damaged, of unknown colours, or larger than max_megapixels; that
-    is judged by the header, before anything is decoded.
+    become sRGB unless they are to be ignored, as in a label, whose numbers are no colours. Raises PictureError when the
+    file is damaged, of unknown colours, or larger than max_megapixels; that is judged by the header, before anything is
+    decoded.
     """
-    return decode_file(data, max_megapixels=max_megapixels).picture
+    return decode_file(data, max_megapixels=max_megapixels, colours=colours).picture
 
 
-def decode_file(data: bytes, *, max_megapixels: float, damaged: Damaged = "skip") -> Decoded:
+def decode_file(
+    data: bytes,
+    *,
+    max_megapixels: float,
+    damaged: Damaged = "skip",
+    colours: Literal["srgb", "ignored"] = "srgb",
+) -> Decoded:
     """As `decode`, with what else is to be known. With damaged="take" a file that is not whole gives what a decoder
     makes of it, and colours that are not known are taken for sRGB; PictureError where there is nothing to take."""
     header = scan_header(data)
@@ -64,7 +72,8 @@ def decode_file(data: bytes, *, max_megapixels: float, damaged: Damaged = "skip"
     pixels, complaint = _stored_pixels(data, header)
     convert: Convert | None = None
     try:
-        convert = converter(header.colours, num_channels=_num_colours(header))
+        if colours == "srgb":
+            convert = converter(header.colours, num_channels=_num_colours(header))
     except UnknownColoursError as error:
         complaint = complaint or f"{error}; save it anew as sRGB"
     if complaint and damaged == "skip":

@@ -3,7 +3,7 @@
 Decoders allocate before they check: a small file may claim 100,000 x 100,000 pixels. They also hide what matters for a
 shard: whether the file is whole, how it is to be turned, and whether its bytes already are 8-bit RGB.
 
-Sources: ITU T.81 (JPEG), the PNG specification, RFC 9649 (WebP), Microsoft's BITMAPINFOHEADER, EXIF 2.3 over TIFF 6.0.
+Sources: ITU T.81 (JPEG), the PNG specification, RFC 9649 (WebP), Microsoft's BITMAPINFOHEADER.
 """
 
 import re
@@ -14,12 +14,12 @@ from typing import Literal
 
 from cartoon_dist.errors import PictureError
 from cartoon_dist.pixels.colours import Colours, bmp_colours, jpeg_colours, png_colours
+from cartoon_dist.pixels.exif import UPRIGHT, orientation_of
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 """File names that end so are taken for pictures when a folder is searched."""
 
 Kind = Literal["jpeg", "png", "webp", "bmp"]
-UPRIGHT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ _ICC, _NUM_COEFFICIENTS = b"ICC_PROFILE\0", 64
 
 def _jpeg(data: bytes) -> Header:
     frame: tuple[int, int, int, int] | None = None
-    orientation, at, damage = UPRIGHT, 2, None
+    exif, at, damage = b"", 2, None
     uncoded: dict[int, list[int]] = {}
     parts: dict[int, tuple[int, bytes]] = {}
     progressive = scanned = False
@@ -108,7 +108,7 @@ def _jpeg(data: bytes) -> Header:
             frame, progressive = struct.unpack_from(">BHHB", data, at + 2), marker in _PROGRESSIVE
             uncoded = {segment[place]: [1] * _NUM_COEFFICIENTS for place in range(6, len(segment), 3)}
         elif marker == _APP1 and segment.startswith(b"Exif\0\0"):
-            orientation = _exif_orientation(segment[6:])
+            exif = segment[6:]
         elif marker == _APP2 and segment.startswith(_ICC) and len(segment) > 14:
             parts[segment[12]] = segment[13], segment[14:]
         elif marker == _START_OF_SCAN:
@@ -126,10 +126,10 @@ def _jpeg(data: bytes) -> Header:
         kind="jpeg",
         width=width,
         height=height,
-        orientation=orientation,
+        orientation=orientation_of(exif),
         num_channels=num_channels,
         plain=bits == 8 and num_channels == 3,
-        colours=jpeg_colours(parts),
+        colours=jpeg_colours(parts, exif),
         damage=damage,
     )
 
@@ -180,7 +180,7 @@ def _png(data: bytes) -> Header:
         kind="png",
         width=width,
         height=height,
-        orientation=_exif_orientation(chunks.get(b"eXIf", b"")),
+        orientation=orientation_of(chunks.get(b"eXIf", b"")),
         num_channels=_PNG_CHANNELS.get(colour, 3),
         bits=bits,
         plain=bits == 8 and colour == 2 and b"tRNS" not in chunks,
@@ -199,7 +199,7 @@ def _webp(data: bytes) -> Header:
     while at + 8 <= riff_bytes + 8:
         name, length = struct.unpack_from("<4sI", data, at)
         if name == b"EXIF":
-            orientation = _exif_orientation(data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0"))
+            orientation = orientation_of(data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0"))
         elif name == b"ICCP":
             colours = Colours(profile=data[at + 8 : at + 8 + length])
         # The canvas of VP8X comes first and counts; a frame's own size may be smaller.
@@ -230,23 +230,3 @@ def _bmp(data: bytes) -> Header:
     width, height = struct.unpack_from("<ii", data, 18)
     # A negative height means rows from the top.
     return Header(kind="bmp", width=width, height=abs(height), colours=bmp_colours(data, header_bytes))
-
-
-_ORIENTATION_TAG = 0x0112
-
-
-def _exif_orientation(tiff: bytes) -> int:
-    """The orientation (1..8) that the first directory of an EXIF block gives; upright if the block makes no sense."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
-    if order is None:
-        return UPRIGHT
-    try:
-        (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
-        (num_tags,) = struct.unpack_from(f"{order}H", tiff, directory)
-        for entry in range(directory + 2, directory + 2 + 12 * num_tags, 12):
-            tag, _, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
-            if tag == _ORIENTATION_TAG:
-                return value if 1 <= value <= 8 else UPRIGHT
-    except struct.error:
-        pass
-    return UPRIGHT

@@ -110,10 +110,9 @@ def _probe(num_channels: int) -> Levels:
 
 def _by_numbers(gamma: float | None, primaries: tuple[float, ...]) -> Convert | None:
     """By a power for a curve (None: sRGB's own), and by primaries."""
-    if gamma is not None and abs(gamma / _SRGB_GAMMA - 1) <= _GAMMA_NEAR:
-        gamma = None
-    near = max(abs(a - b) for a, b in zip(primaries, _PRIMARIES[1], strict=True)) <= _PRIMARIES_NEAR
-    if gamma is None and near:
+    own_curve = gamma is None or abs(gamma / _SRGB_GAMMA - 1) <= _GAMMA_NEAR
+    own_primaries = max(abs(a - b) for a, b in zip(primaries, _PRIMARIES[1], strict=True)) <= _PRIMARIES_NEAR
+    if own_curve and own_primaries:
         return None
     levels = np.arange(256) / 255
     light = _to_light(levels) if gamma is None else levels**gamma

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,6 +23,8 @@ from profiles import (
     with_profile,
 )
 
+from cartoon_dist.data.external import read_map
+from cartoon_dist.data.sources import Source
 from cartoon_dist.errors import PictureError
 from cartoon_dist.pixels.decode import decode, decode_file
 
@@ -127,6 +130,34 @@ def test_what_png_says_in_numbers() -> None:
     # White stays white, whatever light it was seen under.
     d50 = chunk(b"cHRM", struct.pack(">8I", 34570, 35850, 64000, 33000, 21000, 71000, 15000, 6000))
     assert decoded(png(np.full((1, 1, 3), 255, np.uint8), d50)).tolist() == [[[255] * 3]]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_camera_that_is_set_to_adobe_rgb(order: str) -> None:
+    def directory(tag: int, kind: int, value: bytes) -> bytes:
+        return struct.pack(f"{order}HHHI", 1, tag, kind, 1) + value + bytes(4)
+
+    exif = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8)
+    exif += directory(0x8769, 4, struct.pack(f"{order}I", 26)) + directory(0xA005, 4, struct.pack(f"{order}I", 44))
+    exif += directory(1, 2, b"R03\0")
+    jpeg = cv2.imencode(".jpg", cv2.resize(colours(12, 16, 3), (64, 48)))[1].tobytes()
+    segment = b"Exif\0\0" + exif
+    marked = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:]
+    # Adobe RGB (1998) to XYZ, and XYZ to sRGB, both under D65 and as they are published.
+    to_xyz = [[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]]
+    to_srgb = [[3.24045, -1.53714, -0.49853], [-0.96927, 1.87601, 0.04156], [0.05564, -0.20403, 1.05723]]
+    light = (decoded(jpeg) / 255) ** 2.19921875
+    expected = from_light(light @ (np.array(to_srgb) @ np.array(to_xyz)).T)
+    assert np.abs(decoded(marked) - expected).max() <= 1
+    assert np.array_equal(decoded(marked.replace(b"R03\0", b"R98\0")), decoded(jpeg))
+
+
+def test_numbers_that_are_no_colours_stay(tmp_path: Path) -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for chunks in ([iccp(profile(b"GRAY", gamma_curve(1.5)))], [chunk(b"iCCP", b"x\0\0abc")]):
+        (tmp_path / "a.png").write_bytes(png(grey, *chunks))
+        found = read_map(Source("a.jpg", "s", "train", 1), tmp_path, original=(16, 16), size=16, max_megapixels=1)
+        assert np.array_equal(found, grey)
 
 
 def test_cmyk() -> None:
