@@ -29,15 +29,15 @@ REFUSED = (
     "max_unpool",
     "median",
     "put_",
-    "reflection_pad",
-    "replication_pad",
+    "reflection_pad2d_backward",
+    "replication_pad2d_backward",
     "scatter_reduce",
     "upsample_bilinear2d_backward",
     "upsample_linear1d_backward",
     "upsample_bicubic2d_backward",
 )
 """Parts of the names of the operations that torch.use_deterministic_algorithms lists as refused on CUDA, as far as
-networks of pictures could use them; reflection's forward is not among them, and is left out with its backward."""
+networks of pictures could use them."""
 
 
 @pytest.fixture(autouse=True)
