@@ -129,8 +129,19 @@ def warn_without_effect(job: Job, settings: ShardSettings, given: Sequence[str])
 
 def tell_left_out(left: LeftOut) -> None:
     """Say what a search did not take, on standard error."""
-    for line in left.lines():
+    for line in _left_out(left):
         print(line, file=sys.stderr)
+
+
+def _left_out(left: LeftOut) -> Iterator[str]:
+    yield from left.lines()
+    if left.num_films:
+        yield f"videos are taken when they are named: give the {count(left.num_films, 'file')} as inputs too"
+
+
+def beside(left: LeftOut) -> str:
+    """What was not taken, to follow a line that names what was made; empty when all was."""
+    return f", {words}" if (words := left.in_words()) else ""
 
 
 def print_plan(job: Job, folder: str, settings: ShardSettings, left: LeftOut) -> None:
@@ -141,7 +152,7 @@ def print_plan(job: Job, folder: str, settings: ShardSettings, left: LeftOut) ->
     num_scenes = len({picture.scene for picture in job.pictures})
     counts = count(len(job.pictures), job.domain)
     print(f"pictures: {len(job.pictures)} under {job.root}, in {num_scenes} scenes")
-    for line in left.lines():
+    for line in _left_out(left):
         print(line)
     if any(picture.map_bytes is not None for picture in job.pictures):
         num_maps = sum(bool(picture.map_bytes) for picture in job.pictures)
@@ -200,8 +211,7 @@ def summary(built: Built, folder: str, left: LeftOut | None = None) -> str:
         others = f"{count(built.num_open, 'shard')} of other slices still to be built"
         return f"{folder}: {count(built.num_new, 'shard')} built, {others}"
     line = f"{folder}: {counts(built.sealed.manifest)}"
-    if left and left.in_words():
-        line += f", {left.in_words()}"
+    line += beside(left or LeftOut())
     return line if built.num_new else f"{line}; nothing left to do"
 
 

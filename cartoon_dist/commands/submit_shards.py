@@ -79,13 +79,14 @@ class ShardOrder:
     def place(self) -> int:
         """Begin the folder, so that tasks need not search the inputs, and hand the tasks over."""
         shards.tell_left_out(self.left)
+        beside = shards.beside(self.left)
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             settle(self.job, self.folder)
             with claimed(self.folder):  # not while an earlier job's tasks still run
                 whole, num_open = seal(self.job, self.folder, max_broken=self.settings.max_broken)
         if whole is not None:
-            print(f"{self.out}: {shards.counts(whole.manifest)}; nothing left to do")
+            print(f"{self.out}: {shards.counts(whole.manifest)}{beside}; nothing left to do")
             return DONE
         job = submit(self.calls(), self.cluster, name=self.name, folder=self.folder / JOBS)
         if self.cluster.cluster == "slurm":
@@ -94,11 +95,11 @@ class ShardOrder:
                 file=sys.stderr,
             )
             tasks, left = shards.count(len(job.tasks), "task"), shards.count(num_open, "shard")
-            print(f"{self.out}: job {job.name}, {tasks} for {left}")
+            print(f"{self.out}: job {job.name}, {tasks} for {left}{beside}")
             return DONE
         with Progress(total=self.job.num_shards, unit="shards", label=self.out) as progress:
             job.wait(self._counter(progress))
-        print(f"{self.out}: {shards.counts(read_manifest(self.folder))}")  # the last task has sealed it
+        print(f"{self.out}: {shards.counts(read_manifest(self.folder))}{beside}")  # the last task has sealed it
         return DONE
 
     def _counter(self, progress: Progress) -> Callable[[], None]:

@@ -130,6 +130,8 @@ def read_manifest(folder: Path) -> Manifest:
     Raises ShardError when the folder is missing, unfinished or no shard folder, or its manifest is damaged or of
     another format.
     """
+    if folder.is_file():
+        raise ShardError(f"{folder}: is a file; give the folder that holds the tars and their {MANIFEST}")
     if not folder.is_dir():
         raise ShardError(f"{folder}: no such folder; build it with shards/photos.py or shards/cartoons.py")
     if not (folder / MANIFEST).exists():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cartoon_dist.data.lists import SUFFIX as LIST
 from cartoon_dist.data.search import LeftOut, is_video, suffix_of
 from cartoon_dist.pixels.header import SUFFIXES
 from cartoon_dist.text import typed
@@ -19,6 +20,8 @@ def misplaced(path: str) -> str | None:
         return f"is a tar; unpack it with 'mkdir pictures && tar -xf {quoted} -C pictures' and give the folder pictures"
     if suffix in _UNPACKERS:
         return f"is packed; unpack it with '{_UNPACKERS[suffix].format(file=quoted)}' and give the folder pictures"
+    if suffix == LIST:
+        return "is a text file; give a picture or a folder of pictures (list files are for shard jobs)"
     if suffix in _TABLES:
         return "is a table, no picture; give the folder that holds the pictures"
     return None

@@ -55,7 +55,7 @@ def card(
 
 def _what(held: Trained, out: Path, comparison: Comparison) -> Iterable[tuple[str, ...]]:
     settings = held.settings
-    sizes = " and ".join(f"{height}x{width}" for height, width in comparison.sizes)
+    sizes = " and ".join(f"{width} x {height}" for height, width in comparison.sizes)
     yield "file", f"{out.stat().st_size:,} bytes, sha256 `{sha256_of(out)}`"
     yield "generator", f"{num_parameters(held.generator):,} parameters, saliency network included"
     yield "from", f"run `{Path(settings.run_dir).name}`, step {held.step}, {_whose(held.weights)}"

@@ -167,11 +167,12 @@ def test_what_lies_beside_the_pictures_is_told(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("name", "advice"),
     [("film.ts", "is a video, .* ffmpeg -i .*film.ts frames"), ("a.zip", "is packed; unpack it with 'unzip"),
-     ("b.tar", "is a tar; unpack it with 'mkdir pictures && tar -xf .*b.tar"), ("films", "its 1 videos are not drawn")],
+     ("b.tar", "is a tar; unpack it with 'mkdir pictures && tar -xf .*b.tar"), ("films", "its 1 videos are not drawn"),
+     ("l.txt", "is a text file; give a picture or a folder")],
 )  # fmt: skip
 def test_what_holds_no_picture_is_told_what_to_type(tmp_path: Path, name: str, advice: str) -> None:
     (tmp_path / "films").mkdir()
-    for file in ("film.ts", "a.zip", "b.tar", "films/c.mp4"):
+    for file in ("film.ts", "a.zip", "b.tar", "l.txt", "films/c.mp4"):
         (tmp_path / file).touch()
     with pytest.raises(PictureError, match=f"{name}: .*{advice}"):
         main([str(negative_onnx(tmp_path / "a.onnx")), str(tmp_path / name), str(tmp_path / "out")])

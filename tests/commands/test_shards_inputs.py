@@ -55,6 +55,18 @@ def test_an_output_inside_the_input_is_never_an_input(
         assert f"left out {out}: it is a shard folder" in told
 
 
+def test_videos_in_a_folder_are_told_to_be_named(
+    pics: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pics / "film.TS").touch()
+    assert cartoons([str(pics), str(tmp_path / "out"), *TINY, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "1 .heic, 1 .ts, " in told
+    assert "\nvideos are taken when they are named: give the 1 file as inputs too\n" in told
+    assert status_of(cartoons, [str(pics / "film.TS"), str(tmp_path / "out")]) == 2
+    assert "film.TS: not a video that can be read" in capsys.readouterr().err  # it is taken for one, and is empty
+
+
 def test_an_output_that_is_an_input_is_refused(pics: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(pics.iterdir())
     assert status_of(cartoons, [str(pics), f"{pics}/../pics/", *TINY]) == 2

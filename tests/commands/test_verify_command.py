@@ -12,6 +12,8 @@ from running import ROOT, script
 
 from cartoon_dist.commands.entry import status_of
 from cartoon_dist.commands.verify import main
+from cartoon_dist.data.manifest import read_manifest
+from cartoon_dist.errors import ShardError
 
 CARTOONS = sorted((ROOT / "shards" / "samples" / "cartoons").glob("*-1.jpg"))
 
@@ -73,6 +75,12 @@ def test_a_tar_in_place_of_its_folder_is_told_how_to_unpack_it(
     command = re.findall(r"unpack (?:it: |with ')(.*?)['\n;]", capsys.readouterr().err)[0]
     subprocess.run(["bash", "-c", command], check=True)
     assert (tmp_path / "a.tar").read_bytes() == b"tar"
+
+
+def test_training_is_told_that_a_tar_is_no_shard_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").touch()
+    with pytest.raises(ShardError, match=r"a\.tar: is a file; give the folder that holds the tars"):
+        read_manifest(tmp_path / "a.tar")
 
 
 def test_a_folder_that_is_none_is_one_line() -> None:

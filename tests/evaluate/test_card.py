@@ -34,7 +34,7 @@ def test_it_says_what_a_stranger_asks(tmp_path: Path, shards: Path) -> None:
         sha256_of(tmp_path / "hayao.onnx"),
         "step 3, the running average",
         "| images seen | 24 |",
-        "64x64 and 32x20: the drawings differ by at most 2.5e-06",
+        "64 x 64 and 20 x 32: the drawings differ by at most 2.5e-06",
         "launch/cartoonize.py hayao.onnx",
         "| `batch_size` | 8 | 4 |",
         "| 3 | `fid` | 171.2 | 26 against 166 | inception | ema |",
