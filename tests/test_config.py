@@ -68,6 +68,27 @@ def test_settings_that_cannot_be_are_refused(words: list[str], path: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("epoch=3", "epoch: no such setting, did you mean epochs?"),
+        ("batchsize=4", "batchsize: no such setting, did you mean batch_size?"),
+        ("loss.contnt.weight=1", "loss.contnt: no such setting, did you mean loss.content?"),
+        ("loss.content.weigth=1", "loss.content.weigth: no such setting, did you mean loss.content.weight?"),
+        ("channels=32", "channels: no such setting, did you mean model.channels?"),
+        ("model.num_block=3", "model.num_block: no such setting, did you mean model.num_blocks?"),
+        ("checkpoints.every=3", "checkpoints: no such setting, did you mean checkpoint?"),
+        ("zzz=1", "zzz: no such setting"),
+    ],
+)
+def test_a_slip_is_met_with_what_was_meant(word: str, meant: str) -> None:
+    assert meant in wrong(word)
+
+
+def test_a_word_given_twice_has_its_later_value() -> None:
+    assert read(TrainSettings, [], ["seed=1", "seed=2", "run_dir=x"]).seed == 2
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://me:secret@a/b",

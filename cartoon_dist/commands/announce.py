@@ -1,6 +1,7 @@
 """What training says when it begins and when it ends."""
 
 from cartoon_dist import distributed
+from cartoon_dist.commands.streams import result
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.idle import without_effect
 from cartoon_dist.runs.layout import RunFolder
@@ -38,4 +39,4 @@ def conclude(folder: RunFolder, schedule: Schedule, state: TrainState, reason: s
         return
     if reason:
         say(f"{folder.root}: stopped after step {state.step} ({reason}); run the same command again to go on")
-    print(f"{folder.checkpoint(state.step)}: step {state.step} of {schedule.total_steps}")
+    result(f"{folder.checkpoint(state.step)}: step {state.step} of {schedule.total_steps}")

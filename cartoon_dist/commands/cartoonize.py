@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from cartoon_dist import devices
 from cartoon_dist.commands import entry
 from cartoon_dist.commands.first_few import FirstFew
 from cartoon_dist.commands.shards import count
+from cartoon_dist.commands.streams import result, tell
 from cartoon_dist.config import DrawSettings, read
 from cartoon_dist.data.search import LeftOut
 from cartoon_dist.errors import PictureError
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     left = LeftOut()
     album = pages(arguments.input, arguments.output, left)
     for line in left.lines():
-        print(line, file=sys.stderr)
+        tell(line)
     settings = read(DrawSettings, [], arguments.settings)
     cartoonist = _cartoonist(arguments, settings.device)
     session = _Session(album, cartoonist, max_megapixels=arguments.max_megapixels, damaged=settings.damaged)
@@ -41,11 +41,11 @@ def main(argv: Sequence[str]) -> int:
         with devices.without_tf32():  # a drawing is the same on a GPU and on a CPU
             session.run()
     except KeyboardInterrupt:
-        print(f"{arguments.output}: stopped; what is drawn is kept, the same command draws all again", file=sys.stderr)
+        tell(f"{arguments.output}: stopped; what is drawn is kept, the same command draws all again")
         return entry.STOPPED
     finally:
         if session.num_drawn:
-            print(_summary(arguments, album, session.num_drawn, left))
+            result(_summary(arguments, album, session.num_drawn, left))
     if session.failed:
         raise PictureError(_verdict(session.failed, len(album)))
     return entry.DONE
@@ -109,13 +109,13 @@ def _positive(word: str) -> float:
 
 def _cartoonist(arguments: argparse.Namespace, device: DeviceName) -> Cartoonist:
     if arguments.weights and arguments.model.is_file():
-        print("warning: --weights has no effect on an export, which holds its own", file=sys.stderr)
+        tell("warning: --weights has no effect on an export, which holds its own")
     if arguments.model.suffix == ".onnx" and not arguments.model.is_dir():
         # Takes a second to import, and only this kind of model needs it.
         from cartoon_dist.evaluate.exported import load_onnx
 
         if device == "cuda":
-            print("warning: device=cuda has no effect on an .onnx, which is drawn with on the CPU", file=sys.stderr)
+            tell("warning: device=cuda has no effect on an .onnx, which is drawn with on the CPU")
         onnx = load_onnx(arguments.model)
         _warn_of_copies(arguments.model, onnx.facts)
         return Cartoonist(whole=onnx, strips=None, megapixels=arguments.megapixels)
@@ -126,7 +126,7 @@ def _cartoonist(arguments: argparse.Namespace, device: DeviceName) -> Cartoonist
 
 def _warn_of_copies(source: Path, model: Facts | Trained) -> None:
     if model.is_warmup:
-        print(f"warning: {copies_photos(source, model.step)}", file=sys.stderr)
+        tell(f"warning: {copies_photos(source, model.step)}")
 
 
 class _Session:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cartoon_dist.commands import entry, typed
+from cartoon_dist.commands.streams import result
 from cartoon_dist.commands.train import read_settings
 from cartoon_dist.commands.typed import ROOT
 from cartoon_dist.config import TrainSettings
@@ -90,7 +91,7 @@ def main(argv: Sequence[str]) -> int:
     page = report.write(places.run)
     print(table(held))
     judge(held)
-    print(f"{page}: pictures, curves and scores; cartoons of the photos are in {places.cartoons}")
+    result(f"{page}: pictures, curves and scores; cartoons of the photos are in {places.cartoons}")
     return entry.DONE
 
 

@@ -1,7 +1,6 @@
 """`launch/export.py`: a trained generator as one file to give away, with a card beside it."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 
 from cartoon_dist import devices
 from cartoon_dist.commands import entry
+from cartoon_dist.commands.streams import tell
 from cartoon_dist.config import ComputeSettings, read
 from cartoon_dist.data.read import Shards
 from cartoon_dist.data.remote import at_hand
@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
         raise CheckpointError(f"{arguments.run}: is no run and no checkpoint; an export is made from one of these")
     held = trained.load(arguments.run, weights=arguments.weights)
     if held.is_warmup:
-        print(f"warning: {copies_photos(held.source, held.step)}", file=sys.stderr)
+        tell(f"warning: {copies_photos(held.source, held.step)}")
     photo = _from_file(arguments.photo) if arguments.photo else _from_shards(held)
     comparison = export(
         held, arguments.out, photo, devices.choose(read(ComputeSettings, [], arguments.settings).device)
@@ -62,7 +62,7 @@ def _scores_of(held: Trained) -> list[dict[str, Any]]:
     try:
         found = scores.read(RunFolder(held.source.parent).scores)
     except CheckpointError as error:
-        print(f"warning: {error}; the card is written without scores", file=sys.stderr)
+        tell(f"warning: {error}; the card is written without scores")
         return []
     return [score for score in found if score.get("step") == held.step]
 

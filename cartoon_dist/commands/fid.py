@@ -12,6 +12,8 @@ from cartoon_dist.allocator import keep_freed_memory
 from cartoon_dist.commands import entry
 from cartoon_dist.commands.fetching import fetched
 from cartoon_dist.commands.report import Refresher
+from cartoon_dist.commands.streams import result
+from cartoon_dist.complaints import known, meant
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.evaluate.features import extractor
@@ -74,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
     finally:
         distributed.leave()
     if distributed.is_main():
-        print(f"{run_folder(arguments.run).scores}: {in_words(scores)}")
+        result(f"{run_folder(arguments.run).scores}: {in_words(scores)}")
     return entry.DONE
 
 
@@ -174,3 +176,8 @@ def _merged(settings: TrainSettings, words: Sequence[str]) -> TrainSettings:
 def run_folder(model: Path) -> RunFolder:
     """The run that is meant: a run folder itself, or that of one of its checkpoints."""
     return RunFolder(model.parent if checkpoint.is_one(model) else model)
+    paths = known(TrainSettings)
+    taken = [path for path in paths if path.split(".")[0] in _MAY_BE_GIVEN]
+    unknown = [path for path in nested.flatten(given) if path not in paths and path.split(".")[0] not in _MAY_BE_GIVEN]
+    if unknown:
+        raise ConfigError("; ".join(f"{path}: no such setting{meant(path, taken)}" for path in unknown))

@@ -1,7 +1,8 @@
 """Messages of one kind, of which there may be thousands: the first ones in full, then how many more, and why."""
 
-import sys
 from collections import Counter
+
+from cartoon_dist.commands.streams import tell
 
 _NUM_SHOWN = 20
 _NUM_REASONS_SHOWN = 5
@@ -18,10 +19,10 @@ class FirstFew:
         """Say a line now, or count it by its reason."""
         self._reasons[reason] += 1
         if self._reasons.total() <= _NUM_SHOWN:
-            print(line, file=sys.stderr, flush=True)
+            tell(line)
 
     def end(self) -> None:
         """Say how many there were and why, if not all were said."""
         if self._reasons.total() > _NUM_SHOWN:
             mostly = "; ".join(f"{times} x {reason}" for reason, times in self._reasons.most_common(_NUM_REASONS_SHOWN))
-            print(f"{self._kind}: {self._reasons.total()}, mostly: {mostly}", file=sys.stderr, flush=True)
+            tell(f"{self._kind}: {self._reasons.total()}, mostly: {mostly}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cartoon_dist.commands import entry
+from cartoon_dist.commands.streams import result
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.evaluate import report
 from cartoon_dist.runs.layout import RunFolder
@@ -23,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     run = RunFolder(arguments.run)
     try:
-        print(report.write(run))
+        result(report.write(run))
     except OSError as error:
         raise CheckpointError(f"{run.report}: cannot be written ({error.strerror}); make room and try again") from None
     return entry.DONE

@@ -4,13 +4,13 @@ import argparse
 import json
 import re
 import signal
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cartoon_dist import config, nested
 from cartoon_dist.commands.entry import DONE, STOPPED
+from cartoon_dist.commands.streams import result, tell
 from cartoon_dist.data.build import Built, build, writing
 from cartoon_dist.data.contact import write_contact_sheet
 from cartoon_dist.data.job import Job, first_few, plan_job, read_job, require_pictures, settings_of
@@ -62,10 +62,10 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
         tell_left_out(left)
         built = build(job, Path(folder), settings, shown=True, numbers=numbers)
     except KeyboardInterrupt:
-        print(f"{folder}: stopped; finished shards are kept, the same command goes on", file=sys.stderr)
+        tell(f"{folder}: stopped; finished shards are kept, the same command goes on")
         return STOPPED
     report(built, folder)
-    print(summary(built, folder, left))
+    result(summary(built, folder, left))
     return DONE
 
 
@@ -81,7 +81,7 @@ def build_slice(words: Sequence[str]) -> int:
     require_pictures(job, numbers)
     built = build(job, Path(folder), settings, shown=True, numbers=numbers)
     report(built, folder)
-    print(summary(built, folder))
+    result(summary(built, folder))
     return DONE
 
 
@@ -124,13 +124,13 @@ def warn_without_effect(job: Job, settings: ShardSettings, given: Sequence[str])
         key = word.partition("=")[0]
         why = idle.get(key.split(".")[0]) or idle.get(key)
         if why:
-            print(f"warning: {key} has no effect {why}", file=sys.stderr)
+            tell(f"warning: {key} has no effect {why}")
 
 
 def tell_left_out(left: LeftOut) -> None:
     """Say what a search did not take, on standard error."""
     for line in _left_out(left):
-        print(line, file=sys.stderr)
+        tell(line)
 
 
 def _left_out(left: LeftOut) -> Iterator[str]:
@@ -171,19 +171,19 @@ def report(built: Built, folder: str) -> None:
     """What a person wants to know of a build, on standard error, and its contact sheet."""
     if built.num_prepared:
         rate = built.num_prepared / max(built.seconds, 1e-9)
-        print(f"rate: {built.num_prepared} prepared in {built.seconds:.3g} s, {rate:.3g} a second", file=sys.stderr)
+        tell(f"rate: {built.num_prepared} prepared in {built.seconds:.3g} s, {rate:.3g} a second")
     for picture in built.damaged[:_NUM_SKIPPED_SHOWN]:
-        print(f"warning: {on_a_line(picture.source)}: {picture.reason}; taken as it is", file=sys.stderr)
+        tell(f"warning: {on_a_line(picture.source)}: {picture.reason}; taken as it is")
     if len(built.damaged) > _NUM_SKIPPED_SHOWN:
-        print(f"warning: {len(built.damaged) - _NUM_SKIPPED_SHOWN} more damaged pictures were taken", file=sys.stderr)
+        tell(f"warning: {len(built.damaged) - _NUM_SKIPPED_SHOWN} more damaged pictures were taken")
     if built.sealed is None:
         return
     for picture in built.sealed.manifest.skipped[:_NUM_SKIPPED_SHOWN]:
-        print(f"skipped {picture.source}: {picture.reason}", file=sys.stderr)
+        tell(f"skipped {picture.source}: {picture.reason}")
     for line in _figures(built.sealed, folder):
-        print(line, file=sys.stderr)
+        tell(line)
     with writing(Path(folder)):
-        print(f"contact sheet: {write_contact_sheet(Path(folder))}", file=sys.stderr)
+        tell(f"contact sheet: {write_contact_sheet(Path(folder))}")
 
 
 def _figures(sealed: Sealed, folder: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from cartoon_dist.text import on_lines
+from cartoon_dist.text import on_a_line, on_lines
 
 
 class Shown(io.TextIOWrapper):
@@ -72,6 +72,16 @@ def shown() -> Iterator[None]:
                 with suppress(OSError):  # a full disk: it has been told of where it can be
                     stream.flush()
         sys.stdout, sys.stderr = before
+
+
+def tell(line: object) -> None:
+    """A line on standard error; names in it cannot make it two, nor steer a terminal."""
+    print(on_a_line(line), file=sys.stderr, flush=True)
+
+
+def result(line: object) -> None:
+    """A line on standard output, which names what was made; otherwise as `tell`."""
+    print(on_a_line(line), flush=True)
 
 
 def _is_own(stream: TextIO | None, number: int) -> bool:

@@ -3,13 +3,17 @@
 import argparse
 import dataclasses
 import signal
-import sys
 from collections.abc import Sequence
 from typing import Protocol
 
 from cartoon_dist import config, nested
 from cartoon_dist.cluster_settings import ClusterSettings
 from cartoon_dist.commands.shards import SETTING
+from cartoon_dist.commands.streams import tell
+from cartoon_dist.complaints import known, meant
+from cartoon_dist.errors import ConfigError
+from cartoon_dist.shard_settings import ShardSettings
+from cartoon_dist.text import shortened
 
 _CLUSTER_KEYS = frozenset(field.name for field in dataclasses.fields(ClusterSettings))
 _IDLE = {
@@ -42,8 +46,9 @@ def main(words: Sequence[str]) -> int:
     given = [word for word in words if SETTING.match(word)]
     of_job = [word for word in given if _key(word) in _CLUSTER_KEYS]
     for key in sorted({_key(word) for word in of_job} & set(_IDLE[chosen.what])):
-        print(f"warning: {key} has no effect on {chosen.what}", file=sys.stderr)
+        tell(f"warning: {key} has no effect on {chosen.what}")
     cluster = config.read(ClusterSettings, [], of_job)
+    _check_known(chosen.what, [word for word in given if _key(word) not in _CLUSTER_KEYS])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     order = _order(chosen, cluster, [word for word in given if _key(word) not in _CLUSTER_KEYS])
     try:
@@ -83,6 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     fid.add_argument("run", metavar="RUN", help="a run folder, or one of its checkpoints")
     fid.add_argument("--untrained", action="store_true", help="score the generator that the run began with")
     return parser
+
+
+def _check_known(what: str, words: Sequence[str]) -> None:
+    """ConfigError for a setting that neither the job nor the command has: it may be a slip in either."""
+    paths = [*sorted(_CLUSTER_KEYS), *known(ShardSettings if what == "shards" else config.TrainSettings)]
+    wrong = [f"{shortened(key)}: no such setting{meant(key, paths)}" for key in map(_key, words) if key not in paths]
+    if wrong:
+        raise ConfigError("; ".join(wrong))
 
 
 def _key(word: str) -> str:

@@ -1,7 +1,6 @@
 """`launch/submit.py shards`: shards as a job of many tasks, each with its slice of them."""
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from cartoon_dist.cluster import JOBS, Call, sbatch_file, submit
 from cartoon_dist.cluster_settings import ClusterSettings
 from cartoon_dist.commands import shards
 from cartoon_dist.commands.entry import DONE, STOPPED, status_of
+from cartoon_dist.commands.streams import result, tell
 from cartoon_dist.data.build import claimed, writing
 from cartoon_dist.data.job import Job, plan_job, settle
 from cartoon_dist.data.manifest import index_path, read_manifest
@@ -73,7 +73,7 @@ class ShardOrder:
 
     def stopped(self) -> int:
         """What a stop leaves."""
-        print(f"{self.out}: stopped; finished shards are kept, the same command goes on", file=sys.stderr)
+        tell(f"{self.out}: stopped; finished shards are kept, the same command goes on")
         return STOPPED
 
     def place(self) -> int:
@@ -86,20 +86,19 @@ class ShardOrder:
             with claimed(self.folder):  # not while an earlier job's tasks still run
                 whole, num_open = seal(self.job, self.folder, max_broken=self.settings.max_broken)
         if whole is not None:
-            print(f"{self.out}: {shards.counts(whole.manifest)}{beside}; nothing left to do")
+            result(f"{self.out}: {shards.counts(whole.manifest)}{beside}; nothing left to do")
             return DONE
         job = submit(self.calls(), self.cluster, name=self.name, folder=self.folder / JOBS)
         if self.cluster.cluster == "slurm":
-            print(
+            tell(
                 f"follow it with: squeue -j {job.name}; tail -f {typed(self.out)}/{JOBS}/{job.name}_*.err",
-                file=sys.stderr,
             )
             tasks, left = shards.count(len(job.tasks), "task"), shards.count(num_open, "shard")
-            print(f"{self.out}: job {job.name}, {tasks} for {left}{beside}")
+            result(f"{self.out}: job {job.name}, {tasks} for {left}{beside}")
             return DONE
         with Progress(total=self.job.num_shards, unit="shards", label=self.out) as progress:
             job.wait(self._counter(progress))
-        print(f"{self.out}: {shards.counts(read_manifest(self.folder))}{beside}")  # the last task has sealed it
+        result(f"{self.out}: {shards.counts(read_manifest(self.folder))}{beside}")  # the last task has sealed it
         return DONE
 
     def _counter(self, progress: Progress) -> Callable[[], None]:

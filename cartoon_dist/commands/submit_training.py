@@ -14,6 +14,7 @@ from cartoon_dist.commands import fid, train
 from cartoon_dist.commands.describe import describe
 from cartoon_dist.commands.entry import DONE, STOPPED, status_of
 from cartoon_dist.commands.shards import count
+from cartoon_dist.commands.streams import result, tell
 from cartoon_dist.commands.supply import check_shares
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.errors import CheckpointError, ClusterError, ConfigError
@@ -90,11 +91,10 @@ class TogetherOrder:
         call = Together(partial(status_of, self.command), self.words)
         job = submit_together(call, self.cluster, name=self.name, folder=self.folder, saves=self.what == "train")
         if self.cluster.cluster == "slurm":
-            print(
+            tell(
                 f"follow it with: squeue -j {job.name}; tail -f {typed(self.folder)}/{job.name}_0_log.err",
-                file=sys.stderr,
             )
-            print(f"{self.run.root}: job {job.name}, {self._size()}")
+            result(f"{self.run.root}: job {job.name}, {self._size()}")
             return DONE
         try:
             job.wait(_shown(job.tasks[0].paths.stderr))
@@ -102,12 +102,12 @@ class TogetherOrder:
             if self._has_stopped():
                 return self.stopped()
             raise
-        print(self._made())
+        result(self._made())
         return DONE
 
     def stopped(self) -> int:
         """What a stop leaves."""
-        print(f"{self.run.root}: stopped; the same command starts it again", file=sys.stderr)
+        tell(f"{self.run.root}: stopped; the same command starts it again")
         return STOPPED
 
     def _size(self) -> str:
@@ -134,7 +134,7 @@ class TrainOrder(TogetherOrder):
 
     def stopped(self) -> int:
         """What a stop leaves."""
-        print(f"{self.run.root}: stopped after saving; the same command goes on", file=sys.stderr)
+        tell(f"{self.run.root}: stopped after saving; the same command goes on")
         return STOPPED
 
     def _made(self) -> str:

@@ -1,13 +1,13 @@
 """Every byte of a shard folder against its manifest: what shards/verify.py calls."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from cartoon_dist import config
 from cartoon_dist.commands.entry import DONE
 from cartoon_dist.commands.shards import SETTING, count
+from cartoon_dist.commands.streams import result, tell
 from cartoon_dist.data.agreement import OF_ANOTHER_SET, Strangers
 from cartoon_dist.data.foreign import Indexed, index_folder
 from cartoon_dist.data.manifest import JOB, MANIFEST, Manifest
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     manifest, findings = verify(folder, shown=True)
     if findings:
         raise ShardError(_told(folder, findings, _way_out(folder, manifest, findings, mended=chosen.mend)))
-    print(_summary(folder, manifest) + (f"; {num_mended} rebuilt" if chosen.mend else ""))
+    result(_summary(folder, manifest) + (f"; {num_mended} rebuilt" if chosen.mend else ""))
     return DONE
 
 
@@ -57,7 +57,7 @@ def _index(folder: Path, settings: IndexSettings) -> int:
     indexed = index_folder(folder, settings, shown=True)
     if indexed.manifest is None:
         raise ShardError(_told(folder, indexed.findings, "nothing was written; mend the tars where they were built"))
-    print(_indexed(folder, indexed.manifest, indexed))
+    result(_indexed(folder, indexed.manifest, indexed))
     return DONE
 
 
@@ -81,7 +81,7 @@ def _require_folder(path: Path) -> None:
 def _told(folder: Path, findings: Sequence[Finding], way_out: str) -> str:
     """Print the findings, a line a cause, and return the one line that sums them up."""
     for line in by_cause(findings):
-        print(line, file=sys.stderr)
+        tell(line)
     files = count(len({finding.file for finding in findings}), "file")
     return f"{folder}: {count(len(findings), 'finding')} in {files}, the first: {findings[0]}; {way_out}"
 

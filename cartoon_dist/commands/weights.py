@@ -1,12 +1,12 @@
 """`launch/weights.py`: fetch pretrained weights, for machines without internet too; list what there is."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from cartoon_dist import weights
 from cartoon_dist.commands import entry
+from cartoon_dist.commands.streams import result, tell
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.progress import Progress
 
@@ -32,7 +32,7 @@ def fetch(names: Sequence[str], folder: Path) -> None:
             failures.append(f"{name} ({error})")
     if failures:
         raise WeightsError(f"not fetched: {'; '.join(failures)}")
-    print(f"{folder}/: {', '.join(entry.file for entry in entries)}")
+    result(f"{folder}/: {', '.join(entry.file for entry in entries)}")
 
 
 def show(folder: Path) -> None:
@@ -44,7 +44,7 @@ def show(folder: Path) -> None:
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     num_present = sum(row[2] == "present" for row in rows)
-    print(f"{folder}/: {num_present} of {len(weights.KNOWN)} present")
+    result(f"{folder}/: {num_present} of {len(weights.KNOWN)} present")
 
 
 def _fetch(name: str, folder: Path) -> str:
@@ -58,7 +58,7 @@ def _fetch(name: str, folder: Path) -> str:
         for bar in bars:
             bar.update(done)
 
-    print(f"{name}: looking for {known.source}", file=sys.stderr, flush=True)
+    tell(f"{name}: looking for {known.source}")
     try:
         fetched = weights.fetch(name, folder, report)
     finally:

@@ -1,18 +1,24 @@
 """Scores of a run as a user asks for them."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from running import ROOT, script, train
 
 from cartoon_dist.commands import fid
+from cartoon_dist.commands.cartoonize import main as cartoonize
+from cartoon_dist.commands.shards import photos as shards_of_photos
 from cartoon_dist.commands.train import main as train_main
 from cartoon_dist.data.read import Shards
-from cartoon_dist.errors import CheckpointError, ConfigError, ShardError, WeightsError
+from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError, WeightsError
 from cartoon_dist.evaluate.labels import constant_map
+from cartoon_dist.evaluate.store import FeatureStore
 
 pytestmark = pytest.mark.slow
 
@@ -137,6 +143,11 @@ def test_a_run_without_a_checkpoint(tmp_path: Path) -> None:
         fid.main([str(tmp_path), *SMALL])
 
 
+def test_a_slip_is_met_with_what_a_score_takes() -> None:
+    with pytest.raises(ConfigError, match=r"scor.features: no such setting, did you mean score.features\?"):
+        fid.main(["nowhere", "scor.features=inception"])
+
+
 def test_settings_of_the_training_are_not_the_scores_to_change(run: Path) -> None:
     with pytest.raises(ConfigError, match=r"model.*belongs to the training"):
         fid.main([str(run), "model.channels=8", *SMALL])
@@ -173,3 +184,83 @@ def test_a_full_disk_leaves_the_scores_that_are_there(run: Path, monkeypatch: py
     with pytest.raises(CheckpointError, match="No space left"):
         fid.main([str(run), *SMALL])
     assert (run / "scores.json").read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five pictures of one size."""
+    folder = tmp_path_factory.mktemp("real")
+    for seed in range(5):
+        noise = np.random.default_rng(seed).integers(0, 256, (24, 40, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{seed}.png"), noise)
+    return folder
+
+
+def test_a_run_against_a_folder_is_what_it_draws_of_its_held_out_photos(
+    run: Path,
+    shards: Path,
+    real: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And not its sample sheets: the same number comes of the drawings as files."""
+    assert fid.main([str(run), *SMALL]) == 0
+    before = (run / "scores.json").read_bytes()
+    out = tmp_path / "out.json"
+    asked = ["--against", str(real), "--out", str(out), *SMALL]
+    for model in (run, run / "step-0000002"):
+        assert fid.main([str(model), *asked]) == 0
+        assert f"of {run} against {real}: frechet_efficientnet_lite0 " in capsys.readouterr().out
+    assert fid.main([str(run), "--untrained", *asked]) == 0
+    held = [score for score in json.loads(out.read_text()) if score["metric"] == "frechet_efficientnet_lite0"]
+    photos = Shards(folder=shards / "photos", domain="photo", split="test")
+    assert [(score["step"], score["num_generated"], score["num_real"]) for score in held] == [
+        (step, len(photos), 5) for step in (3, 2, 0)
+    ]
+    assert held[0]["protocol"]["photos"] == {"split": "test", "fingerprint": photos.fingerprint()}
+    # The run's own scores are against its style.
+    assert (run / "scores.json").read_bytes() == before
+    (tmp_path / "photos").mkdir()
+    for number in range(len(photos)):
+        cv2.imwrite(str(tmp_path / f"photos/{number:02d}.png"), photos.read(number).picture[..., ::-1])
+    assert cartoonize([str(run), str(tmp_path / "photos"), str(tmp_path / "drawings")]) == 0
+    alone, cached = tmp_path / "alone.json", f"data.cache={tmp_path / 'cache'}"
+    assert fid.main([str(tmp_path / "drawings"), "--against", str(real), "--out", str(alone), *SMALL, cached]) == 0
+    assert json.loads(alone.read_text())[0]["value"] == pytest.approx(held[0]["value"], rel=1e-2)
+
+
+def test_our_own_folders_are_refused_by_name_wherever_pictures_are_asked_for(
+    run: Path, shards: Path, real: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "tables").mkdir()
+    for name in ("tables.md", "tables.html", "grid.png"):
+        (tmp_path / "tables" / name).touch()
+    (run / "samples").mkdir(exist_ok=True)
+    shutil.copy(real / "0.png", run / "samples/step-0000001.png")
+    cache = FeatureStore(tmp_path / "cache", {"a": 1})
+    cache.save(range(2), torch.zeros(2, 3))
+    ours = {
+        run: "a run",
+        run / "step-0000002": "a checkpoint of a run",
+        run / "samples": "the sample sheets of a run",
+        shards / "photos": "a shard folder",
+        tmp_path / "tables": "the tables' folder",
+        cache.folder: "a cache of features",
+    }
+    for folder, kind in ours.items():
+        commands = [
+            lambda folder=folder: fid.main([str(real), "--against", str(folder), *SMALL]),
+            lambda folder=folder: fid.main([str(run), "--against", str(folder), *SMALL]),
+            lambda folder=folder: cartoonize([str(run), str(folder), str(tmp_path / "drawings")]),
+            lambda folder=folder: shards_of_photos([str(folder), str(tmp_path / "shards"), "image_size=32"]),
+            lambda folder=folder: shards_of_photos(
+                [str(real), str(tmp_path / "shards"), "image_size=32", f"saliency.external={folder}"]
+            ),
+        ]
+        if kind not in ("a run", "a checkpoint of a run"):
+            commands.append(lambda folder=folder: fid.main([str(folder), "--against", str(real), *SMALL]))
+        for number, command in enumerate(commands):
+            with pytest.raises(CartoonError, match=f"{folder.name}: is {kind}, no folder of pictures; (give|let)"):
+                command()
+                pytest.fail(f"{kind}: command {number} took it")
+    assert not (tmp_path / "drawings").exists()

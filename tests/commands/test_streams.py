@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from running import environment
 
-from cartoon_dist.commands.streams import Shown
+from cartoon_dist.commands.streams import Shown, result, tell
 
 COMMAND = """
 import sys
@@ -34,6 +34,18 @@ def stream(number: int, *, returns: bool = False, encoding: str = "utf-8") -> It
         made = Shown(number, like, returns=returns)
         yield made
         made.detach()
+
+
+def test_commands_speak_through_it_alone() -> None:
+    """A `print` to standard error would let a file's name make two lines of one."""
+    for path in (Path(__file__).parents[2] / "cartoon_dist/commands").glob("*.py"):
+        assert path.stem in ("entry", "streams") or "file=sys.stderr" not in path.read_text(), path
+
+
+def test_a_line_is_one_line_whatever_names_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("skipped a\nerror: forged\x1b[2J: empty")
+    result("out\u202e\r: made")
+    assert capsys.readouterr() == ("out\\u202e\\r: made\n", "skipped a\\nerror: forged\\x1b[2J: empty\n")
 
 
 def read_back(*texts: str, **how: object) -> bytes:

@@ -134,6 +134,8 @@ def test_a_failure_is_told_in_rank_0s_words(shards: Path, tmp_path: Path) -> Non
         ([f"{ROOT}/configs/hayao.yaml", "nodes=2", "cluster=local"], "nodes: cluster=local is one node"),
         ([f"{ROOT}/configs/hayao.yaml", "gpus_per_node=2", "processes_per_node=2"], "processes_per_node: is for CPUs"),
         ([f"{ROOT}/configs/hayao.yaml", "gpus=2"], "gpus: no such setting"),
+        ([f"{ROOT}/configs/hayao.yaml", "node=2"], r"node: no such setting, did you mean nodes\?"),
+        ([f"{ROOT}/configs/hayao.yaml", "epoch=2"], r"epoch: no such setting, did you mean epochs\?"),
         (["nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (
             [f"{ROOT}/configs/hayao.yaml", "run_dir=nowhere/new", "init_from=nowhere/run"],
