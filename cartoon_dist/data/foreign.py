@@ -26,6 +26,7 @@ from cartoon_dist.data.manifest import (
 )
 from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain
 from cartoon_dist.data.scenes import pick_test_scenes
+from cartoon_dist.data.search import is_of_the_system
 from cartoon_dist.data.soundness import Wanted, read_json_object, sample_problem
 from cartoon_dist.data.tars import Group, packed_by, read_groups
 from cartoon_dist.data.verify import Finding
@@ -118,13 +119,13 @@ def _manifest_before(folder: Path) -> Manifest | None:
 
 
 def _tars(folder: Path) -> list[Path]:
-    packed = sorted(path for kind in _PACKED for path in folder.glob(kind))
+    packed = sorted(path for kind in _PACKED for path in folder.glob(kind) if not is_of_the_system(path.name))
     if packed:
         packer = packed_by(packed[0])
         how = f"'{packer.unpack(packed[0])}'" if packer else "what packed it"
         names = first_few([path.name for path in packed])
         raise ShardError(f"{folder}: holds {names}, read by offset and so not packed; unpack with {how}")
-    tars = sorted(folder.glob("*.tar"))
+    tars = sorted(path for path in folder.glob("*.tar") if not is_of_the_system(path.name))
     if not tars:
         raise ShardError(f"{folder}: no .tar files in it; give the folder that holds the set")
     return tars

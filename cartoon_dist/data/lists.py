@@ -32,7 +32,7 @@ def listed(path: Path) -> Iterator[tuple[int, str]]:
 def _found(folder: str, word: str) -> str:
     """The path that is meant by a word: as it is written, or as Windows writes it."""
     bare = word[1:-1] if len(word) > 1 and word[0] == word[-1] in "\"'" else word
-    for name in (word, bare, bare.replace("\\", "/")):
+    for name in (word, bare, bare.replace("\\", "/"), os.path.expanduser(bare)):  # noqa: PTH111
         path = os.path.join(folder, name)  # noqa: PTH118 (a Path for each of many lines takes long)
         if os.path.exists(path):  # noqa: PTH110 (and this takes names that are too long)
             return path

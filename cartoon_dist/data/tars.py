@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cartoon_dist.data.search import is_folder_of_the_system, is_of_the_system
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import MAX_SHARD_BYTES, open_regular, require_regular
 from cartoon_dist.text import typed
@@ -85,7 +86,7 @@ def read_groups(path: Path) -> list[Group]:
         _require_end(path, members)
     except _DAMAGE as error:
         raise ShardError(f"cannot be read as a tar ({' '.join(str(error).split())})") from None
-    return list(_grouped(members))
+    return list(_grouped([member for member in members if not _is_of_the_system(member.name)]))
 
 
 def _grouped(members: list[tarfile.TarInfo]) -> Iterator[Group]:
@@ -104,6 +105,12 @@ def _grouped(members: list[tarfile.TarInfo]) -> Iterator[Group]:
         group.members[name] = (member.offset_data, member.size)
     if group is not None:
         yield group
+
+
+def _is_of_the_system(name: str) -> bool:
+    """Whether macOS put a member into the tar for itself: WebDataset's reader passes over these too."""
+    *folders, last = name.split("/")
+    return is_of_the_system(last) or any(map(is_folder_of_the_system, folders))
 
 
 def _require_end(path: Path, members: list[tarfile.TarInfo]) -> None:

@@ -102,6 +102,16 @@ def test_what_the_records_say_counts(tmp_path: Path) -> None:
     assert verify(tmp_path / "set", shown=False)[1] == []
 
 
+def test_what_macos_adds_to_a_set_is_passed_over(tmp_path: Path) -> None:
+    extra = {"._a.photo.png": b"x", "__MACOSX/a.photo.png": b"x", ".DS_Store": b"x"}
+    write(tmp_path / "set/s.tar", extra, photo("a"), photo("b"), extra)
+    for name in ("._s.tar", "._t.tar.gz"):
+        (tmp_path / "set" / name).write_bytes(b"x")
+    assert index(tmp_path / "set") == []
+    assert [sample.key for sample in read_index(tmp_path / "set", "s.tar").samples] == ["a", "b"]
+    assert verify(tmp_path / "set", shown=False)[1] == []
+
+
 def test_our_own_tars_without_their_records_give_the_same_samples(tmp_path: Path) -> None:
     built(linked(tmp_path / "in", 7), tmp_path / "out")
     before = [read_index(tmp_path / "out", shard.name).samples for shard in read_manifest(tmp_path / "out").shards]
@@ -124,7 +134,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         "'a' has a member cls; members are .*take it out: for tar in .*",
     ),
     "no key": (lambda f: write(f / "s.tar", {"noname": b"3"}), r"s.tar: holds 'noname', where each member is a file"),
-    "hidden file": (lambda f: write(f / "s.tar", {"./._a.photo.png": b"3"}), "holds './._a.photo.png', where"),
+    "hidden file": (lambda f: write(f / "s.tar", {"./.a.photo.png": b"3"}), "holds './.a.photo.png', where"),
     "no pair": (
         lambda f: write(f / "s.tar", photo("a"), {"b.photo.png": png()}),
         "s.tar: sample 'b' has no saliency.png",

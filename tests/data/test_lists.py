@@ -36,6 +36,7 @@ BOTH = ["pics/a b.jpg", "pics/c.jpg"]
         "\"pics/a b.jpg\"\n'pics/c.jpg'\n",
         "pics\\a b.jpg\n.\\pics\\c.jpg\n",
         "pics/[ac]*.jpg\n",
+        "~/pics/a b.jpg\npics\\c.jpg\n",
         "\ufeffpics/a b.jpg\npics/c.jpg\n",
     ],
 )
@@ -47,6 +48,7 @@ def test_paths_are_from_the_lists_folder_however_it_is_written(
         text = text.removeprefix("\ufeff")
     (folder / "list.txt").write_bytes(text.encode(encoding))
     monkeypatch.chdir("/")
+    monkeypatch.setenv("HOME", str(folder))
     assert names(folder / "list.txt") == BOTH
 
 
