@@ -1,5 +1,6 @@
 """From a file's bytes to 8-bit sRGB; the one place that knows what files may hold."""
 
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
@@ -129,7 +130,8 @@ def _cmyk(data: bytes) -> Picture:
     from PIL.JpegImagePlugin import JpegImageFile
 
     try:
-        with JpegImageFile(BytesIO(data)) as image:
+        with warnings.catch_warnings(), JpegImageFile(BytesIO(data)) as image:
+            warnings.simplefilter("ignore")  # of damaged EXIF, for one: its pixels OpenCV has judged
             return np.asarray(image, np.uint8)
     except (OSError, SyntaxError) as error:
         raise PictureError(f"the JPEG file is damaged ({error})") from None

@@ -106,7 +106,7 @@ def _jpeg(data: bytes) -> Header:
         segment = data[at + 2 : at + length]
         if marker in _FRAMES:
             frame, progressive = struct.unpack_from(">BHHB", data, at + 2), marker in _PROGRESSIVE
-            uncoded = {segment[place]: [1] * _NUM_COEFFICIENTS for place in range(6, len(segment), 3)}
+            uncoded = {segment[6 + 3 * n]: [1] * _NUM_COEFFICIENTS for n in range(segment[5])}
         elif marker == _APP1 and segment.startswith(b"Exif\0\0"):
             exif = segment[6:]
         elif marker == _APP2 and segment.startswith(_ICC) and len(segment) > 14:

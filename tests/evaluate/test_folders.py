@@ -118,3 +118,15 @@ def test_a_fingerprint_is_of_bytes_and_their_order(folders: dict[str, Path]) -> 
     (folders["real"] / "00.png").rename(folders["real"] / "zz.png")
     assert Folder(folders["real"]).fingerprint() != before
     assert torch.equal(Folder(folders["real"]).pictures([0]), pictures("real")[1:2])
+
+
+def test_a_picture_that_is_not_whole_is_named(folders: dict[str, Path], capfd: pytest.CaptureFixture[str]) -> None:
+    whole = cv2.imencode(".jpg", cv2.imread(str(folders["real"] / "03.png")))[1].tobytes()
+    (folders["real"] / "02.jpg").write_bytes(whole[: len(whole) * 3 // 4] + b"\xff\xd9")
+    with pytest.raises(PictureError, match=r"02\.jpg: the JPEG file is damaged \(premature end of data"):
+        Folder(folders["real"]).pictures(range(4))
+    with (folders["real"] / "00.png").open("r+b") as file:
+        file.truncate(1 << 42)
+    with pytest.raises(PictureError, match=r"00\.png: cannot be read .4,398,047 MB are more than"):
+        Folder(folders["real"])
+    assert capfd.readouterr() == ("", "")

@@ -1,5 +1,6 @@
 """Vectors kept on the disk: taken when everything is as it was, and never otherwise."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,12 @@ def test_a_block_that_is_not_finite_is_made_anew(tmp_path: Path) -> None:
     vectors[2, 3] = torch.nan
     store.save(BLOCK, vectors)
     assert store.load(BLOCK) is None
+
+
+def test_a_block_that_is_no_plain_file_is_none(tmp_path: Path) -> None:
+    store, _ = kept(tmp_path)
+    [block] = store.folder.glob("*.npy")
+    block.unlink()
+    os.mkfifo(block)
+    first, last = map(int, block.stem.split("-"))
+    assert store.load(range(first, last)) is None
