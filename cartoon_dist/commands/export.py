@@ -9,6 +9,7 @@ import torch
 
 from cartoon_dist import devices
 from cartoon_dist.commands import entry
+from cartoon_dist.commands.places import place
 from cartoon_dist.commands.streams import tell
 from cartoon_dist.config import ComputeSettings, read
 from cartoon_dist.data.read import Shards
@@ -113,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         help="device=auto|cpu|cuda: where torch draws for the comparison; auto, the default, takes CUDA",
     )
     parser.add_argument("--weights", choices=("ema", "raw"), default="ema", help="the running average, or the raw ones")
-    parser.add_argument("--photo", type=Path, help="what to compare on (default: a photo out of the run's shards)")
+    parser.add_argument("--photo", type=place, help="what to compare on (default: a photo out of the run's shards)")
     parser.add_argument(
         "--pictures-licence", default="", metavar="TEXT", help="for the card: what binds the pictures it learned from"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cartoon_dist import weights
 from cartoon_dist.commands import entry
+from cartoon_dist.commands.places import place
 from cartoon_dist.commands.streams import result, tell
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.progress import Progress
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument(
         "--folder",
-        type=Path,
+        type=place,
         default=weights.default_folder(),
         help=f"where the weights lie (default: ${weights.FOLDER_VARIABLE}, or weights/)",
     )
