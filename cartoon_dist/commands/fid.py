@@ -11,15 +11,17 @@ from cartoon_dist import config, devices, distributed, nested
 from cartoon_dist.allocator import keep_freed_memory
 from cartoon_dist.commands import entry
 from cartoon_dist.commands.fetching import fetched
+from cartoon_dist.commands.places import place
 from cartoon_dist.commands.report import Refresher
 from cartoon_dist.commands.streams import result
 from cartoon_dist.complaints import known, meant
 from cartoon_dist.config import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.evaluate.features import extractor
-from cartoon_dist.evaluate.folders import score_folders
+from cartoon_dist.evaluate.folders import score_drawings, score_folders
 from cartoon_dist.evaluate.scores import Score, record
 from cartoon_dist.evaluate.scoring import Subject, opened, score
+from cartoon_dist.folder_kinds import is_run_or_checkpoint
 from cartoon_dist.presence import together
 from cartoon_dist.runs import checkpoint, trained
 from cartoon_dist.runs.layout import RunFolder
@@ -44,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
         "run",
         metavar="RUN",
         type=Path,
-        help="a run, or one of its checkpoints; with --against a folder of drawings",
+        help="a run, or one of its checkpoints; with --against also a folder of drawings",
     )
     parser.add_argument(
         "settings",
@@ -58,9 +60,12 @@ def main(argv: Sequence[str]) -> int:
         "--untrained", action="store_true", help="score the generator that the run began with, to compare with"
     )
     parser.add_argument(
-        "--against", metavar="FOLDER", type=Path, help="score a folder of drawings against this folder of pictures"
+        "--against",
+        metavar="FOLDER",
+        type=place,
+        help="score a folder of drawings, or what a run draws of its held-out photos, against this folder of pictures",
     )
-    parser.add_argument("--out", metavar="FILE.json", type=Path, help="of --against: add the scores to this file")
+    parser.add_argument("--out", metavar="FILE.json", type=place, help="of --against: add the scores to this file")
     arguments = parser.parse_intermixed_args(argv)
     distributed.join()
     # What the command line asks for, whatever the run was trained on.
@@ -68,7 +73,9 @@ def main(argv: Sequence[str]) -> int:
     if device.type == "cpu":
         keep_freed_memory()
     if arguments.against:
-        return _against(arguments.run, arguments.against, arguments.settings, device, arguments.out)
+        return _against(arguments, device)
+    if arguments.out:
+        _warn("--out has no effect without --against; a run's scores go into its scores.json")
     try:
         score_one = score_untrained if arguments.untrained else score_run
         with together(SILENCE_SECONDS, entry.leave_at_once):
@@ -80,20 +87,42 @@ def main(argv: Sequence[str]) -> int:
     return entry.DONE
 
 
-def _against(drawings: Path, real: Path, words: Sequence[str], device: torch.device, out: Path | None) -> int:
-    """Score a folder against another, print each score, and keep them where that is asked for."""
+def _against(arguments: argparse.Namespace, device: torch.device) -> int:
+    """Score a folder, or what a run draws, against a folder; print the scores, and keep them where asked to."""
+    model, real, words = arguments.run, arguments.against, arguments.settings
+    draws = is_run_or_checkpoint(model)
+    if arguments.untrained and not draws:
+        _warn("--untrained has no effect on a folder of drawings")
     try:
-        settings = _merged(TrainSettings(run_dir=""), words)
         with together(SILENCE_SECONDS, entry.leave_at_once):
-            seen_by = extractor(settings.score.features, Path(settings.weights_folder), device)
-            scores = score_folders(drawings, real, settings, seen_by, warn=_warn)
+            if draws:
+                scores = _score_drawings(model, real, words, device, untrained=arguments.untrained)
+            else:
+                settings = _merged(TrainSettings(run_dir=""), words)
+                seen_by = extractor(settings.score.features, Path(settings.weights_folder), device)
+                scores = score_folders(model, real, settings, seen_by, warn=_warn)
     finally:
         distributed.leave()
     if distributed.is_main():
-        if out:
-            record(out, scores)
-        print(f"{drawings} against {real}: {in_words(scores)}")
+        if arguments.out:
+            record(arguments.out, scores)
+        name = f"step {scores[0].step} of {run_folder(model).root}" if draws else model
+        result(f"{name} against {real}: {in_words(scores)}")
     return entry.DONE
+
+
+def _score_drawings(
+    model: Path, real: Path, words: Sequence[str], device: torch.device, *, untrained: bool
+) -> list[Score]:
+    """What a run or a checkpoint draws of the run's photos against a folder's pictures. It is no score of the run's
+    style, so the run's scores.json is left as it is."""
+    load = trained.untrained if untrained else trained.load
+    settings = _merged(load(model, weights="ema").settings, words)
+    held = load(model, weights=settings.score.weights)
+    seen_by = extractor(settings.score.features, Path(settings.weights_folder), device)
+    scores = score_drawings(_subject(held, device), real, fetched(settings), seen_by, warn=_warn)
+    _warn_of_few(scores)
+    return scores
 
 
 def check_ready(settings: TrainSettings) -> None:
@@ -126,7 +155,16 @@ def score_checkpoint(model: Path, settings: TrainSettings, device: torch.device)
 def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch.device) -> list[Score]:
     seen_by = extractor(settings.score.features, Path(settings.weights_folder), device)
     _check_content_ready(settings)  # before anything is drawn
-    subject = Subject(
+    scores = score(_subject(held, device), fetched(settings), seen_by, warn=_warn)
+    _warn_of_few(scores)
+    if distributed.is_main():
+        record(run.scores, scores)
+        Refresher(run).refresh()
+    return scores
+
+
+def _subject(held: Trained, device: torch.device) -> Subject:
+    return Subject(
         generator=held.generator.to(device),
         weights=held.weights,
         step=held.step,
@@ -134,16 +172,14 @@ def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch
         device=device,
         dtype=next(held.generator.parameters()).dtype,
     )
-    scores = score(subject, fetched(settings), seen_by, warn=_warn)
+
+
+def _warn_of_few(scores: Sequence[Score]) -> None:
     if min(scores[0].num_generated, scores[0].num_real) < FEW:
         _warn(
             f"{scores[0].num_generated} drawings against {scores[0].num_real} cartoons: a Frechet distance of "
             f"fewer than {FEW} is biased; compare it only with one of the same counts"
         )
-    if distributed.is_main():
-        record(run.scores, scores)
-        Refresher(run).refresh()
-    return scores
 
 
 def _check_content_ready(settings: TrainSettings) -> None:
@@ -165,6 +201,11 @@ def _merged(settings: TrainSettings, words: Sequence[str]) -> TrainSettings:
     given: dict[str, object] = {}
     for word in words:
         nested.merge(given, nested.nest(word))
+    paths = known(TrainSettings)
+    taken = [path for path in paths if path.split(".")[0] in _MAY_BE_GIVEN]
+    unknown = [path for path in nested.flatten(given) if path not in paths and path.split(".")[0] not in _MAY_BE_GIVEN]
+    if unknown:
+        raise ConfigError("; ".join(f"{path}: no such setting{meant(path, taken)}" for path in unknown))
     refused = [key for key in given if key not in _MAY_BE_GIVEN]
     if refused:
         raise ConfigError(f"{', '.join(refused)}: belongs to the training; a score takes {', '.join(_MAY_BE_GIVEN)}")
@@ -176,8 +217,3 @@ def _merged(settings: TrainSettings, words: Sequence[str]) -> TrainSettings:
 def run_folder(model: Path) -> RunFolder:
     """The run that is meant: a run folder itself, or that of one of its checkpoints."""
     return RunFolder(model.parent if checkpoint.is_one(model) else model)
-    paths = known(TrainSettings)
-    taken = [path for path in paths if path.split(".")[0] in _MAY_BE_GIVEN]
-    unknown = [path for path in nested.flatten(given) if path not in paths and path.split(".")[0] not in _MAY_BE_GIVEN]
-    if unknown:
-        raise ConfigError("; ".join(f"{path}: no such setting{meant(path, taken)}" for path in unknown))

@@ -1,4 +1,4 @@
-"""A folder of pictures against another: the scores of drawings that anything made."""
+"""Drawings against a folder of pictures: those in another folder, that anything made, or those of a run."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from cartoon_dist import distributed
 from cartoon_dist.config import TrainSettings
@@ -13,9 +15,10 @@ from cartoon_dist.data.misplaced import film_instead, misplaced, no_pictures
 from cartoon_dist.data.search import LeftOut, pictures_under
 from cartoon_dist.devices import without_tf32
 from cartoon_dist.errors import ConfigError, PictureError
+from cartoon_dist.evaluate.drawing import drawn, stored
 from cartoon_dist.evaluate.features import Extractor, features
 from cartoon_dist.evaluate.scores import Score, checked, each, measure_all
-from cartoon_dist.evaluate.scoring import seen_from
+from cartoon_dist.evaluate.scoring import Subject, opened, seen_from, store_of_drawings
 from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.files import read_regular, sha256_of
 from cartoon_dist.pixels.decode import Picture, decode, max_file_bytes
@@ -92,17 +95,9 @@ def score_folders(
 ) -> list[Score]:
     """Distances of one folder's pictures to another's. All processes take part and get the same scores."""
     _require_apart(drawings, real)
-    sides, prints, vectors = (Folder(drawings), Folder(real)), [], []
-    for side in sides:
-        for line in side.left.lines():
-            warn(f"{side.folder}: {line}")
+    sides = (_searched(drawings, warn), _searched(real, warn))
+    vectors, prints = zip(*(_seen(side, settings, seen_by, warn) for side in sides), strict=True)
     seen = seen_from(seen_by, settings.score.batch_size)
-    for side in sides:
-        prints.append(side.fingerprint())
-        store = FeatureStore(Path(settings.data.cache) / "features", {"folder": prints[-1], "seen": seen})
-        vectors.append(features(side.pictures, len(side), seen_by, batch_size=settings.score.batch_size, store=store))
-        if store.unwritten:
-            warn(store.unwritten)
     base = Score(
         metric="",
         value=0.0,
@@ -121,3 +116,61 @@ def score_folders(
     )
     measured = measure_all(seen_by.kind, *vectors, num_subsamples=settings.score.subsamples)
     return checked(each(base, measured))
+
+
+@without_tf32()
+def score_drawings(
+    subject: Subject, real: Path, settings: TrainSettings, seen_by: Extractor, *, warn: Callable[[str], None]
+) -> list[Score]:
+    """Distances of what a generator draws of its run's photos, `score.photos` of them, to a folder's pictures.
+
+    All processes take part and get the same scores. PictureError or ShardError, before anything is drawn, where there
+    is nothing to draw or to compare with.
+    """
+    photos, folder = opened(settings.data.photos, "photo", settings), _searched(real, warn)
+    store = store_of_drawings(subject, settings, seen_by, photos)
+    pictures = drawn(stored(photos, size=settings.image_size), subject.generator, subject.device, subject.dtype)
+    vectors, fingerprint = _seen(folder, settings, seen_by, warn)
+    generated = features(pictures, len(photos), seen_by, batch_size=settings.score.batch_size, store=store)
+    if store.unwritten:
+        warn(store.unwritten)
+    store.remove()
+    side = min(settings.image_size, photos.manifest.image_size)
+    base = Score(
+        metric="",
+        value=0.0,
+        features=seen_by.kind,
+        weights_sha256=seen_by.weights_sha256,
+        num_generated=len(photos),
+        num_real=len(folder),
+        step=subject.step,
+        protocol={
+            "weights": subject.weights,
+            "generator_sha256": subject.sha256,
+            "photos": {"split": settings.score.photos, "fingerprint": photos.fingerprint()},
+            "cartoons": {"folder": str(real), "fingerprint": fingerprint},
+            "pixels": [[side, side], list(folder.shape[:2])],
+            **seen_from(seen_by, settings.score.batch_size),
+        },
+    )
+    return checked(each(base, measure_all(seen_by.kind, generated, vectors, num_subsamples=settings.score.subsamples)))
+
+
+def _searched(place: Path, warn: Callable[[str], None]) -> Folder:
+    folder = Folder(place)
+    for line in folder.left.lines():
+        warn(f"{place}: {line}")
+    return folder
+
+
+def _seen(
+    folder: Folder, settings: TrainSettings, seen_by: Extractor, warn: Callable[[str], None]
+) -> tuple[Float[Tensor, "n c"], str]:
+    """The feature vectors of a folder's pictures, kept for the next score, and its fingerprint."""
+    size, fingerprint = settings.score.batch_size, folder.fingerprint()
+    made_from = {"folder": fingerprint, "seen": seen_from(seen_by, size)}
+    store = FeatureStore(Path(settings.data.cache) / "features", made_from)
+    vectors = features(folder.pictures, len(folder), seen_by, batch_size=size, store=store)
+    if store.unwritten:
+        warn(store.unwritten)
+    return vectors, fingerprint

@@ -75,15 +75,21 @@ def stores(
     subject: Subject, settings: TrainSettings, seen_by: Extractor, photos: Shards, cartoons: Shards
 ) -> tuple[FeatureStore, FeatureStore]:
     """Where the vectors of the drawings and of the cartoons are kept, in `data.cache`."""
-    root = Path(settings.data.cache) / "features"
-    seen = seen_from(seen_by, settings.score.batch_size)
-    of_photos = {"fingerprint": photos.fingerprint(), "split": settings.score.photos, "pixels": settings.image_size}
     of_cartoons = {"fingerprint": cartoons.fingerprint(), "split": "all", "pixels": settings.image_size}
-    drawn_by = {"sha256": subject.sha256, "dtype": str(subject.dtype), "upsample": settings.upsample}
+    seen = seen_from(seen_by, settings.score.batch_size)
     return (
-        FeatureStore(root, {"photos": of_photos, "generator": drawn_by, "seen": seen}),
-        FeatureStore(root, {"cartoons": of_cartoons, "seen": seen}),
+        store_of_drawings(subject, settings, seen_by, photos),
+        FeatureStore(Path(settings.data.cache) / "features", {"cartoons": of_cartoons, "seen": seen}),
     )
+
+
+def store_of_drawings(subject: Subject, settings: TrainSettings, seen_by: Extractor, photos: Shards) -> FeatureStore:
+    """Where the vectors of the drawings are kept until their score is made."""
+    of_photos = {"fingerprint": photos.fingerprint(), "split": settings.score.photos, "pixels": settings.image_size}
+    drawn_by = {"sha256": subject.sha256, "dtype": str(subject.dtype), "upsample": settings.upsample}
+    seen = seen_from(seen_by, settings.score.batch_size)
+    made_from = {"photos": of_photos, "generator": drawn_by, "seen": seen}
+    return FeatureStore(Path(settings.data.cache) / "features", made_from)
 
 
 def seen_from(seen_by: Extractor, batch_size: int) -> dict[str, Any]:

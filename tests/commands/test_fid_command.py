@@ -259,8 +259,7 @@ def test_our_own_folders_are_refused_by_name_wherever_pictures_are_asked_for(
         ]
         if kind not in ("a run", "a checkpoint of a run"):
             commands.append(lambda folder=folder: fid.main([str(folder), "--against", str(real), *SMALL]))
-        for number, command in enumerate(commands):
+        for command in commands:
             with pytest.raises(CartoonError, match=f"{folder.name}: is {kind}, no folder of pictures; (give|let)"):
                 command()
-                pytest.fail(f"{kind}: command {number} took it")
     assert not (tmp_path / "drawings").exists()
