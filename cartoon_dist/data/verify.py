@@ -5,6 +5,7 @@ is held against its hash, and where that fails its samples are looked at one by 
 records are held against their own hashes and against one another.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -47,19 +48,21 @@ class Finding:
 
 
 _NUM_IN_FULL = 3
+_NUMBER = re.compile(r"\d+")
 
 
 def by_cause(findings: Sequence[Finding]) -> Iterator[str]:
-    """The findings in words, those of one cause on one line once there are many of them, in the order of the first."""
+    """The findings in words, those of one cause, whatever numbers they name, on one line once there are many of them;
+    in the order of the first."""
     causes: dict[str, list[Finding]] = {}
     for finding in findings:
-        causes.setdefault(finding.problem, []).append(finding)
+        causes.setdefault(_NUMBER.sub("0", finding.problem), []).append(finding)
     for same in causes.values():
         if len(same) <= _NUM_IN_FULL:
             yield from map(str, same)
         else:
             names = [f"{other.file}: '{other.sample}'" if other.sample else other.file for other in same[1:]]
-            yield f"{same[0]}; the same {len(names)} times more: {first_few(names)}"
+            yield f"{same[0]}; the like {len(names)} times more: {first_few(names)}"
 
 
 def verify(folder: Path, *, shown: bool) -> tuple[Manifest, list[Finding]]:

@@ -55,7 +55,7 @@ def test_one_cause_is_one_line_however_many_samples_it_hits(tmp_path: Path, caps
     assert status_of(main, [str(tmp_path), "--index"]) == 2
     line, error = capsys.readouterr().err.splitlines()
     assert line.startswith("a.tar: sample 'k0' has a member cls; ")
-    assert line.endswith("; the same 49 times more: a.tar: 'k1', a.tar: 'k2', a.tar: 'k3', ...")
+    assert line.endswith("; the like 49 times more: a.tar: 'k1', a.tar: 'k2', a.tar: 'k3', ...")
     assert error.startswith(f"error: {tmp_path}: 50 findings in 1 file, ")
     command = re.findall(r"take it out: (.*?done)", line)[0]
     subprocess.run(["bash", "-c", command], check=True)

@@ -14,7 +14,7 @@ from cartoon_dist.data.build import claimed
 from cartoon_dist.data.manifest import index_path, read_index, record_bytes
 from cartoon_dist.data.mend import mend
 from cartoon_dist.data.read import Shards
-from cartoon_dist.data.verify import verify
+from cartoon_dist.data.verify import Finding, by_cause, verify
 from cartoon_dist.errors import ShardError
 
 SHARD = "cartoon-000001.tar"
@@ -200,3 +200,13 @@ def test_a_set_of_an_older_version_is_read_and_brought_up_to_date(folder: Path, 
 def test_mending_waits_for_no_other_job(folder: Path) -> None:
     with claimed(folder), pytest.raises(ShardError, match="another job is writing there"):
         mend(folder, shown=False)
+
+
+def test_findings_of_one_cause_are_one_line_and_few_are_told_in_full() -> None:
+    sizes = [
+        Finding("s.tar", f"k{n}", f"has a damaged photo.png: {n} x 48 pixels where it is 64 x 64") for n in range(9)
+    ]
+    few = [Finding(f"{n}.tar", None, "cannot be read") for n in range(3)]
+    first, *others = by_cause([few[0], *sizes, *few[1:]])
+    assert [first, *others[:2]] == ["0.tar: cannot be read", "1.tar: cannot be read", "2.tar: cannot be read"]
+    assert others[2:] == [f"{sizes[0]}; the like 8 times more: s.tar: 'k1', s.tar: 'k2', s.tar: 'k3', ..."]
