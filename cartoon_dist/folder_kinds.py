@@ -7,7 +7,7 @@ drawn, scored or cut into shards, and they are taken by mistake easily.
 import re
 from pathlib import Path
 
-from cartoon_dist.errors import PictureError
+from cartoon_dist.errors import CheckpointError, PictureError, ShardError
 from cartoon_dist.files import MAX_RECORD_BYTES, open_regular
 
 _RECORD = re.compile(rb'\s*\{\s*"format":\s*\d')
@@ -55,6 +55,20 @@ def require_pictures_folder(folder: Path) -> None:
         raise PictureError(f"{folder}: is {kind}, no folder of pictures; {instead}")
 
 
+def require_model_folder(folder: Path) -> None:
+    """CheckpointError where a run or a checkpoint is asked for and another one of our own folders is given."""
+    kind = kind_of_folder(folder)
+    if kind not in (None, RUN, CHECKPOINT):
+        raise CheckpointError(f"{folder}: is {kind}, no run and no checkpoint; give the run_dir of a training")
+
+
+def require_shard_folder(folder: Path) -> None:
+    """ShardError where shards are asked for and another one of our own folders is given."""
+    kind = kind_of_folder(folder)
+    if kind not in (None, SHARDS):
+        raise ShardError(f"{folder}: is {kind}, no shard folder; give one built by shards/photos.py or cartoons.py")
+
+
 def is_run_or_checkpoint(folder: Path) -> bool:
     """Whether a generator can be looked for there."""
     return kind_of_folder(folder) in (RUN, CHECKPOINT)
@@ -68,9 +82,11 @@ def _is_run(folder: Path) -> bool:
 
 
 def _is_checkpoint(folder: Path) -> bool:
-    if not folder.is_dir() or next(folder.glob("*.safetensors"), None) is None:
-        return False
-    return _CHECKPOINT.fullmatch(folder.name) is not None or _is_record(folder / "manifest.json")
+    is_record = _is_record(folder / "manifest.json")
+    if _CHECKPOINT.fullmatch(folder.name) is not None and is_record:
+        return True  # though it may have lost all its tensors
+    named = is_record or _CHECKPOINT.fullmatch(folder.name) is not None
+    return named and next(folder.glob("*.safetensors"), None) is not None
 
 
 def _is_shard_folder(folder: Path) -> bool:

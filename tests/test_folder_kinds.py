@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist.errors import PictureError
+from cartoon_dist.data.manifest import read_manifest
+from cartoon_dist.errors import CheckpointError, PictureError, ShardError
+from cartoon_dist.evaluate.report import write
 from cartoon_dist.folder_kinds import kind_of_folder, require_pictures_folder
+from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.trained import load
 
 
 def put(folder: Path, *names: str, content: str = "x") -> Path:
@@ -24,6 +28,7 @@ OURS: dict[str, Callable[[Path], Path]] = {
     "a run without a step": lambda at: put(at, "config.yaml", "exit.json"),
     "a run without settings": lambda at: put(put(at, "step-0000003/ema.safetensors"), "a.png"),
     "a checkpoint": lambda at: put(put(at, "ema.safetensors"), "manifest.json", content=RECORD),
+    "a checkpoint without tensors": lambda at: put(at / "step-0000003", "manifest.json", content=RECORD),
     "a checkpoint without a manifest": lambda at: put(at / "step-0000003", "ema.safetensors"),
     "the sample sheets": lambda at: put(at, "config.yaml", "samples/step-0000001.png") / "samples",
     "a shard folder": lambda at: put(put(at, "manifest.json", content=RECORD), "contact-sheet.png"),
@@ -52,3 +57,16 @@ def test_pictures_with_other_files_beside_them_are_pictures(tmp_path: Path) -> N
     for path in (tmp_path / "it", tmp_path / "it/samples", tmp_path / "it/a.png", tmp_path / "nowhere"):
         assert kind_of_folder(path) is None
         require_pictures_folder(path)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_one_of_our_folders_in_the_place_of_another_is_called_what_it_is(tmp_path: Path, name: str) -> None:
+    folder = OURS[name](tmp_path / "it")
+    kind = kind_of_folder(folder)
+    if kind != "a shard folder":
+        with pytest.raises(ShardError, match=f"is {kind}, no shard folder; give one built by"):
+            read_manifest(folder)
+    if kind not in ("a run", "a checkpoint of a run"):
+        for command in (lambda: load(folder, weights="ema"), lambda: write(RunFolder(folder))):
+            with pytest.raises(CheckpointError, match=f"is {kind}, no run and no checkpoint; give the run_dir"):
+                command()

@@ -22,6 +22,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from cartoon_dist.data.sample import FORMAT, Domain, Split
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import MAX_RECORD_BYTES, read_regular, write_whole
+from cartoon_dist.folder_kinds import require_shard_folder
 from cartoon_dist.text import on_a_line, shortened, typed
 
 MANIFEST = "manifest.json"
@@ -134,6 +135,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise ShardError(f"{folder}: is a file; give the folder that holds the tars and their {MANIFEST}")
     if not folder.is_dir():
         raise ShardError(f"{folder}: no such folder; build it with shards/photos.py or shards/cartoons.py")
+    require_shard_folder(folder)
     if not (folder / MANIFEST).exists():
         if (folder / JOB).exists():
             raise ShardError(f"{folder}: its build was not finished; run the command that builds it again")

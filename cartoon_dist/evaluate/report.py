@@ -17,6 +17,7 @@ from cartoon_dist.evaluate.findings import Findings, defaults, find
 from cartoon_dist.evaluate.frames import Frames, frames
 from cartoon_dist.evaluate.markup import Html, tag
 from cartoon_dist.files import turn_at, write_whole
+from cartoon_dist.folder_kinds import require_model_folder
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
 
@@ -34,6 +35,7 @@ def write(run: RunFolder) -> Path:
     """
     if not run.root.is_dir():
         raise CheckpointError(f"{run.root}: there is no such run folder")
+    require_model_folder(run.root)
     if checkpoint.is_one(run.root):
         raise CheckpointError(f"{run.root}: is a checkpoint; give the run_dir of a training, the folder that holds it")
     if not any(path.exists() for path in (run.config, run.metrics, run.sample(0).parent)):

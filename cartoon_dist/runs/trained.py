@@ -13,6 +13,7 @@ from torch import Tensor
 from cartoon_dist.config import TrainSettings, check
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files import sha256_of
+from cartoon_dist.folder_kinds import require_model_folder
 from cartoon_dist.loading import UnreadableError, yaml_file
 from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.runs import checkpoint, exported, origin, setup
@@ -50,6 +51,7 @@ def load(model: Path, *, weights: Literal["ema", "raw"]) -> Trained:
         return _from_export(model)
     if not model.is_dir():
         raise CheckpointError(f"{model}: there is no such run, checkpoint or export")
+    require_model_folder(model)
     return _from_checkpoint(_checkpoint(model), weights)
 
 
