@@ -5,7 +5,6 @@ pictures and is a function of the pictures and the settings alone.
 """
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from cartoon_dist import config, nested
 from cartoon_dist.data.choosing import frames_chooser
 from cartoon_dist.data.external import map_bytes, with_maps
+from cartoon_dist.data.inputs import folders_apart
 from cartoon_dist.data.manifest import (
     JOB,
     MANIFEST,
@@ -32,7 +32,7 @@ from cartoon_dist.data.manifest import (
 from cartoon_dist.data.prepare import Task
 from cartoon_dist.data.sample import Domain
 from cartoon_dist.data.search import LeftOut
-from cartoon_dist.data.shaping import shaping_settings
+from cartoon_dist.data.shaping import ADDED, shaping_settings
 from cartoon_dist.data.sources import Shot, Source, find_sources
 from cartoon_dist.errors import ConfigError, ShardError
 from cartoon_dist.files import write_first
@@ -90,11 +90,12 @@ def plan_job(
 
     A video is looked through once: when the folder already holds a job with the same video and settings, its frames are
     taken from there. The folder, when it lies inside an input, and maps that do are no inputs. `left` is told what was
-    not taken. ConfigError when the folder is one of the inputs.
+    not taken. ConfigError when the folder is one of
+    the inputs, or holds pictures.
     """
     shaping = shaping_settings(settings)
     external = settings.saliency.external if domain == "photo" else None
-    apart = _apart(inputs, folder, external)
+    apart = folders_apart(inputs, folder, external)
     frames_of = frames_chooser(settings, lambda: _known_frames(folder, shaping) if folder else {}, shown=shown)
     sources = find_sources(
         inputs,
@@ -113,19 +114,6 @@ def plan_job(
         if left is not None:
             left.maps = no_maps.in_words()
     return Job(domain, shaping, settings_sha256(domain, shaping), sources.root, pictures)
-
-
-def _apart(inputs: Sequence[str], folder: Path | None, external: str | None) -> dict[str, str]:
-    """The folders that a search for pictures leaves out, by their real paths, and why."""
-    given = {os.path.realpath(text) for text in inputs}
-    apart = {}
-    if folder is not None:
-        if os.path.realpath(folder) in given:
-            raise ConfigError(f"{folder}: is the folder of the pictures; name another folder to write to")
-        apart[os.path.realpath(folder)] = "the folder to write to"
-    if external is not None and os.path.realpath(external) not in given:
-        apart[os.path.realpath(external)] = "the folder of the maps"
-    return apart
 
 
 def _known_frames(folder: Path, shaping: Mapping[str, object]) -> dict[tuple[str, int], list[Shot]]:
@@ -197,7 +185,7 @@ def settle(job: Job, folder: Path) -> None:
         return
     if begun.domain != job.domain:
         raise ShardError(f"{folder}: holds {begun.domain} shards; build {job.domain} shards into another folder")
-    changes = nested.differences(begun.settings, job.settings, frozenset())
+    changes = nested.differences(ADDED | begun.settings, ADDED | job.settings, frozenset())
     if changes:
         raise ShardError(
             f"{folder}: begun with other settings ({', '.join(changes)}); give the old ones or a new folder"

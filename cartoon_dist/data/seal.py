@@ -113,7 +113,7 @@ def are_too_many(num_broken: int, job: Job, max_broken: float) -> bool:
 def too_many(broken: Sequence[Skipped], job: Job, max_broken: float) -> ShardError:
     """The error for a job of which more pictures are broken than are allowed, given all of them."""
     share = math.ceil(1000 * len(broken) / len(job.pictures)) / 1000
-    take = "" if job.settings.get("damaged") == "take" else ", or take what there is of damaged ones (damaged=take)"
+    take = "" if job.settings.get("damaged") == "take" else ", or take damaged ones (damaged=take, into a new folder)"
     listed = first_few([f"{picture.source} ({picture.reason})" for picture in broken])
     return ShardError(
         f"{job.root}: {len(broken)} of {len(job.pictures)} pictures are broken, more than max_broken={max_broken:g}: "

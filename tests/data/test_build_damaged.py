@@ -61,7 +61,7 @@ def test_damage_that_is_taken_is_told_and_never_passed_through(
     said = capfd.readouterr().err.splitlines()
     assert [line for line in said if "premature" in line] == [f"warning: half.jpg: {COMPLAINT}; taken as it is"]
     assert "cartoon.png" in members(out, "half.jpg")  # by its pixels: the reader of shards refuses a damaged file
-    with pytest.raises(ShardError, match=r"begun with other settings .damaged: take -> None"):
+    with pytest.raises(ShardError, match=r"begun with other settings .damaged: take -> skip"):
         built(inputs, out, dataclasses.replace(SMALL, samples_per_shard=500))
 
 
