@@ -39,7 +39,7 @@ quick: weights
 	$(PYTEST) -m "not slow and not gpu and not slurm" --numprocesses 2 --dist loadfile
 
 # The quick tests on the oldest releases that pyproject.toml allows, in an environment of their own: pip cannot choose
-# the oldest, uv can; without --upgrade it would keep what is there. Python 3.11 or 3.12: these have wheels for both.
+# the oldest, uv can; without --upgrade it would keep what is there. Python 3.11: later ones lack wheels of some.
 OLDEST := .venv-oldest/bin
 .venv-oldest/installed: pyproject.toml
 	test -x $(OLDEST)/python || $(PYTHON) -m venv .venv-oldest
