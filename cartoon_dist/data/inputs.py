@@ -3,14 +3,22 @@
 import glob
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cartoon_dist.data.lists import SUFFIX, listed
 from cartoon_dist.data.misplaced import misplaced, no_pictures
-from cartoon_dist.data.search import LeftOut, OwnFolders, is_of_the_system, is_picture, is_video, sizes_under
-from cartoon_dist.errors import PictureError
-from cartoon_dist.folder_kinds import require_pictures_folder
+from cartoon_dist.data.search import (
+    LeftOut,
+    OwnFolders,
+    is_of_the_system,
+    is_picture,
+    is_video,
+    pictures_under,
+    sizes_under,
+)
+from cartoon_dist.errors import ConfigError, PictureError
+from cartoon_dist.folder_kinds import kind_of_folder, require_pictures_folder
 
 _FILMS = "name its {} videos themselves"
 
@@ -100,6 +108,33 @@ class Inputs:
             except PictureError as error:
                 raise PictureError(f"{path}: line {number}: {error}") from None
         self._lists.pop()
+
+
+def folders_apart(inputs: Sequence[str], output: Path | None, maps: str | None) -> dict[str, str]:
+    """The folders that a search for pictures leaves out, by their real paths, and why: the output and the maps.
+
+    ConfigError where the output is an input, or is a folder that somebody keeps pictures in.
+    """
+    given = {os.path.realpath(text) for text in inputs}
+    apart = {}
+    if output is not None:
+        real = os.path.realpath(output)
+        if real in given:
+            raise ConfigError(f"{output}: is the folder of the pictures; name another folder to write to")
+        if output.is_dir() and kind_of_folder(output) is None:
+            _require_no_pictures(output, inside=any(real.startswith(f"{above}/") for above in given))
+        apart[real] = "the folder to write to"
+    if maps is not None and os.path.realpath(maps) not in given:
+        apart[os.path.realpath(maps)] = "the folder of the maps"
+    return apart
+
+
+def _require_no_pictures(output: Path, *, inside: bool) -> None:
+    """Later jobs take the output for shards, and so leave out all that lies in it; a folder below it only where it is
+    itself below an input."""
+    held = pictures_under(output) if inside else [path for path in output.iterdir() if is_picture(path.name)]
+    if held:
+        raise ConfigError(f"{output}: holds pictures ({min(held).relative_to(output)}); name a new folder to write to")
 
 
 def _folder(path: str) -> str:

@@ -74,6 +74,17 @@ def test_an_output_that_is_an_input_is_refused(pics: Path, capsys: pytest.Captur
     assert sorted(pics.iterdir()) == before
 
 
+def test_an_output_that_somebody_keeps_pictures_in_is_refused(
+    pics: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pics / "sub/deep").mkdir(parents=True)
+    (pics / "sub/deep/b.jpg").symlink_to(CLUB)
+    for inputs, out, held in ((pics, pics / "sub", "deep/b.jpg"), (f"{pics}/*.jpg", pics, "a.jpg")):
+        assert status_of(cartoons, [str(inputs), str(out), *TINY]) == 2
+        assert f"error: {out}: holds pictures ({held}); name a new folder to write to" in capsys.readouterr().err
+    assert cartoons([str(pics / "sub"), str(tmp_path), *TINY, "--dry-run"]) == 0  # above the pictures there is no harm
+
+
 def test_maps_inside_the_photos_are_no_photos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pics = tmp_path / "pics"
     (pics / "maps/deep").mkdir(parents=True)
