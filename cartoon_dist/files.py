@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,13 +65,15 @@ def write_first(path: Path, content: str | bytes) -> bool:
 
 
 def temporary_name(path: Path, mark: str = "") -> Path:
-    """A name beside `path` that is this process's own until the content is in its place. `mark` tells machines apart.
+    """A name beside `path` that is this thread's own until the content is in its place. `mark` tells machines apart, by
+    default the machine's name: in containers all processes have the same few numbers.
 
     It is made of the name itself while a file system takes it so long, and of its hash after that.
     """
-    name = f".{path.name}.{mark}{os.getpid()}.tmp"
+    own = f"{mark or f'{socket.gethostname()}.'}{threading.get_native_id()}"
+    name = f".{path.name}.{own}.tmp"
     if len(os.fsencode(name)) > _LONGEST_NAME:
-        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.{mark}{os.getpid()}.tmp"
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.{own}.tmp"
     return path.with_name(name)
 
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.files import sha256_if_readable, sync_folder
+from cartoon_dist.files import sha256_if_readable, sync_folder, temporary_name
 from cartoon_dist.transfer import BLOCK_BYTES, HttpStream, RefusedError, TransferError, within, words
 
 FOLDER_VARIABLE = "CARTOON_DIST_WEIGHTS"
@@ -281,7 +281,7 @@ def opened_member(archive: Path, path: str) -> Iterator[IO[bytes]]:
 
 def _keep(source: Iterator[bytes], entry: Pretrained, folder: Path, report: Callable[[int], None]) -> None:
     """Write the stream under a temporary name, check its hash, push it to the disk, and only then give it its name."""
-    temporary = folder / f".{entry.file}.{os.getpid()}.tmp"
+    temporary = temporary_name(folder / entry.file)
     digest, done = hashlib.sha256(), 0
     try:
         with temporary.open("wb") as file:

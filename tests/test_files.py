@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from cartoon_dist.files import (
 
 HOLD = """
 import sys
+import threading
 from pathlib import Path
 from cartoon_dist.files import alone
 with alone(Path(sys.argv[1]), RuntimeError()):
@@ -117,3 +119,16 @@ def test_what_is_appended_stands_at_the_end(tmp_path: Path) -> None:
         with open_to_append(tmp_path / "a") as file:
             file.write(line)
     assert (tmp_path / "a").read_text(encoding="utf-8") == "one\ntwo ä\n"
+
+
+def test_two_machines_and_two_threads_that_write_one_file_do_not_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes of two containers often have the same number."""
+    names = [temporary_name(tmp_path / "a")]
+    other = threading.Thread(target=lambda: names.append(temporary_name(tmp_path / "a")))
+    other.start()
+    other.join()
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    names.append(temporary_name(tmp_path / "a"))
+    assert len(set(names)) == 3
