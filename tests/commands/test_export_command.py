@@ -13,7 +13,7 @@ from running import ROOT, script
 
 from cartoon_dist.commands import cartoonize, export
 from cartoon_dist.commands.train import main as train_main
-from cartoon_dist.errors import CheckpointError, ConfigError, PictureError
+from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.runs import trained
 from cartoon_dist.tensors import from_bytes
 
@@ -44,7 +44,7 @@ def test_onnx_from_the_command_and_run_by_onnxruntime_alone(run: Path, tmp_path:
     assert np.abs(drawn - expected.numpy()).max() < 1e-4
     card = (tmp_path / "models/hayao.onnx.md").read_text()
     # Of the photo: the networks draw sides that are multiples of 4.
-    assert "on a photo at 512x908" in card
+    assert "on a photo at 908 x 512" in card
     assert "step 3" in card
 
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_exported(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         export.main([str(run), out, "--photo", str(tmp_path / "none.jpg")])
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    with pytest.raises(PictureError):
+    with pytest.raises(ConfigError, match=r"broken\.jpg: not a JPEG.*give another photo"):
         export.main([str(run), out, "--photo", str(tmp_path / "broken.jpg")])
     cv2.imwrite(str(tmp_path / "small.png"), np.zeros((7, 30, 3), np.uint8))
     with pytest.raises(ConfigError, match="smaller than 8 x 8"):
