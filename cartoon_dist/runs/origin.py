@@ -40,7 +40,9 @@ def locate(place: Path) -> Path:
             "other kinds hold nothing that can be trained on"
         )
     if not place.is_dir():
-        raise CheckpointError(f"init_from: {place}: there is no such run, checkpoint or {_EXPORT} export")
+        raise CheckpointError(
+            f"init_from: {place}: there is no such run, checkpoint or {_EXPORT} export; check the path"
+        )
     if checkpoint.is_one(place):
         fault = checkpoint.damage(place)
         if fault:
@@ -49,7 +51,8 @@ def locate(place: Path) -> Path:
     found, faults = checkpoint.newest(RunFolder(place))
     if found is None:
         raise CheckpointError(
-            f"init_from: {place}: holds no whole checkpoint{''.join(f' ({each})' for each in faults)}"
+            f"init_from: {place}: holds no whole checkpoint{''.join(f' ({each})' for each in faults)}; give a run that "
+            "has one, or leave init_from out"
         )
     return found
 
