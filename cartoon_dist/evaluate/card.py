@@ -1,6 +1,7 @@
 """The card beside an exported generator: what it is, what it was trained on, how it scored, what binds its use."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cartoon_dist.files import sha256_of
 from cartoon_dist.models.blocks import num_parameters
 from cartoon_dist.runs.setup import needs_features
 from cartoon_dist.runs.trained import Trained
+from cartoon_dist.text import on_a_line, typed
 from cartoon_dist.weights import KNOWN
 
 _PLACES = frozenset(
@@ -33,7 +35,7 @@ def card(
 ) -> str:
     """The card of the exported file `out`, as Markdown."""
     parts = [
-        f"# {out.name}",
+        f"# {_plain(out.name)}",
         'Turns photos into cartoons. Exported by cartoon_dist, which implements "Improved Cartoon Image Generation '
         'Method based on CartoonGan" (Zhang, Li).',
         _table(("", ""), _what(held, out, comparison)),
@@ -58,13 +60,13 @@ def _what(held: Trained, out: Path, comparison: Comparison) -> Iterable[tuple[st
     sizes = " and ".join(f"{width} x {height}" for height, width in comparison.sizes)
     yield "file", f"{out.stat().st_size:,} bytes, sha256 `{sha256_of(out)}`"
     yield "generator", f"{num_parameters(held.generator):,} parameters, saliency network included"
-    yield "from", f"run `{Path(settings.run_dir).name}`, step {held.step}, {_whose(held.weights)}"
+    yield "from", f"run {_code(Path(settings.run_dir).name)}, step {held.step}, {_whose(held.weights)}"
     yield (
         "method",
         f"{settings.method}, trained at {settings.image_size} px, batch {settings.batch_size}, seed {settings.seed}",
     )
     if settings.init_from is not None:
-        yield "began with", f"the weights of `{Path(settings.init_from).name}`"
+        yield "began with", f"the weights of {_code(Path(settings.init_from).name)}"
     yield "images seen", f"{held.step * settings.batch_size:,}"
     yield (
         "compared",
@@ -76,7 +78,7 @@ def _what(held: Trained, out: Path, comparison: Comparison) -> Iterable[tuple[st
 
 
 def _use(out: Path) -> str:
-    lines = ["```", f"python launch/cartoonize.py {out.name} PHOTOS CARTOONS", "```"]
+    lines = ["```", f"python launch/cartoonize.py {on_a_line(typed(out.name))} PHOTOS CARTOONS", "```"]
     contract = (
         "Input `photo`: float32, n x 3 x h x w, RGB in [-1, 1] (`pixel / 127.5 - 1`), both sides multiples of 4, at "
         "least 8. Output `generated`: of the same shape and range."
@@ -107,7 +109,7 @@ def _settings(settings: TrainSettings) -> Iterable[tuple[str, ...]]:
     usual = nested.flatten(nested.plain(TrainSettings(run_dir="")))
     for path, value in given.items():
         if value != usual[path] and path not in _PLACES:
-            yield f"`{path}`", f"{value}", f"{usual[path]}"
+            yield _code(path), _plain(value), _plain(usual[path])
 
 
 def _scores(scores: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, ...]]:
@@ -117,10 +119,17 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, ...]]:
             continue  # an entry of somebody else's, or of an earlier release that was not finite
         protocol = protocol_of(score)
         beside = f" (constant map {constant:.4g})" if math.isfinite(constant) else ""
-        counts = f"{score.get('num_generated')} against {score.get('num_real')}"
+        counts = f"{_plain(score.get('num_generated'))} against {_plain(score.get('num_real'))}"
         value = f"{number:.4g}{beside}"
         metric, features = score.get("metric"), score.get("features")
-        yield str(score.get("step")), f"`{metric}`", value, counts, str(features), str(protocol.get("weights", ""))
+        yield (
+            _plain(score.get("step")),
+            _code(metric),
+            value,
+            counts,
+            _plain(features),
+            _plain(protocol.get("weights", "")),
+        )
 
 
 def _licences(settings: TrainSettings, pictures_licence: str) -> Iterable[str]:
@@ -139,6 +148,15 @@ def _licences(settings: TrainSettings, pictures_licence: str) -> Iterable[str]:
 
 def _whose(weights: str) -> str:
     return "the running average of its weights" if weights == "ema" else "its raw weights"
+
+
+def _plain(text: object) -> str:
+    """Text that neither Markdown nor the HTML in it reads as more than that."""
+    return re.sub(r"([\\`*<>]|^#|\[(?=[^\]]*\]\())", r"\\\1", on_a_line(text))
+
+
+def _code(text: object) -> str:
+    return f"`{on_a_line(text).replace('`', chr(39))}`"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -1,9 +1,14 @@
-"""HTML and SVG that cannot be broken out of: whatever is not markup already is escaped when it is put in."""
+"""HTML and SVG that cannot be broken out of: whatever is not markup already is escaped when it is put in.
+
+What would steer the writing of a page, such as a mark that turns its direction around, is written out.
+"""
 
 import json
 import math
 from html import escape
 from typing import Any
+
+from cartoon_dist.text import on_lines
 
 _VOID = frozenset({"img", "input", "meta"})
 
@@ -27,18 +32,30 @@ def tag(name: str, /, *children: object, **attributes: object) -> Html:
 
 def join(*parts: object) -> Html:
     """Parts one after the other; those that are not markup are escaped, and None is nothing."""
-    return Html("".join(part if isinstance(part, Html) else escape(str(part)) for part in parts if part is not None))
+    return Html("".join(part if isinstance(part, Html) else _escaped(part) for part in parts if part is not None))
 
 
 def data(values: Any, **attributes: object) -> Html:
     """Values for a script to read, as JSON that cannot close its element; what is not finite becomes null."""
-    text = json.dumps(finite(values), separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_shown(finite(values)), separators=(",", ":"), allow_nan=False)
     return tag("script", Html(text.replace("<", "\\u003c")), type="application/json", **attributes)
+
+
+def _escaped(value: object) -> str:
+    return escape(on_lines(str(value)))
+
+
+def _shown(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {on_lines(str(key)): _shown(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_shown(value) for value in values]
+    return on_lines(values) if isinstance(values, str) else values
 
 
 def _attribute(key: str, value: object) -> str:
     name = key.rstrip("_").replace("_", "-")
-    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+    return f" {name}" if value is True else f' {name}="{_escaped(value)}"'
 
 
 def finite(values: Any) -> Any:

@@ -65,3 +65,18 @@ def test_tables_are_whole(tmp_path: Path) -> None:
     assert len(tables) == 4
     for table in tables:
         assert len({line.count("|") for line in table}) == 1
+
+
+def test_no_name_in_it_is_read_as_more(tmp_path: Path) -> None:
+    out = tmp_path / "a b`$(x)`<script>*\x1b[2J\u202e.onnx"
+    out.write_bytes(b"weights")
+    same = Comparison(difference=0.0, sizes=((64, 64),))
+    odd = SCORE | {"metric": "a`b\n|", "features": "<img src=x>\n# b", "step": "[x](y)", "num_real": "<b>"}
+    found = card(made("model.joints=detached"), out, same, scores=(odd,), pictures_licence="")
+    assert found.replace("\n", "").isprintable()
+    for wanted in (
+        r"# a b\`$(x)\`\<script\>\*\\x1b[2J\\u202e.onnx",
+        r"python launch/cartoonize.py 'a b`$(x)`<script>*\x1b[2J\u202e.onnx' PHOTOS",
+        r"| \[x](y) | `a'b\n\|` | 171.2 | 26 against \<b\> | \<img src=x\>\\n# b | ema |",
+    ):
+        assert wanted in found, wanted

@@ -4,12 +4,18 @@ import json
 import math
 from html.parser import HTMLParser
 
+import pytest
+from hostile import NAMES
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cartoon_dist.evaluate.markup import Html, data, join, tag
+from cartoon_dist.text import on_lines
 
-TEXT = st.text(st.sampled_from("ab<>&\"'/=!- script") | st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
+TEXT = st.text(
+    st.sampled_from("ab<>&\"'/=!- script") | st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp"]),
+    max_size=40,
+)
 
 
 class Parts(HTMLParser):
@@ -56,3 +62,13 @@ def test_data_cannot_close_its_element(text: str) -> None:
 def test_what_is_not_finite_becomes_null() -> None:
     assert ">[1.5,null,null,{" in data([1.5, math.nan, math.inf, {"a": (math.nan,)}])
     assert data({"a": (math.nan, 2)}) == '<script type="application/json">{"a":[null,2]}</script>'
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_would_steer_the_writing_is_written_out(name: str) -> None:
+    """On a page ends of lines are spaces; all else is refused or obeyed by some browser."""
+    shown = on_lines(name)
+    assert tag("p", name, title=name) == f'<p title="{shown}">{shown}</p>'
+    inner = Parts(data({"a": [name], name: 1}, id="x")).text
+    assert json.loads(inner) == {"a": [shown], shown: 1}
+    assert data([name]).encode()
