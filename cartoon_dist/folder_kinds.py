@@ -62,11 +62,20 @@ def require_model_folder(folder: Path) -> None:
         raise CheckpointError(f"{folder}: is {kind}, no run and no checkpoint; give the run_dir of a training")
 
 
-def require_shard_folder(folder: Path) -> None:
-    """ShardError where shards are asked for and another one of our own folders is given."""
+def require_run_folder(folder: Path) -> None:
+    """CheckpointError where a run is to be trained in another one of our own folders."""
+    kind = kind_of_folder(folder)
+    if kind not in (None, RUN):
+        raise CheckpointError(f"{folder}: is {kind}, no run; name another folder as run_dir=")
+
+
+def require_shard_folder(folder: Path, *, new: bool = False) -> None:
+    """ShardError where shards are asked for, or new ones are to be written, and another one of our own folders is
+    given."""
     kind = kind_of_folder(folder)
     if kind not in (None, SHARDS):
-        raise ShardError(f"{folder}: is {kind}, no shard folder; give one built by shards/photos.py or cartoons.py")
+        instead = "name a new folder to write to" if new else "give one built by shards/photos.py or cartoons.py"
+        raise ShardError(f"{folder}: is {kind}, no shard folder; {instead}")
 
 
 def is_run_or_checkpoint(folder: Path) -> bool:

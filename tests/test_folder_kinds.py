@@ -5,7 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from running import ROOT
 
+from cartoon_dist.commands.shards import photos
+from cartoon_dist.commands.verify import main as verify
+from cartoon_dist.config import TrainSettings
 from cartoon_dist.data.manifest import read_manifest
 from cartoon_dist.errors import CheckpointError, PictureError, ShardError
 from cartoon_dist.evaluate.report import write
@@ -66,6 +70,13 @@ def test_one_of_our_folders_in_the_place_of_another_is_called_what_it_is(tmp_pat
     if kind != "a shard folder":
         with pytest.raises(ShardError, match=f"is {kind}, no shard folder; give one built by"):
             read_manifest(folder)
+        with pytest.raises(ShardError, match=f"is {kind}, no shard folder; give one"):
+            verify([str(folder), "--mend"])
+        with pytest.raises(ShardError, match=f"is {kind}, no shard folder; name a new folder to write to"):
+            photos([str(ROOT / "shards/samples/photos"), str(folder)])
+    if kind != "a run":
+        with pytest.raises(CheckpointError, match=f"is {kind}, no run; name another folder as run_dir="):
+            RunFolder(folder).check_same(TrainSettings(run_dir=str(folder)))
     if kind not in ("a run", "a checkpoint of a run"):
         for command in (lambda: load(folder, weights="ema"), lambda: write(RunFolder(folder))):
             with pytest.raises(CheckpointError, match=f"is {kind}, no run and no checkpoint; give the run_dir"):

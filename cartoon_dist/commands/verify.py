@@ -15,6 +15,7 @@ from cartoon_dist.data.mend import mend
 from cartoon_dist.data.tars import packed_by
 from cartoon_dist.data.verify import Finding, by_cause, verify
 from cartoon_dist.errors import ConfigError, ShardError
+from cartoon_dist.folder_kinds import require_shard_folder
 from cartoon_dist.shard_settings import IndexSettings
 from cartoon_dist.text import typed
 
@@ -68,7 +69,7 @@ def _indexed(folder: Path, manifest: Manifest, indexed: Indexed) -> str:
 
 
 def _require_folder(path: Path) -> None:
-    """ShardError where a tar is given in place of the folder that holds it."""
+    """ShardError where a tar is given in place of the folder that holds it, or another one of our own folders."""
     if path.is_file():
         packer = packed_by(path)
         unpack = f"unpack it with '{packer.unpack(path)}', then " if packer else ""
@@ -76,6 +77,7 @@ def _require_folder(path: Path) -> None:
         raise ShardError(
             f"{path}: is {kind}, not a folder; {unpack}give the folder that holds it: {typed(path.parent)}"
         )
+    require_shard_folder(path)
 
 
 def _told(folder: Path, findings: Sequence[Finding], way_out: str) -> str:

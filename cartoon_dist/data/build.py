@@ -20,6 +20,7 @@ from cartoon_dist.data.workers import work_through
 from cartoon_dist.data.write import write_shard
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import alone_in
+from cartoon_dist.folder_kinds import require_shard_folder
 from cartoon_dist.progress import Progress
 from cartoon_dist.shard_settings import ShardSettings
 
@@ -52,6 +53,7 @@ def build(job: Job, folder: Path, settings: ShardSettings, *, shown: bool, numbe
     """
     if folder.exists() and not folder.is_dir():
         raise ShardError(f"{folder}: a file; the last path is the folder to write to")
+    require_shard_folder(folder, new=True)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         settle(job, folder)

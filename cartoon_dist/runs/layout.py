@@ -9,6 +9,7 @@ from cartoon_dist import nested
 from cartoon_dist.config import TrainSettings, check
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files import write_json, write_whole
+from cartoon_dist.folder_kinds import require_run_folder
 from cartoon_dist.loading import UnreadableError, json_file, yaml_file
 
 MAY_CHANGE = frozenset(
@@ -63,7 +64,8 @@ class RunFolder:
 
     def check_same(self, settings: TrainSettings, made_with: Path | None = None) -> None:
         """Refuse to go on with a run, or with its checkpoint of that config file, that was made with other settings:
-        CheckpointError with the differences."""
+        CheckpointError with the differences. Refused as well: a folder of ours that is no run's, as run_dir."""
+        require_run_folder(self.root)
         config = made_with or self.config
         if not config.exists():
             return
