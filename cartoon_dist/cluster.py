@@ -152,7 +152,7 @@ def _handed_over(
             "cluster=slurm: there is no sbatch here; submit from a login node, or run it here with cluster=local"
         )
     folder = folder.absolute()  # nodes are to find it whatever folder they start in
-    _check_names(folder, name)
+    check_names(folder, name)
     kind = submitit.SlurmExecutor if asked.cluster == "slurm" else submitit.LocalExecutor
     executor = kind(folder, max_num_timeout=_MAX_REQUEUES)
     try:
@@ -185,9 +185,12 @@ def sbatch_file_together(asked: ClusterSettings, *, name: str, folder: Path) -> 
     return _file(_parameters(asked, name) | _together(asked), name, folder, None)
 
 
-def _check_names(folder: Path, name: str) -> None:
-    """What comes to stand in a script is a name and nothing more. submitit quotes it for the shell; a line end in it
-    would end a line of Slurm's, and Slurm reads a percent sign and a backslash in a folder as signs of its own."""
+def check_names(folder: Path, name: str) -> None:
+    """ClusterError unless what comes to stand in a script is a name and nothing more.
+
+    submitit quotes it for the shell; a line end in it would end a line of Slurm's, and Slurm reads a percent sign and a
+    backslash in a folder as signs of its own.
+    """
     for text in (str(folder), name):
         if found := hidden(text):
             raise ClusterError(f"{on_a_line(text)}: holds {found}, which no script may hold; use another name")
@@ -196,7 +199,7 @@ def _check_names(folder: Path, name: str) -> None:
 
 
 def _file(parameters: dict[str, Any], name: str, folder: Path, count: int | None) -> str:
-    _check_names(folder, name)
+    check_names(folder, name)
     command = shlex.join([sys.executable, "-u", "-m", "submitit.core._submit", str(folder)])
     return slurm._make_sbatch_string(command=command, folder=folder, map_count=count, **parameters)
 

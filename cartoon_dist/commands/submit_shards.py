@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from cartoon_dist import config
-from cartoon_dist.cluster import JOBS, Call, sbatch_file, submit
+from cartoon_dist.cluster import JOBS, Call, check_names, sbatch_file, submit
 from cartoon_dist.cluster_settings import ClusterSettings
 from cartoon_dist.commands import shards
 from cartoon_dist.commands.entry import DONE, STOPPED, status_of
@@ -29,6 +29,7 @@ def order(
 ) -> "ShardOrder":
     """What the command line asks for; `given` are settings of the shards."""
     settings = config.read(ShardSettings, [], given)
+    check_names(Path(out).absolute() / JOBS, domain)  # before anything is written
     left = LeftOut()
     job = plan_job(inputs, domain=domain, settings=settings, folder=Path(out), left=left, shown=True)
     shards.warn_without_effect(job, settings, given)

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from running import LIMIT_SECONDS, ROOT, environment, script, wait_for
 
+from cartoon_dist.commands import submit
 from cartoon_dist.data.manifest import index_path
+from cartoon_dist.errors import ClusterError
 
 CARTOONS = ROOT / "shards/samples/cartoons"
 SETTINGS = ["image_size=32", "samples_per_shard=4"]
@@ -104,3 +106,11 @@ def test_bad_settings_are_refused_before_anything_is_written(tmp_path: Path, wor
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith(f"error: {message}")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["out\ntouch PWN", "out\x1b[2J", "100%"])
+def test_a_folder_that_breaks_out_is_refused_before_anything_is_written(name: str, tmp_path: Path) -> None:
+    for more in ([], ["--dry-run"], ["cluster=local"]):
+        with pytest.raises(ClusterError):
+            submit.main(["shards", "cartoons", str(CARTOONS), str(tmp_path / name), *more])
+    assert not list(tmp_path.iterdir())
