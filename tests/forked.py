@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -24,7 +25,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Never
+from typing import IO, Never, Self
 
 LOADED = ["torch._dynamo", "torch.utils.tensorboard", "accelerate", "webdataset", "onnx"]
 """What the commands import late: the first step of an optimizer, the first record."""
@@ -51,6 +52,48 @@ class Child:
         """Wait for the end; the exit status, below zero for a signal."""
         with self._line, self._told:
             return int(self._told.readline())
+
+
+class Running:
+    """A command that goes on by itself, used as a `subprocess.Popen` with pipes is; its standard input is empty."""
+
+    def __init__(self, server: Path, command: Mapping[str, object]) -> None:
+        read, write = os.pipe()
+        self.stdout = os.fdopen(read)
+        self.returncode: int | None = None
+        self._err = tempfile.TemporaryFile("w+")  # noqa: SIM115 closed where it is left
+        with os.fdopen(write, "wb") as out:
+            self._child = Child(server, command, out, self._err.buffer)
+        self.pid = self._child.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self.wait()
+        self.stdout.close()
+        self._err.close()
+
+    def kill(self) -> None:
+        """End it where it has not ended."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its status when it ends; subprocess.TimeoutExpired after so many seconds."""
+        if self.returncode is None:
+            if not select.select([self._child], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            self.returncode = self._child.status()
+        return self.returncode
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """What it has printed (little: nothing is read before its end) and complained of, when it ends."""
+        self.wait(timeout)
+        self._err.seek(0)
+        return self.stdout.read(), self._err.read()
 
 
 class Server:
@@ -87,6 +130,11 @@ class Server:
                 file.seek(0)
                 printed.append(file.read().decode())
         return subprocess.CompletedProcess([str(script), *words], status, *printed)
+
+    def start(self, script: Path, words: Sequence[str], environment: Mapping[str, str], *, cwd: Path) -> Running:
+        """Start a script that goes on by itself."""
+        command = {"script": str(script), "words": list(words), "cwd": str(cwd), "environment": dict(environment)}
+        return Running(self._address, command)
 
     def close(self) -> None:
         """End the server; it has no commands left."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from forked import Server
+from forked import Running, Server
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -28,6 +28,11 @@ def helper(path: Path, *words: str | Path, num_processes: int = 1, **more: str) 
     """Run a test's own script, which may import what a test may, to its end; `more` is added to its environment."""
     places = [ROOT, *(ROOT / "tests" / name for name in (".", "train", "evaluate"))]
     return _forked(path, words, num_processes, PYTHONPATH=os.pathsep.join(map(str, places)), **more)
+
+
+def started(path: Path, *words: str | Path, cwd: Path = ROOT, **more: str) -> Running:
+    """Start a script that is killed, stopped or watched while it runs; `more` is added to its environment."""
+    return _server().start(path, [*map(str, words)], environment() | more, cwd=cwd)
 
 
 def tiny(shards: Path, run: Path, *more: str) -> list[str | Path]:
@@ -96,7 +101,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def wait_for(path: Path, child: subprocess.Popen[Any]) -> None:
+def wait_for(path: Path, child: subprocess.Popen[Any] | Running) -> None:
     """Wait until a running command has made a file; an error when it ends without."""
     for _ in range(LIMIT_SECONDS * 50):
         if path.exists():

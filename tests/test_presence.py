@@ -3,14 +3,13 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from running import LIMIT_SECONDS, environment, own_words
+from forked import Running
+from running import LIMIT_SECONDS, own_words, started
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +35,7 @@ try:
         if rank == int(sys.argv[4]):
             raise RuntimeError("a bug of our own")
         if rank == 2:
-            sys.stdin.read()  # the last to leave: until the test says so
+            open(f"{folder}/leave").read()  # the last to leave: when the test has opened it, too
 except LostProcessError as error:
     print("told:", error, flush=True)
     sys.exit(2)
@@ -46,19 +45,17 @@ FOR_EVER = 10**9
 
 
 @contextmanager
-def three(folder: Path, num_rounds: int, faulty: int = -1) -> Iterator[list[subprocess.Popen[str]]]:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    commands = [[sys.executable, "-c", WORK, str(rank), str(folder), str(num_rounds), str(faulty)] for rank in range(3)]
-    processes = [subprocess.Popen(command, env=environment(), text=True, **pipes) for command in commands]
-    try:
+def three(folder: Path, num_rounds: int, faulty: int = -1) -> Iterator[list[Running]]:
+    (folder / "work.py").write_text(WORK)
+    os.mkfifo(folder / "leave")
+    with ExitStack() as running:
+        processes = [
+            running.enter_context(started(folder / "work.py", f"{rank}", folder, f"{num_rounds}", f"{faulty}"))
+            for rank in range(3)
+        ]
         for process in processes:
-            assert process.stdout is not None
             assert next(filter(own_words, process.stdout), "") == "there\n"
         yield processes
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
 
 
 @pytest.mark.parametrize("lost", [0, 1])
@@ -83,7 +80,8 @@ def test_one_that_stops_answering_does_not_keep_the_others_waiting(tmp_path: Pat
 
 def test_processes_that_end_well_miss_nobody(tmp_path: Path) -> None:
     with three(tmp_path, 3) as processes:
-        for process in reversed(processes):  # the third leaves last, when its input ends
+        (tmp_path / "leave").write_bytes(b"")
+        for process in reversed(processes):
             said, complaints = process.communicate(timeout=LIMIT_SECONDS)
             assert (process.returncode, said, complaints) == (0, "", "")
 
