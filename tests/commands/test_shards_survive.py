@@ -1,16 +1,16 @@
 """What may happen to a shard job on a cluster: killed at any moment, a full disk, a second job on the same folder."""
 
+import os
 import random
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from running import LIMIT_SECONDS, ROOT, environment, script, wait_for, with_little_room
+from forked import Running
+from running import LIMIT_SECONDS, ROOT, script, started, wait_for, with_little_room
 
 pytestmark = pytest.mark.slow
 
@@ -19,10 +19,8 @@ SETTINGS = ["image_size=64", "num_workers=1", "samples_per_shard=3"]
 NUM_SHARDS = 8
 
 
-def begin(inputs: Path, out: Path, name: str = "photos.py") -> subprocess.Popen[str]:
-    command = [sys.executable, ROOT / "shards" / name, inputs, out, *SETTINGS]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*map(str, command)], env=environment(), text=True, **pipes)
+def begin(inputs: Path, out: Path) -> Running:
+    return started(ROOT / "shards/photos.py", inputs, out, *SETTINGS)
 
 
 def held(folder: Path) -> dict[str, bytes]:
@@ -71,7 +69,7 @@ def test_a_second_job_is_refused_and_the_first_one_ends_well(undisturbed: dict[s
     out = tmp_path / "out"
     with begin(PHOTOS, out) as build:
         wait_for(out / "photo-000000.tar.part", build)
-        build.send_signal(signal.SIGSTOP)  # it is still there, and holds the folder, however long the others take
+        os.kill(build.pid, signal.SIGSTOP)  # it is still there, and holds the folder, however long the others take
         try:
             for second in (
                 script("shards/photos.py", PHOTOS, out, *SETTINGS),
@@ -80,7 +78,7 @@ def test_a_second_job_is_refused_and_the_first_one_ends_well(undisturbed: dict[s
                 assert (second.returncode, second.stdout) == (2, "")
                 assert second.stderr == f"error: {out}: another job is writing there; wait for it or stop it\n"
         finally:
-            build.send_signal(signal.SIGCONT)
+            os.kill(build.pid, signal.SIGCONT)
         assert build.wait(timeout=LIMIT_SECONDS) == 0
     assert held(out) == undisturbed
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import LIMIT_SECONDS, ROOT, environment, metrics, script, wait_for
+from running import LIMIT_SECONDS, ROOT, environment, helper, metrics, script, started, wait_for
 
 from cartoon_dist.commands import submit
 from cartoon_dist.errors import CheckpointError, ConfigError
@@ -46,12 +46,12 @@ def test_the_sbatch_file(request: pytest.FixtureRequest) -> None:
 
 
 def stand_ins(folder: Path) -> dict[str, str]:
-    """The environment of a job 7 of Slurm's, with programs that write down how they are called."""
+    """What is in the environment of a job 7 of Slurm's, with programs that write down how they are called."""
     for name, line in {"squeue": "echo RUNNING", "scontrol": "true"}.items():
         (folder / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {folder / "calls"}\n{line}\n')
         (folder / name).chmod(0o755)
     slurm = {"SLURM_JOB_ID": "7", "CARTOON_DIST_REQUEUE": "yes"}
-    return environment() | slurm | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    return slurm | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 
 def rank_of(process: int) -> str | None:
@@ -73,8 +73,7 @@ def children(process: int) -> list[int]:
 @pytest.mark.slow
 def test_one_process_is_asked_and_rank_0_puts_the_job_back_once(shards: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    command = [sys.executable, str(ROOT / "launch/submit.py"), *words(shards, run)]
-    with subprocess.Popen(command, env=stand_ins(tmp_path), stderr=subprocess.PIPE, text=True) as child:
+    with started(ROOT / "launch/submit.py", *words(shards, run), **stand_ins(tmp_path)) as child:
         wait_for(run / "metrics.jsonl", child)
         ranks = {rank_of(task): task for control in children(child.pid) for task in children(control)}
         os.kill(ranks["1"], signal.SIGUSR2)
@@ -107,10 +106,8 @@ def test_interrupted_it_waits_until_its_processes_have_saved(shards: Path, tmp_p
 
 @pytest.mark.slow
 def test_the_users_own_limit_does_not_put_the_job_back(shards: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "launch/submit.py"), *words(shards, tmp_path / "run", "max_hours=1e-9")]
-    done = subprocess.run(
-        command, env=stand_ins(tmp_path), capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
-    )
+    asked = words(shards, tmp_path / "run", "max_hours=1e-9")
+    done = helper(ROOT / "launch/submit.py", *asked, **stand_ins(tmp_path))
     assert done.returncode == 75, done.stderr
     assert "max_hours" in json.loads((tmp_path / "run/exit.json").read_text())["reason"]
     assert not (tmp_path / "calls").exists()
