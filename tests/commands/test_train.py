@@ -11,7 +11,7 @@ import cv2
 import pytest
 import torch
 import yaml
-from running import LIMIT_SECONDS, ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
+from running import LIMIT_SECONDS, ROOT, environment, metrics, started, tiny, train, train_command, wait_for, weights
 from safetensors.torch import load_file
 
 pytestmark = pytest.mark.slow
@@ -82,8 +82,7 @@ def test_a_killed_run_goes_on_exactly(shards: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     assert train(tiny(shards, whole, *more)).returncode == 0
     killed = tmp_path / "killed"
-    command = train_command(tiny(shards, killed, *more), num_processes=1)
-    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE) as child:
+    with started(ROOT / "launch/train.py", *tiny(shards, killed, *more)) as child:
         wait_for(killed / "step-0000003", child)
         child.kill()
     assert not (killed / "step-0000008").exists()
