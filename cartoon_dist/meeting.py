@@ -31,7 +31,7 @@ NUM_STRANGERS = 64
 _TOKEN_BYTES = 32
 _RANK_BYTES = 4
 _WELCOME = b"+"
-_DOOR = "door"
+_LISTENER = "listener"
 _LOOPBACK = "127.0.0.1"
 _ANYWHERE = ""
 _PAUSE_SECONDS = 0.05
@@ -67,17 +67,17 @@ def _connect() -> tuple[dict[int, socket.socket], list[str]]:
     token, hosts = cards[0].token, [card.host for card in cards]
     own = addresses(cards[0].host, is_here=cards[rank].machine == cards[0].machine)
     wanted = distributed.gather(own)
-    doors = open_doors(wanted[1:]) if rank == 0 else {}
-    ports = distributed.gather({address: door.getsockname()[1] for address, door in doors.items()})[0]
+    listeners = open_listeners(wanted[1:]) if rank == 0 else {}
+    ports = distributed.gather({address: listener.getsockname()[1] for address, listener in listeners.items()})[0]
     if rank == 0:
         try:
-            return admit(doors.values(), token, hosts), hosts
+            return accept_processes(listeners.values(), token, hosts), hosts
         finally:
-            for door in doors.values():
-                door.close()
+            for listener in listeners.values():
+                listener.close()
     places = [(address, ports[address]) for address in own if address in ports]
     away = (os.environ.get("MASTER_ADDR") or hosts[0], ports.get(_ANYWHERE, 0))
-    return {0: knock(places or [away], greeting(token, rank), hosts[0])}, hosts
+    return {0: connect_to_main(places or [away], greeting(token, rank), hosts[0])}, hosts
 
 
 def greeting(token: bytes, rank: int) -> bytes:
@@ -103,26 +103,26 @@ def addresses(host: str, *, is_here: bool) -> list[str]:
     return []
 
 
-def open_doors(wanted: Sequence[Sequence[str]]) -> dict[str, socket.socket]:
+def open_listeners(wanted: Sequence[Sequence[str]]) -> dict[str, socket.socket]:
     """Listen on each address that another process looks at and that is this machine's: the sockets by address.
 
     When there is a process that none of them serves (it sees this machine through a translated address), on all
     addresses too, under "".
     """
-    doors: dict[str, socket.socket] = {}
+    listeners: dict[str, socket.socket] = {}
     for address in dict.fromkeys(address for each in wanted for address in each):
         with suppress(OSError):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            doors[address] = socket.create_server((address, 0), family=family, backlog=1024)
-    if any(doors.keys().isdisjoint(each) for each in wanted):
+            listeners[address] = socket.create_server((address, 0), family=family, backlog=1024)
+    if any(listeners.keys().isdisjoint(each) for each in wanted):
         both = socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if both else socket.AF_INET
-        doors[_ANYWHERE] = socket.create_server(("", 0), family=family, backlog=1024, dualstack_ipv6=both)
-    return doors
+        listeners[_ANYWHERE] = socket.create_server(("", 0), family=family, backlog=1024, dualstack_ipv6=both)
+    return listeners
 
 
-def admit(
-    doors: Iterable[socket.socket], token: bytes, hosts: Sequence[str], seconds: float = MEET_SECONDS
+def accept_processes(
+    listeners: Iterable[socket.socket], token: bytes, hosts: Sequence[str], seconds: float = MEET_SECONDS
 ) -> dict[int, socket.socket]:
     """The connections of all other processes by rank; whoever does not know the token is sent away.
 
@@ -130,43 +130,45 @@ def admit(
     """
     end = time.monotonic() + seconds
     with selectors.DefaultSelector() as ready:
-        keeper = _Doorkeeper(ready, token, len(hosts))
+        acceptor = _Acceptor(ready, token, len(hosts))
         try:
-            for door in doors:
-                door.settimeout(0.0)
-                ready.register(door, selectors.EVENT_READ, _DOOR)
-            while len(keeper.joined) < len(hosts) - 1:
+            for listener in listeners:
+                listener.settimeout(0.0)
+                ready.register(listener, selectors.EVENT_READ, _LISTENER)
+            while len(acceptor.joined) < len(hosts) - 1:
                 left = end - time.monotonic()
                 if left <= 0:
-                    raise _missing(hosts, keeper.joined, seconds)
-                keeper.serve(min(left, GREETING_SECONDS / 4))
+                    raise _missing(hosts, acceptor.joined, seconds)
+                acceptor.serve(min(left, GREETING_SECONDS / 4))
         except BaseException:
-            for wire in keeper.joined.values():
-                wire.close()
+            for connection in acceptor.joined.values():
+                connection.close()
             raise
         finally:
-            for wire in [*keeper.strangers]:
-                keeper.drop(wire)
-    return keeper.joined
+            for connection in [*acceptor.strangers]:
+                acceptor.drop(connection)
+    return acceptor.joined
 
 
-def knock(places: Sequence[tuple[str, int]], words: bytes, host: str, seconds: float = MEET_SECONDS) -> socket.socket:
+def connect_to_main(
+    places: Sequence[tuple[str, int]], words: bytes, host: str, seconds: float = MEET_SECONDS
+) -> socket.socket:
     """Connect to process 0 at one of the places and say the words; again where it hangs up, as it may among many
     strangers. LostProcessError after so many seconds."""
     end, why = time.monotonic() + seconds, "it hung up"
     while (left := end - time.monotonic()) > 0:
         for place in places:
             with suppress(OSError):
-                wire = socket.create_connection(place, timeout=min(left, _CONNECT_SECONDS))
+                connection = socket.create_connection(place, timeout=min(left, _CONNECT_SECONDS))
                 try:
                     # Never given up while it is whole: process 0 may have let it in already.
-                    wire.settimeout(max(_PAUSE_SECONDS, end - time.monotonic()))
-                    wire.sendall(words)
-                    if wire.recv(1) == _WELCOME:
-                        return wire
+                    connection.settimeout(max(_PAUSE_SECONDS, end - time.monotonic()))
+                    connection.sendall(words)
+                    if connection.recv(1) == _WELCOME:
+                        return connection
                 except OSError as error:
                     why = error.strerror or str(error)
-                wire.close()
+                connection.close()
         time.sleep(min(_PAUSE_SECONDS, max(0.0, end - time.monotonic())))
     where = " or ".join(f"{address}:{port}" for address, port in places)
     raise LostProcessError(
@@ -181,7 +183,7 @@ class _Stranger(NamedTuple):
     until: float
 
 
-class _Doorkeeper:
+class _Acceptor:
     """Lets connections in, and reads all that are not known yet side by side."""
 
     def __init__(self, ready: selectors.BaseSelector, token: bytes, world_size: int) -> None:
@@ -194,57 +196,57 @@ class _Doorkeeper:
     def serve(self, seconds: float) -> None:
         """Let in and hear whoever comes within these seconds, and send away who was silent for too long."""
         for key, _ in self.ready.select(seconds):
-            wire = key.fileobj
-            assert isinstance(wire, socket.socket)
-            if key.data == _DOOR:
-                self._let_in(wire)
-            elif wire in self.strangers:  # not one that has just made room for another
-                self._hear(wire)
+            connection = key.fileobj
+            assert isinstance(connection, socket.socket)
+            if key.data == _LISTENER:
+                self._accept(connection)
+            elif connection in self.strangers:  # not one that has just made room for another
+                self._read(connection)
         now = time.monotonic()
-        for wire in [wire for wire, stranger in self.strangers.items() if stranger.until < now]:
-            self.drop(wire)
+        for connection in [connection for connection, stranger in self.strangers.items() if stranger.until < now]:
+            self.drop(connection)
 
-    def drop(self, wire: socket.socket) -> None:
+    def drop(self, connection: socket.socket) -> None:
         """Send a stranger away."""
-        del self.strangers[wire]
-        self.ready.unregister(wire)
-        wire.close()
+        del self.strangers[connection]
+        self.ready.unregister(connection)
+        connection.close()
 
-    def _let_in(self, door: socket.socket) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         if len(self.strangers) >= NUM_STRANGERS:
             self.drop(next(iter(self.strangers)))
         try:
-            wire, _ = door.accept()
+            connection, _ = listener.accept()
         except OSError:  # it has gone already, or there are no file descriptors left
             time.sleep(_PAUSE_SECONDS / 10)
             return
-        wire.settimeout(0.0)
-        self.ready.register(wire, selectors.EVENT_READ)
-        self.strangers[wire] = _Stranger(b"", time.monotonic() + GREETING_SECONDS)
-        self._hear(wire)  # a process speaks at once: it need not wait among strangers
+        connection.settimeout(0.0)
+        self.ready.register(connection, selectors.EVENT_READ)
+        self.strangers[connection] = _Stranger(b"", time.monotonic() + GREETING_SECONDS)
+        self._read(connection)  # a process speaks at once: it need not wait among strangers
 
-    def _hear(self, wire: socket.socket) -> None:
-        said, until = self.strangers[wire]
+    def _read(self, connection: socket.socket) -> None:
+        said, until = self.strangers[connection]
         try:
-            more = wire.recv(_TOKEN_BYTES + _RANK_BYTES - len(said))
+            more = connection.recv(_TOKEN_BYTES + _RANK_BYTES - len(said))
         except BlockingIOError:
             return
         except OSError:  # a connection that was reset
             more = b""
         said += more
-        self.strangers[wire] = _Stranger(said, until)
+        self.strangers[connection] = _Stranger(said, until)
         if more and len(said) < _TOKEN_BYTES + _RANK_BYTES:
             return
         rank = int.from_bytes(said[_TOKEN_BYTES:], "big")
         is_known = hmac.compare_digest(said[:_TOKEN_BYTES], self.token)
         if more and is_known and 0 < rank < self.world_size and rank not in self.joined:
             with suppress(OSError):  # gone already: then it will be missed
-                wire.send(_WELCOME)
-            del self.strangers[wire]
-            self.ready.unregister(wire)
-            self.joined[rank] = wire
+                connection.send(_WELCOME)
+            del self.strangers[connection]
+            self.ready.unregister(connection)
+            self.joined[rank] = connection
         else:
-            self.drop(wire)
+            self.drop(connection)
 
 
 def _missing(hosts: Sequence[str], joined: Mapping[int, socket.socket], seconds: float) -> LostProcessError:

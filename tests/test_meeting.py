@@ -16,7 +16,7 @@ from running import LIMIT_SECONDS, helper
 
 from cartoon_dist import meeting
 from cartoon_dist.errors import LostProcessError
-from cartoon_dist.meeting import NUM_STRANGERS, addresses, admit, greeting, knock, open_doors
+from cartoon_dist.meeting import NUM_STRANGERS, accept_processes, addresses, connect_to_main, greeting, open_listeners
 
 TOKEN = secrets.token_bytes(32)
 HOSTS = ["first", "second", "third"]
@@ -30,7 +30,7 @@ import os, socket, struct, sys
 from cartoon_dist import distributed, meeting
 from cartoon_dist.presence import together
 
-plain = meeting.knock
+plain = meeting.connect_to_main
 
 def among_strangers(places, words, host):
     [place] = places
@@ -45,7 +45,7 @@ def among_strangers(places, words, host):
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return plain(places, words, host)
 
-meeting.knock = among_strangers
+meeting.connect_to_main = among_strangers
 distributed.join()
 with together(20.0, lambda error: os._exit(3)):
     for number in range(20):
@@ -59,19 +59,19 @@ def admitting(seconds: float = LIMIT_SECONDS) -> Iterator[tuple[Place, Callable[
     """Process 0 of three, on a thread of its own: where it listens, and what it has let in when all have come."""
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        doors = open_doors(HERE)
-        assert list(doors) == ["127.0.0.1"]
-        [door] = doors.values()
-        stack.enter_context(door)
-        joined = pool.submit(admit, [door], TOKEN, HOSTS, seconds)
-        yield door.getsockname(), joined.result
+        listeners = open_listeners(HERE)
+        assert list(listeners) == ["127.0.0.1"]
+        [listener] = listeners.values()
+        stack.enter_context(listener)
+        joined = pool.submit(accept_processes, [listener], TOKEN, HOSTS, seconds)
+        yield listener.getsockname(), joined.result
         if not joined.exception():
             for wire in joined.result().values():
                 wire.close()
 
 
 def join(place: Place, rank: int) -> socket.socket:
-    return knock([place], greeting(TOKEN, rank), HOSTS[0], LIMIT_SECONDS)
+    return connect_to_main([place], greeting(TOKEN, rank), HOSTS[0], LIMIT_SECONDS)
 
 
 def stranger(place: Place, said: bytes = b"") -> socket.socket:
@@ -207,14 +207,14 @@ def test_without_file_descriptors_strangers_are_what_is_lost() -> None:
 
 
 def test_the_missing_are_named() -> None:
-    doors = open_doors(HERE)
-    [door] = doors.values()
-    with door, ThreadPoolExecutor(1) as pool:
-        came = pool.submit(join, door.getsockname(), 1)
+    listeners = open_listeners(HERE)
+    [listener] = listeners.values()
+    with listener, ThreadPoolExecutor(1) as pool:
+        came = pool.submit(join, listener.getsockname(), 1)
         with pytest.raises(
             LostProcessError, match=r"^process 2 on third did not connect to process 0 on first in 0.5 s"
         ):
-            admit([door], TOKEN, HOSTS, 0.5)
+            accept_processes([listener], TOKEN, HOSTS, 0.5)
         came.result().close()
 
 
@@ -222,7 +222,7 @@ def test_a_process_0_that_is_not_there_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         place = gone.getsockname()
     with pytest.raises(LostProcessError, match=rf"process 0 on first could not be reached at 127.0.0.1:{place[1]} in"):
-        knock([place], greeting(TOKEN, 1), HOSTS[0], 0.1)
+        connect_to_main([place], greeting(TOKEN, 1), HOSTS[0], 0.1)
 
 
 def test_where_process_0_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,10 +246,10 @@ def test_where_process_0_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_process_0_listens_where_it_is_needed(wanted: list[list[str]], opened: dict[str, str]) -> None:
-    doors = open_doors(wanted)
-    bound = {name: door.getsockname()[0] for name, door in doors.items()}
-    for door in doors.values():
-        door.close()
+    listeners = open_listeners(wanted)
+    bound = {name: listener.getsockname()[0] for name, listener in listeners.items()}
+    for listener in listeners.values():
+        listener.close()
     assert {name: "any" if address in ("::", "0.0.0.0") else address for name, address in bound.items()} == opened
 
 
