@@ -69,8 +69,11 @@ def shown() -> Iterator[None]:
     finally:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, Shown):
-                with suppress(OSError):  # a full disk: it has been told of where it can be
+                try:
                     stream.flush()
+                except OSError:  # a full disk: it has been told of where it can be
+                    with suppress(OSError):
+                        stream.close()  # else Python 3.13 tells of it again when it collects the stream
         sys.stdout, sys.stderr = before
 
 
