@@ -24,12 +24,15 @@ _set_log_level = getattr(cv2.utils, "logging", cv2).setLogLevel
 _HARMLESS = re.compile(r"libpng warning: [a-z][A-Za-z]{3}:")
 _SPEAKER = re.compile(r"^(libpng (warning|error): |Corrupt JPEG data: )")
 
-_libc = ctypes.CDLL(None)
-_libc.open_memstream.restype = ctypes.c_void_p
-_libc.open_memstream.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-_libc.fclose.argtypes = [ctypes.c_void_p]
-_libc.free.argtypes = [ctypes.c_void_p]
-_stderr = ctypes.c_void_p.in_dll(_libc, "stderr")
+try:
+    _libc = ctypes.CDLL(None)
+    _libc.open_memstream.restype = ctypes.c_void_p
+    _libc.open_memstream.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    _libc.fclose.argtypes = [ctypes.c_void_p]
+    _libc.free.argtypes = [ctypes.c_void_p]
+    _stderr: ctypes.c_void_p | None = ctypes.c_void_p.in_dll(_libc, "stderr")
+except (OSError, TypeError, ValueError, AttributeError):  # another C library: what it prints cannot be overheard
+    _stderr = None
 _lock = threading.Lock()
 
 
@@ -65,7 +68,10 @@ def read_pixels(data: bytes, flags: int) -> tuple[Pixels | None, str]:
 
 @contextmanager
 def _overheard(heard: list[str]) -> Iterator[None]:
-    """Take the lines that C code prints on its standard error; about 5 microseconds."""
+    """Take the lines that C code prints on its standard error, where that can be done; about 5 microseconds."""
+    if _stderr is None:
+        yield
+        return
     text, size = ctypes.c_void_p(), ctypes.c_size_t()
     with _lock:
         stream = _libc.open_memstream(ctypes.byref(text), ctypes.byref(size))

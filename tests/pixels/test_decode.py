@@ -1,6 +1,7 @@
 """Every kind of picture file that turns up in a folder, whole and broken."""
 
 import struct
+import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from running import ROOT
 
 from cartoon_dist.errors import PictureError
 from cartoon_dist.pixels.decode import Picture, decode, decode_file
@@ -217,3 +219,19 @@ def test_damage_gives_a_picture_or_a_picture_error(at: int, value: int, cut: int
         except PictureError:
             continue
         assert picture.ndim == 3
+
+
+def test_where_the_c_library_cannot_be_overheard_pictures_are_read_all_the_same() -> None:
+    """Not on Linux with glibc: no symbol `stderr`, or no such library at all."""
+    code = (
+        "import ctypes\n"
+        "def missing(*_): raise OSError('no such library')\n"
+        "ctypes.CDLL = missing\n"
+        "from cartoon_dist.pixels.codec import read_pixels\n"
+        "import cv2, numpy as np\n"
+        "content = cv2.imencode('.png', np.full((4, 5, 3), 7, np.uint8))[1].tobytes()\n"
+        "pixels, complaint = read_pixels(content, cv2.IMREAD_COLOR_RGB)\n"
+        "assert pixels.shape == (4, 5, 3) and not complaint\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
