@@ -232,14 +232,8 @@ class _Connection(http.client.HTTPConnection):
         self.wires.append(self.sock)
 
 
-class _SecureConnection(http.client.HTTPSConnection):
-    def __init__(self, *rest: Any, wires: list[socket.socket], **more: Any) -> None:
-        super().__init__(*rest, **more)
-        self.wires = wires
-
-    def connect(self) -> None:
-        super().connect()
-        self.wires.append(self.sock)
+class _SecureConnection(_Connection, http.client.HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -1,6 +1,5 @@
 """Copies of sets that lie elsewhere, in a cache: which are whole, who is fetching one, how much of it is there."""
 
-import json
 import os
 import socket
 from contextlib import suppress
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from cartoon_dist.data.manifest import FETCHED, MANIFEST
 from cartoon_dist.files import MAX_TEXT_BYTES, read_regular_text, write_json
+from cartoon_dist.loading import json_text
 
 
 def whole_copies(url: str, cache: Path) -> list[Path]:
@@ -42,7 +42,7 @@ def held_bytes(folder: Path) -> int:
 
 def _told(folder: Path) -> dict[str, object]:
     try:
-        held = json.loads(read_regular_text(folder / FETCHED, max_bytes=MAX_TEXT_BYTES))
-    except (OSError, ValueError, RecursionError):
+        held = json_text(read_regular_text(folder / FETCHED, max_bytes=MAX_TEXT_BYTES))
+    except (OSError, ValueError):
         return {}
     return held if isinstance(held, dict) else {}

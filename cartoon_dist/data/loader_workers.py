@@ -21,8 +21,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cartoon_dist.errors import ShardError
-
 WAIT_SECONDS = 600
 """How long a process waits for a worker: longer than any storage should take for a batch."""
 AHEAD = 2
@@ -163,8 +161,6 @@ def _serve(pipe: Connection, others: list[Connection], rooms: list[Room]) -> Non
 def _read(reads: Reads, step: int, room: Room) -> object:
     try:
         return reads.read(step, room)
-    except ShardError as error:
-        return error
     except Exception:  # noqa: BLE001  whatever it was, the training process tells of it
         return _Failure(traceback.format_exc())
 

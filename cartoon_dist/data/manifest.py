@@ -23,6 +23,7 @@ from cartoon_dist.data.sample import FORMAT, Domain, Split
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import MAX_RECORD_BYTES, read_regular, write_whole
 from cartoon_dist.folder_kinds import require_shard_folder
+from cartoon_dist.loading import json_text
 from cartoon_dist.text import on_a_line, shortened, typed
 
 MANIFEST = "manifest.json"
@@ -180,8 +181,8 @@ def read_record(path: Path, kind: type[Record], mend: str) -> Record:
 def parse_record(data: bytes, path: str, kind: type[Record], mend: str) -> Record:
     """Turn the bytes of a JSON file of ours into its dataclass, as `read_record` does."""
     try:
-        values: Any = json.loads(data)
-    except (ValueError, RecursionError):
+        values: Any = json_text(data)
+    except ValueError:
         raise ShardError(f"{path}: damaged, not JSON; {mend}") from None
     if not isinstance(values, dict) or "format" not in values:
         raise ShardError(f"{path}: damaged, it names no format; {mend}")

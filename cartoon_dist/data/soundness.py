@@ -1,6 +1,5 @@
 """Whether one sample's bytes are what its index says: there, decodable, of the right size, with their pair."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +8,7 @@ from cartoon_dist.data.manifest import SampleEntry
 from cartoon_dist.data.sample import LABEL_MEMBER, RECORD_MEMBER, Domain, missing_members
 from cartoon_dist.errors import PictureError
 from cartoon_dist.files import MAX_SHARD_BYTES, open_regular
+from cartoon_dist.loading import json_text
 from cartoon_dist.pixels.decode import decode_file
 from cartoon_dist.pixels.header import read_header
 
@@ -76,8 +76,8 @@ def _record_problem(data: bytes, sample: SampleEntry, wanted: Wanted) -> str | N
 def read_json_object(data: bytes) -> dict[str, Any]:
     """The content of a KEY.json; ValueError, worded for a user, when it is no JSON object."""
     try:
-        record = json.loads(data)
-    except (ValueError, RecursionError):
+        record = json_text(data)
+    except ValueError:
         raise ValueError("not JSON") from None
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")

@@ -3,7 +3,6 @@
 A run that is going on, was killed or was copied half is still worth a look.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from cartoon_dist.errors import CartoonError
 from cartoon_dist.evaluate import scores
 from cartoon_dist.evaluate.curves import Series, Values, drawable
 from cartoon_dist.files import MAX_RECORD_BYTES, read_regular
+from cartoon_dist.loading import json_text
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.records import record_of
 
@@ -183,8 +183,8 @@ def _object(path: Path, notes: list[str]) -> dict[str, Any]:
     """A JSON file's object; an empty one when there is no such file."""
     text = _content(path, notes).decode("utf-8", errors="replace")
     try:
-        held = json.loads(text) if text else {}
-    except (ValueError, RecursionError):
+        held = json_text(text) if text else {}
+    except ValueError:
         held = None
     if not isinstance(held, dict):
         notes.append(f"{path.name} is damaged")

@@ -18,7 +18,7 @@ from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.evaluate.drawing import drawn, stored
 from cartoon_dist.evaluate.features import Extractor, features
 from cartoon_dist.evaluate.scores import Score, checked, each, measure_all
-from cartoon_dist.evaluate.scoring import Subject, opened, seen_from, store_of_drawings
+from cartoon_dist.evaluate.scoring import Subject, opened, seen_from, store_of_drawings, without_value
 from cartoon_dist.evaluate.store import FeatureStore
 from cartoon_dist.files import read_regular, sha256_of
 from cartoon_dist.pixels.decode import Picture, decode, max_file_bytes
@@ -98,11 +98,8 @@ def score_folders(
     sides = (_searched(drawings, warn), _searched(real, warn))
     vectors, prints = zip(*(_seen(side, settings, seen_by, warn) for side in sides), strict=True)
     seen = seen_from(seen_by, settings.score.batch_size)
-    base = Score(
-        metric="",
-        value=0.0,
-        features=seen_by.kind,
-        weights_sha256=seen_by.weights_sha256,
+    base = without_value(
+        seen_by,
         num_generated=len(sides[0]),
         num_real=len(sides[1]),
         step=0,
@@ -136,11 +133,8 @@ def score_drawings(
         warn(store.unwritten)
     store.remove()
     side = min(settings.image_size, photos.manifest.image_size)
-    base = Score(
-        metric="",
-        value=0.0,
-        features=seen_by.kind,
-        weights_sha256=seen_by.weights_sha256,
+    base = without_value(
+        seen_by,
         num_generated=len(photos),
         num_real=len(folder),
         step=subject.step,

@@ -20,6 +20,7 @@ from cartoon_dist.evaluate.curves import drawable
 from cartoon_dist.evaluate.features import Kind
 from cartoon_dist.evaluate.markup import finite
 from cartoon_dist.files import MAX_RECORD_BYTES, read_regular_text, turn_at, write_whole
+from cartoon_dist.loading import json_text
 
 HEADLINE: Mapping[Kind, str] = {"inception": "fid", "efficientnet_lite0": "frechet_efficientnet_lite0"}
 """The metric of each kind of features by which checkpoints are compared; less is better."""
@@ -183,13 +184,13 @@ def record(path: Path, scores: Sequence[Score]) -> None:
 def read(path: Path) -> list[dict[str, Any]]:
     """The scores of a run so far; CheckpointError when the file is damaged."""
     try:
-        held = json.loads(read_regular_text(path, max_bytes=MAX_RECORD_BYTES))
+        held = json_text(read_regular_text(path, max_bytes=MAX_RECORD_BYTES))
         return [dict(score) for score in held]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); move it away and score again") from None
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError):
         raise CheckpointError(f"{path}: is no list of scores; move it away and score again") from None
 
 

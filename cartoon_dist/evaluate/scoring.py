@@ -1,6 +1,6 @@
 """A generator's scores, with the protocol that makes each number comparable."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -55,11 +55,8 @@ def score(subject: Subject, settings: TrainSettings, seen_by: Extractor, *, warn
         if store.unwritten:
             warn(store.unwritten)
     kept[0].remove()  # of use to this score alone; the cartoons' are of use to the style's next one
-    base = Score(
-        metric="",
-        value=0.0,
-        features=seen_by.kind,
-        weights_sha256=seen_by.weights_sha256,
+    base = without_value(
+        seen_by,
         num_generated=len(photos),
         num_real=len(cartoons),
         step=subject.step,
@@ -68,6 +65,22 @@ def score(subject: Subject, settings: TrainSettings, seen_by: Extractor, *, warn
     measured = measure_all(seen_by.kind, generated, real, num_subsamples=settings.score.subsamples)
     return checked(
         each(base, measured) + _content_scores(subject, settings, base, photos) + _label_scores(subject, settings, base)
+    )
+
+
+def without_value(
+    seen_by: Extractor, *, num_generated: int, num_real: int, step: int, protocol: Mapping[str, Any]
+) -> Score:
+    """What all scores of one comparison share: `scores.each` adds each metric and its value."""
+    return Score(
+        metric="",
+        value=0.0,
+        features=seen_by.kind,
+        weights_sha256=seen_by.weights_sha256,
+        num_generated=num_generated,
+        num_real=num_real,
+        step=step,
+        protocol=protocol,
     )
 
 

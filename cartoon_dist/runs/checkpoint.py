@@ -5,7 +5,6 @@ with what the run was, the hash of each file and one of itself. It is written un
 renamed; nothing in it is pickled. Copied away alone it can still be read.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from cartoon_dist.files import (
     sync_folder,
     write_whole,
 )
+from cartoon_dist.loading import json_text
 from cartoon_dist.runs.layout import RunFolder
 
 FORMAT = 2
@@ -78,6 +78,20 @@ def newest(run: RunFolder) -> tuple[Path | None, list[str]]:
     return None, faults
 
 
+def meant(place: Path) -> Path:
+    """The checkpoint that a path stands for: the checkpoint itself, or the newest whole one of a run; CheckpointError
+    when there is none. Reads all of it, to compare it with its hashes."""
+    if is_one(place):
+        fault = damage(place)
+        if fault:
+            raise CheckpointError(f"{place}: {fault}; use another checkpoint of the run")
+        return place
+    found, faults = newest(RunFolder(place))
+    if found is None:
+        raise CheckpointError(f"{place}: holds no whole checkpoint{''.join(f' ({fault})' for fault in faults)}")
+    return found
+
+
 def steps(run: RunFolder) -> list[int]:
     """The steps of all checkpoints there, whole or not, in order."""
     numbers = {int(path.name[5:]) for path in run.root.glob("step-*") if path.name[5:].isdecimal()}
@@ -107,8 +121,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """A checkpoint's manifest; CheckpointError when it is not one of ours, or not as it was written."""
     path = folder / _MANIFEST
     try:
-        manifest = json.loads(read_regular_text(path, max_bytes=MAX_RECORD_BYTES))
-    except (ValueError, RecursionError):
+        manifest = json_text(read_regular_text(path, max_bytes=MAX_RECORD_BYTES))
+    except ValueError:
         raise CheckpointError(f"{path}: is not JSON") from None
     if not isinstance(manifest, dict) or manifest.get("format") not in (_FIRST_FORMAT, FORMAT):
         raise CheckpointError(f"{path}: is not of format {FORMAT}")

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint, exported
-from cartoon_dist.runs.layout import RunFolder
 
 _EXPORT = ".safetensors"
 
@@ -43,18 +42,11 @@ def locate(place: Path) -> Path:
         raise CheckpointError(
             f"init_from: {place}: there is no such run, checkpoint or {_EXPORT} export; check the path"
         )
-    if checkpoint.is_one(place):
-        fault = checkpoint.damage(place)
-        if fault:
-            raise CheckpointError(f"init_from: {place}: {fault}; use another checkpoint of the run")
-        return place
-    found, faults = checkpoint.newest(RunFolder(place))
-    if found is None:
-        raise CheckpointError(
-            f"init_from: {place}: holds no whole checkpoint{''.join(f' ({each})' for each in faults)}; give a run that "
-            "has one, or leave init_from out"
-        )
-    return found
+    try:
+        return checkpoint.meant(place)
+    except CheckpointError as error:
+        advice = "" if checkpoint.is_one(place) else "; give a run that has one, or leave init_from out"
+        raise CheckpointError(f"init_from: {error}{advice}") from None
 
 
 def read(source: Path) -> Origin:

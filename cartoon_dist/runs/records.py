@@ -1,17 +1,15 @@
 """metrics.jsonl line by line: what is a record of a run, and what is damage."""
 
-import json
 from typing import Any
+
+from cartoon_dist.loading import json_text
 
 _MAX_STEP = 10**15
 
 
 def record_of(line: bytes) -> dict[str, Any]:
     """The record in a line; ValueError where there is none: no UTF-8, no JSON object, or no step that counts from 0."""
-    try:
-        row = json.loads(line.decode("utf-8"))
-    except RecursionError:
-        raise ValueError(line) from None
+    row = json_text(line.decode("utf-8"))
     step = row.get("step") if isinstance(row, dict) else None
     if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < _MAX_STEP:
         raise ValueError(line)

@@ -52,7 +52,7 @@ def load(model: Path, *, weights: Literal["ema", "raw"]) -> Trained:
     if not model.is_dir():
         raise CheckpointError(f"{model}: there is no such run, checkpoint or export")
     require_model_folder(model)
-    return _from_checkpoint(_checkpoint(model), weights)
+    return _from_checkpoint(checkpoint.meant(model), weights)
 
 
 def untrained(run: Path, *, weights: Literal["ema", "raw"]) -> Trained:
@@ -78,18 +78,6 @@ def untrained(run: Path, *, weights: Literal["ema", "raw"]) -> Trained:
         sha256=hashlib.sha256(save(tensors)).hexdigest(),
         source=run,
     )
-
-
-def _checkpoint(model: Path) -> Path:
-    if checkpoint.is_one(model):
-        fault = checkpoint.damage(model)
-        if fault:
-            raise CheckpointError(f"{model}: {fault}; use another checkpoint of the run")
-        return model
-    found, faults = checkpoint.newest(RunFolder(model))
-    if found is None:
-        raise CheckpointError(f"{model}: holds no whole checkpoint{''.join(f' ({fault})' for fault in faults)}")
-    return found
 
 
 def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> Trained:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import tiny, train, weights
+from running import cheap, train, weights
 
 from cartoon_dist.commands import export
 from cartoon_dist.commands.train import main
@@ -14,16 +14,11 @@ from cartoon_dist.runs import trained
 from cartoon_dist.runs.layout import RunFolder
 
 
-def words(shards: Path, run: Path, *more: str) -> list[str]:
-    cheap = ["loss.content.weight=0", "warmup.loss=pixel", "num_samples=1"]
-    return [str(word) for word in tiny(shards, run, *cheap, *more)]
-
-
 @pytest.fixture(scope="module")
 def first(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three steps, whose weights others begin with."""
     run = tmp_path_factory.mktemp("first") / "run"
-    assert main(words(shards, run, "max_steps=3")) == 0
+    assert main(cheap(shards, run, "max_steps=3")) == 0
     return run
 
 
@@ -38,27 +33,27 @@ def test_a_finished_run_is_prolonged_by_epochs_and_says_so(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, whole = tmp_path / "run", tmp_path / "whole"
-    assert main(words(shards, run, "epochs=1")) == 0
-    assert main(words(shards, run, "epochs=1", "max_steps=9")) == 0
+    assert main(cheap(shards, run, "epochs=1")) == 0
+    assert main(cheap(shards, run, "epochs=1", "max_steps=9")) == 0
     said = capsys.readouterr().err
     assert f"{run}: nothing is left to do after step 7: epochs=1 makes 7 steps" in said
     assert "max_steps=9 can only end it before: raise epochs to go on" in said
-    assert main(words(shards, run, "epochs=2", "max_steps=9")) == 0
+    assert main(cheap(shards, run, "epochs=2", "max_steps=9")) == 0
     # The learning rates fall at the first epoch's end: a position, whatever the run's end was.
-    assert main(words(shards, whole, "epochs=2", "max_steps=9")) == 0
+    assert main(cheap(shards, whole, "epochs=2", "max_steps=9")) == 0
     assert_same(run, whole, 9)
 
 
 def test_what_a_prolonged_run_may_not_change_can_begin_another(shards: Path, first: Path) -> None:
     with pytest.raises(CheckpointError, match=rf"warmup\.steps: 2 -> 3\).*begin with its weights \(init_from={first}"):
-        main(words(shards, first, "warmup.steps=3", "max_steps=4"))
+        main(cheap(shards, first, "warmup.steps=3", "max_steps=4"))
 
 
 def test_a_run_begins_with_anothers_weights_once(
     shards: Path, first: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     origin, run = Path(shutil.copytree(first, tmp_path / "first")), tmp_path / "run"
-    given = words(shards, run, f"init_from={origin}", "warmup.steps=0", "max_steps=1", "optimizer.generator=1e-12")
+    given = cheap(shards, run, f"init_from={origin}", "warmup.steps=0", "max_steps=1", "optimizer.generator=1e-12")
     assert main([*given, "--dry-run"]) == 0
     assert f"(new, begins with the weights of {origin})" in capsys.readouterr().out
     assert main(given) == 0
@@ -88,7 +83,7 @@ def test_an_export_gives_its_generator_and_names_no_folder(
 ) -> None:
     out, run = tmp_path / "g.safetensors", tmp_path / "run"
     assert export.main([str(first), str(out)]) == 0
-    assert main(words(shards, run, f"init_from={out}", "max_steps=1", "warmup.learning_rate=1e-12")) == 0
+    assert main(cheap(shards, run, f"init_from={out}", "max_steps=1", "warmup.learning_rate=1e-12")) == 0
     said = capsys.readouterr().err
     assert "(step 3): generator, running average; the discriminator begins from the seed" in said
     before, after = weights(first, 3), weights(run, 1)
@@ -124,7 +119,7 @@ def test_what_a_run_cannot_begin_with(
     (tmp_path / "damaged/generator.safetensors").write_bytes(b"")
     origin, run = first if place == "run" else tmp_path / place, tmp_path / "new"
     with pytest.raises(CheckpointError, match=f"^init_from: .*{said}") as caught:
-        main(words(shards, run, f"init_from={origin}", more))
+        main(cheap(shards, run, f"init_from={origin}", more))
     assert "\n" not in str(caught.value)
     assert not (run / "config.yaml").exists()
 
@@ -133,8 +128,8 @@ def test_what_a_run_cannot_begin_with(
 def test_a_recorded_step_begins_with_them_too(shards: Path, first: Path, tmp_path: Path) -> None:
     given = (f"init_from={first}", "warmup.steps=0", "max_steps=5", "seed=2")
     plain, recorded = tmp_path / "plain", tmp_path / "recorded"
-    assert main(words(shards, plain, *given)) == 0
-    assert main(words(shards, recorded, *given, "capture.mode=iteration")) == 0
+    assert main(cheap(shards, plain, *given)) == 0
+    assert main(cheap(shards, recorded, *given, "capture.mode=iteration")) == 0
     assert_same(plain, recorded, 5)
 
 
@@ -143,7 +138,7 @@ def test_two_processes_begin_as_one_does(shards: Path, first: Path, tmp_path: Pa
     given = (f"init_from={first}", "precision=fp64", "warmup.steps=0", "max_steps=2", "optimizer.generator=5e-5")
     runs = [tmp_path / "on1", tmp_path / "on2"]
     for num_processes, run in enumerate(runs, 1):
-        done = train(words(shards, run, *given), num_processes=num_processes)
+        done = train(cheap(shards, run, *given), num_processes=num_processes)
         assert done.returncode == 0, done.stderr
         assert done.stderr.count("begins with the weights of") == 1
     one, two = (weights(run, 2) for run in runs)

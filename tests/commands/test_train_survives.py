@@ -5,21 +5,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from running import metrics, tiny
+from running import cheap, metrics
 
 from cartoon_dist.commands.train import main
-
-
-def words(shards: Path, run: Path, *more: str) -> list[str]:
-    cheap = ["loss.content.weight=0", "warmup.loss=pixel", "num_samples=1"]
-    return [str(word) for word in tiny(shards, run, *cheap, *more)]
 
 
 @pytest.fixture(scope="module")
 def begun(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three steps, to be gone on with to the fourth."""
     run = tmp_path_factory.mktemp("begun") / "run"
-    assert main(words(shards, run, "max_steps=3")) == 0
+    assert main(cheap(shards, run, "max_steps=3")) == 0
     return run
 
 
@@ -36,7 +31,7 @@ def test_damaged_lines_of_the_metrics_are_left_out_and_counted(
     flipped = bytes([second[0], second[1] ^ 0x80, *second[2:]])  # no UTF-8 any more
     strange = [b'{"step": "ten"}', b'{"step": NaN}', b"[" * 9999, b'"step"', third[:20]]
     file.write_bytes(b"\n".join([first, flipped, *strange]))
-    assert main(words(shards, run, "max_steps=4")) == 0
+    assert main(cheap(shards, run, "max_steps=4")) == 0
     assert [record["step"] for record in metrics(run)] == [1, 4]
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
     assert said == [f"warning: {file}: 6 lines are damaged and left out (a killed process leaves its last one so)"]
@@ -53,7 +48,7 @@ def test_files_that_cannot_be_used_are_named_once_and_stop_nothing(
     for name in ("tensorboard", "samples"):
         shutil.rmtree(run / name)
         (run / name).touch()
-    assert main(words(shards, run, "max_steps=5", "sample_every=1", "checkpoint.every=1", "checkpoint.keep=1")) == 0
+    assert main(cheap(shards, run, "max_steps=5", "sample_every=1", "checkpoint.every=1", "checkpoint.keep=1")) == 0
     assert (run / "step-0000005/manifest.json").exists()
     warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     for name, times in {
@@ -68,5 +63,5 @@ def test_files_that_cannot_be_used_are_named_once_and_stop_nothing(
 
 def test_a_damaged_reason_of_the_last_end_is_no_matter(shards: Path, run: Path) -> None:
     (run / "exit.json").write_bytes(b"\xff{")
-    assert main(words(shards, run, "max_steps=4")) == 0
+    assert main(cheap(shards, run, "max_steps=4")) == 0
     assert json.loads((run / "exit.json").read_text()) == {"status": 0, "reason": ""}

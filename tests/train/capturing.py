@@ -88,7 +88,11 @@ def differing(one: Phases, other: Phases) -> list[str]:
 def largest_difference(one: Phases, other: Phases) -> float:
     """Of any tensor but the biases before an instance norm: these have no true gradient, and Adam makes steps of their
     round-off. Their moments are compared."""
-    expected, found = flat(one), flat(other)
+    return largest_difference_of(flat(one), flat(other))[0]
+
+
+def largest_difference_of(expected: dict[str, Tensor], found: dict[str, Tensor]) -> tuple[float, str]:
+    """As `largest_difference`, of two states' tensors as `flat` names them, and which tensor it is of."""
     assert expected.keys() == found.keys()
     without_gradient = {
         name.removeprefix("optimizer-").removesuffix(":exp_avg")
@@ -97,7 +101,9 @@ def largest_difference(one: Phases, other: Phases) -> float:
     }
     assert without_gradient
     skipped = without_gradient | {name.replace("generator/", "ema/") for name in without_gradient}
-    return max((found[name] - held).abs().max().item() for name, held in expected.items() if name not in skipped)
+    apart = {name: (held - found[name]).abs().max().item() for name, held in expected.items() if name not in skipped}
+    worst = max(apart, key=lambda name: apart[name])
+    return apart[worst], worst
 
 
 def flat(made: Phases) -> dict[str, Tensor]:
