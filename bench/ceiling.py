@@ -11,8 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import driven
-from cartoon_dist.config import TrainSettings
-from cartoon_dist.models import own_ways
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.cpu import switch
 
 _FORWARD, _BACKWARD = torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default
 REPEATS = 3
@@ -49,7 +49,7 @@ class Ceiling:
 
     def __init__(self, chosen: TrainSettings) -> None:
         step = driven.our_step(chosen)
-        with own_ways.left_out(), FlopCounterMode(display=False) as counter, _Calls() as calls:
+        with switch.left_out(), FlopCounterMode(display=False) as counter, _Calls() as calls:
             step()
         self.flops, self.counts = counter.get_total_flops(), calls.counts
 

@@ -17,14 +17,15 @@ import torch
 from torch import nn
 
 from bench.textbook import Textbook, Weights
-from cartoon_dist import distributed
-from cartoon_dist.allocator import keep_freed_memory
-from cartoon_dist.config import OptimizerSettings, TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import OptimizerSettings, TrainSettings
+from cartoon_dist.cpu.malloc import keep_freed_memory
+from cartoon_dist.distributed import collectives
 from cartoon_dist.methods.method import Method
 from cartoon_dist.runs import setup
 from cartoon_dist.tensors import Batch
-from cartoon_dist.train.averaging import BUCKET_BYTES, sum_over_processes
 from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.gradient_averaging import BUCKET_BYTES, sum_over_processes
 from cartoon_dist.train.state import TrainState, start
 from cartoon_dist.train.step import iterate
 
@@ -163,7 +164,7 @@ def _made(kind: str, chosen: TrainSettings) -> Callable[[int], str]:
 
 def _traffic() -> Callable[[int], str]:
     """Averages so many bytes, as a step does: in its buckets."""
-    distributed.join()
+    collectives.join()
 
     def timed(num_bytes: int) -> str:
         full, rest = divmod(num_bytes, BUCKET_BYTES)

@@ -12,9 +12,9 @@ import torch
 
 from bench.ratios import Measured, publish, show, summarise, time_in_turn
 from bench.stages import ROOT
-from cartoon_dist.pixels import crop
-from cartoon_dist.pixels.decode import decode
-from cartoon_dist.runs.flattening import Flattener
+from cartoon_dist.image import crop
+from cartoon_dist.image.decode import decode
+from cartoon_dist.runs.superpixel_pool import Flattener
 from cartoon_dist.tensors import Images, from_bytes
 
 BATCH, ROUNDS, GOAL = 16, 5, 0.6

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from bench.ratios import show
-from cartoon_dist.pixels.decode import Picture, decode
+from cartoon_dist.image.decode import Picture, decode
 
 SHORT_SIDE, MAX_MEGAPIXELS = 512, 200.0
 PHOTOS = {

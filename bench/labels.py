@@ -10,16 +10,16 @@ import numpy as np
 from skimage.segmentation import slic
 
 from bench.ratios import Measured, publish, seconds, show, summarise, time_in_turn
-from cartoon_dist.pixels.crop import resize
-from cartoon_dist.pixels.decode import Picture, decode
-from cartoon_dist.pixels.lab import rgb_to_lab
-from cartoon_dist.pixels.superpixels import split
+from cartoon_dist.image.crop import resize
+from cartoon_dist.image.decode import Picture, decode
 from cartoon_dist.saliency.frame import inside
 from cartoon_dist.saliency.label import label
 from cartoon_dist.saliency.margins import unlike_margins_public
 from cartoon_dist.saliency.mbd import INVERSE, RASTER, barrier_distance, mbd
 from cartoon_dist.saliency.picture import Variant
 from cartoon_dist.saliency.rbd import rank_public, rbd
+from cartoon_dist.superpixels.lab import rgb_to_lab
+from cartoon_dist.superpixels.regions import split
 
 PHOTOS = Path(__file__).parents[1] / "shards" / "samples" / "photos"
 SIZE = 256

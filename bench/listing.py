@@ -8,8 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from cartoon_dist.data.job import plan_job, settle
-from cartoon_dist.shard_settings import ShardSettings
+from cartoon_dist.config.shards import ShardSettings
+from cartoon_dist.data.build.job import plan_job, settle
 
 
 def main(num_files: int) -> None:

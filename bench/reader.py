@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from bench.ratios import Measured, publish, show, summarise
 from bench.stages import ONE, SIZE, as_squares
-from cartoon_dist.data.batches import Steps, Stream, batches, share_shapes, stream
-from cartoon_dist.data.build import build
-from cartoon_dist.data.job import plan_job
-from cartoon_dist.data.loader_workers import LoaderWorkers
-from cartoon_dist.data.plan import positions
-from cartoon_dist.data.read import Shards
-from cartoon_dist.data.sample import Domain
+from cartoon_dist.data.build.job import plan_job
+from cartoon_dist.data.build.pipeline import build
+from cartoon_dist.data.format.reader import Shards
+from cartoon_dist.data.format.sample import Domain
+from cartoon_dist.data.load.loader import Steps, Stream, batches, share_shapes, stream
+from cartoon_dist.data.load.loader_workers import LoaderWorkers
+from cartoon_dist.data.load.sampler import positions
 
 BATCH_SIZE, STEPS, WARM, RUNS = 8, 160, 10, 4
 """A worker is started for STEPS steps, each of RUNS times. A training run starts its workers once, for thousands."""

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.ratios import PEAK, Measured, publish, show, summarise
-from cartoon_dist.data.job import Job, plan_job
-from cartoon_dist.data.manifest import JOB, MANIFEST, SampleEntry, ShardIndex, entry_of, index_path, write_record
-from cartoon_dist.data.seal import Gathering
-from cartoon_dist.data.sources import Source
-from cartoon_dist.shard_settings import ShardSettings
+from cartoon_dist.config.shards import ShardSettings
+from cartoon_dist.data.build.finalize import Gathering
+from cartoon_dist.data.build.job import Job, plan_job
+from cartoon_dist.data.format.manifest import JOB, MANIFEST, SampleEntry, ShardIndex, entry_of, index_path, write_record
+from cartoon_dist.data.inputs.sources import Source
 
 NUM_SAMPLES = 1_000_000
 GOAL_SECONDS, GOAL_MEGABYTES = 2.0, 500.0
@@ -23,7 +23,7 @@ RUNS = 3
 OPEN = """
 import sys, time
 from pathlib import Path
-from cartoon_dist.data.read import Shards
+from cartoon_dist.data.format.reader import Shards
 before, start = peak(), time.perf_counter()
 shards = Shards(folder=Path(sys.argv[1]), domain="photo", split="train")
 number = len(shards) // 2
@@ -36,7 +36,7 @@ print(opened, opening - before, time.perf_counter() - start, peak() - before)
 READ_JOB = """
 import sys, time
 from pathlib import Path
-from cartoon_dist.data.job import read_job
+from cartoon_dist.data.build.job import read_job
 before, start = peak(), time.perf_counter()
 job = read_job(Path(sys.argv[1]))
 print(time.perf_counter() - start, peak() - before)

@@ -20,7 +20,7 @@ import numpy as np
 from bench.driven import ONE_THREAD, Driven, answers_of, ranks, settings
 from bench.ratios import Measured, publish, show, summarise
 from cartoon_dist.runs.estimate import parameter_counts
-from cartoon_dist.train.averaging import BUCKET_BYTES
+from cartoon_dist.train.gradient_averaging import BUCKET_BYTES
 
 SIZE, SHARES, SHARE, PAIRS = 64, (1, 2, 4, 8), 4, 5
 

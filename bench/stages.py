@@ -17,16 +17,16 @@ import cv2
 from skimage.segmentation import slic
 
 from bench.ratios import PEAK, Measured, publish, seconds, show, summarise, time_in_turn
-from cartoon_dist.data.build import build
-from cartoon_dist.data.job import plan_job
-from cartoon_dist.data.sample import Domain
-from cartoon_dist.pixels import crop
-from cartoon_dist.pixels.decode import Picture, decode
-from cartoon_dist.pixels.edges import smooth_edges
-from cartoon_dist.pixels.likeness import likeness
-from cartoon_dist.pixels.png import encode_png
+from cartoon_dist.config.shards import ShardSettings
+from cartoon_dist.data.build.job import plan_job
+from cartoon_dist.data.build.pipeline import build
+from cartoon_dist.data.format.sample import Domain
+from cartoon_dist.image import crop
+from cartoon_dist.image.decode import Picture, decode
+from cartoon_dist.image.edges import smooth_edges
+from cartoon_dist.image.perceptual_hash import likeness
+from cartoon_dist.image.png import encode_png
 from cartoon_dist.saliency.label import label
-from cartoon_dist.shard_settings import ShardSettings
 
 ROOT = Path(__file__).parents[1]
 SIZE = 256

@@ -15,10 +15,9 @@ from torch import nn
 from torch.optim import Adam
 
 from bench.ratios import show
-from cartoon_dist.allocator import keep_freed_memory
-from cartoon_dist.commands.supply import streams
-from cartoon_dist.config import TrainSettings
-from cartoon_dist.data.batches import Steps, batches
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.cpu.malloc import keep_freed_memory
+from cartoon_dist.data.load.loader import Steps, batches
 from cartoon_dist.methods.method import Method
 from cartoon_dist.models.blocks import Convolution
 from cartoon_dist.models.generator import Drawing
@@ -27,6 +26,7 @@ from cartoon_dist.runs import checkpoint, setup
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.trained import settings_of
 from cartoon_dist.tensors import Batch, from_bytes
+from cartoon_dist.train.input import streams
 
 ALONE, LAST, LOOKED_AT = 1000, 100, 20
 """Steps of the judges alone, those of them that are averaged, and batches at which the pulls are measured."""

@@ -1,6 +1,7 @@
 """python launch/table.py PHOTOS CARTOONS OUT [CONFIG.yaml ...] [key=value ...]: the paper's two tables."""
 
-from cartoon_dist.commands import entry, table
+from cartoon_dist.commands import table
+from cartoon_dist.commands.main import run_command
 
 if __name__ == "__main__":
-    entry.run(table.main)
+    run_command(table.main)

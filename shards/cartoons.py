@@ -1,7 +1,7 @@
 """Cartoons -> shards: python shards/cartoons.py CARTOONS... OUT [key=value ...] [--dry-run]."""
 
-from cartoon_dist.commands.entry import run
+from cartoon_dist.commands.main import run_command
 from cartoon_dist.commands.shards import cartoons
 
 if __name__ == "__main__":
-    run(cartoons)
+    run_command(cartoons)

@@ -13,7 +13,8 @@ from pathlib import Path  # noqa: E402
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
-from running import ROOT, close, script  # noqa: E402
+
+from tests.running import ROOT, close, script  # noqa: E402
 
 # How long an example takes, or is looked for, depends on what else the machine does.
 hypothesis.settings.register_profile(

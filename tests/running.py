@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from forked import Running, Server
 from safetensors.torch import load_file
 from torch import Tensor
+
+from tests.forked import Running, Server
 
 ROOT = Path(__file__).parent.parent
 LIMIT_SECONDS = 1200
@@ -26,8 +27,7 @@ def script(name: str, *words: str | Path, cwd: Path = ROOT) -> subprocess.Comple
 
 def helper(path: Path, *words: str | Path, num_processes: int = 1, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a test's own script, which may import what a test may, to its end; `more` is added to its environment."""
-    places = [ROOT, *(ROOT / "tests" / name for name in (".", "train", "evaluate"))]
-    return _forked(path, words, num_processes, PYTHONPATH=os.pathsep.join(map(str, places)), **more)
+    return _forked(path, words, num_processes, PYTHONPATH=str(ROOT), **more)
 
 
 def started(path: Path, *words: str | Path, cwd: Path = ROOT, **more: str) -> Running:
@@ -72,7 +72,7 @@ def train(words: Sequence[str | Path], *, num_processes: int = 1, config: str = 
 
 
 def typed(*words: str | Path, failed: str, folder: Path | None = None) -> None:
-    """What `commands.typed.run` does, for a test to put in its place, by `script` and `train`."""
+    """What `commands.run_subprocess.run` does, for a test to put in its place, by `script` and `train`."""
     first, *others = map(str, words)
     if first == "-m":
         at = next(number for number, word in enumerate(others) if word.endswith("launch/train.py"))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.running import ROOT
+
 SOURCES = sorted(path for room in ("cartoon_dist", "launch", "shards", "bench") for path in (ROOT / room).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 FILE_LINES = 300

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from running import helper
+
+from tests.running import helper
 
 SAYS = """
 import os

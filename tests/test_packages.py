@@ -5,7 +5,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 from packaging.requirements import Requirement
-from running import ROOT
+
+from tests.running import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NOT_FOR_TESTS = PROJECT["optional-dependencies"]["remote"]

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import LIMIT_SECONDS, ROOT, environment, script
+
+from tests.running import LIMIT_SECONDS, ROOT, environment, script
 
 
 def commands() -> list[str]:

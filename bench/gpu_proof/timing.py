@@ -17,12 +17,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.gpu_proof.kernels import Kernel
 from bench.textbook import Textbook, Weights
+from cartoon_dist.capture.checks import random_batch
 from cartoon_dist.commands.check_capture import built
-from cartoon_dist.config import CaptureSettings, TrainSettings, read
-from cartoon_dist.models import own_ways
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import CaptureSettings, TrainSettings
+from cartoon_dist.cpu import switch
 from cartoon_dist.runs import setup
 from cartoon_dist.tensors import Batch, from_bytes
-from cartoon_dist.train.capture_check import random_batch
 from cartoon_dist.train.engine import Engine
 
 Step = Callable[[], object]
@@ -220,6 +221,6 @@ def kernel_seconds(step: Step, *, num_steps: int = 2) -> float | None:
 
 def flops_of(step: Step) -> int:
     """FLOPs of a plain step as `FlopCounterMode` counts them, all convolutions torch's own."""
-    with own_ways.left_out(), FlopCounterMode(display=False) as counter:
+    with switch.left_out(), FlopCounterMode(display=False) as counter:
         step()
     return int(counter.get_total_flops())

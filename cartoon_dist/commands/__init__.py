@@ -1,1 +1,1 @@
-"""What the scripts in launch/ and shards/ call: read the config, wire the rooms, run."""
+"""The commands: each reads its config, wires the rooms and calls them."""

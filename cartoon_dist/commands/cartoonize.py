@@ -5,24 +5,24 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cartoon_dist import devices
-from cartoon_dist.commands import entry
-from cartoon_dist.commands.first_few import FirstFew
-from cartoon_dist.commands.shards import count
-from cartoon_dist.commands.streams import result, tell
-from cartoon_dist.config import DrawSettings, read
-from cartoon_dist.data.search import LeftOut
+from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED
+from cartoon_dist.config.fields import DeviceName
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import DrawSettings
+from cartoon_dist.console.first_few import FirstFew
+from cartoon_dist.console.messages import count, result, say
+from cartoon_dist.console.progress import Progress
+from cartoon_dist.data.inputs.search import LeftOut
+from cartoon_dist.distributed import devices
 from cartoon_dist.errors import PictureError
-from cartoon_dist.evaluate.album import Page, pages
-from cartoon_dist.evaluate.cartoonize import Cartoonist, batches, by_torch
-from cartoon_dist.files import read_regular, write_whole
-from cartoon_dist.pixels.decode import Damaged, DamagedPictureError, Picture, decode_file, max_file_bytes
-from cartoon_dist.pixels.png import encode_png
-from cartoon_dist.progress import Progress
+from cartoon_dist.files.atomic import read_regular, write_whole
+from cartoon_dist.image.decode import Damaged, DamagedPictureError, Picture, decode_file, max_file_bytes
+from cartoon_dist.image.png import encode_png
+from cartoon_dist.inference.batched import Cartoonist, batches, by_torch
+from cartoon_dist.inference.output_paths import Page, pages
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.exported import Facts, copies_photos
 from cartoon_dist.runs.trained import Trained
-from cartoon_dist.settings import DeviceName
 
 _NUM_NAMED = 20
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     left = LeftOut()
     album = pages(arguments.input, arguments.output, left)
     for line in left.lines():
-        tell(line)
+        say(line)
     settings = read(DrawSettings, [], arguments.settings)
     cartoonist = _cartoonist(arguments, settings.device)
     session = _Session(album, cartoonist, max_megapixels=arguments.max_megapixels, damaged=settings.damaged)
@@ -41,14 +41,14 @@ def main(argv: Sequence[str]) -> int:
         with devices.without_tf32():  # a drawing is the same on a GPU and on a CPU
             session.run()
     except KeyboardInterrupt:
-        tell(f"{arguments.output}: stopped; what is drawn is kept, the same command draws all again")
-        return entry.STOPPED
+        say(f"{arguments.output}: stopped; what is drawn is kept, the same command draws all again")
+        return EXIT_STOPPED
     finally:
         if session.num_drawn:
             result(_summary(arguments, album, session.num_drawn, left))
     if session.failed:
         raise PictureError(_verdict(session.failed, len(album)))
-    return entry.DONE
+    return EXIT_DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,13 +109,13 @@ def _positive(word: str) -> float:
 
 def _cartoonist(arguments: argparse.Namespace, device: DeviceName) -> Cartoonist:
     if arguments.weights and arguments.model.is_file():
-        tell("warning: --weights has no effect on an export, which holds its own")
+        say("warning: --weights has no effect on an export, which holds its own")
     if arguments.model.suffix == ".onnx" and not arguments.model.is_dir():
         # Takes a second to import, and only this kind of model needs it.
-        from cartoon_dist.evaluate.exported import load_onnx
+        from cartoon_dist.export.exported_model import load_onnx
 
         if device == "cuda":
-            tell("warning: device=cuda has no effect on an .onnx, which is drawn with on the CPU")
+            say("warning: device=cuda has no effect on an .onnx, which is drawn with on the CPU")
         onnx = load_onnx(arguments.model)
         _warn_of_copies(arguments.model, onnx.facts)
         return Cartoonist(whole=onnx, strips=None, megapixels=arguments.megapixels)
@@ -126,7 +126,7 @@ def _cartoonist(arguments: argparse.Namespace, device: DeviceName) -> Cartoonist
 
 def _warn_of_copies(source: Path, model: Facts | Trained) -> None:
     if model.is_warmup:
-        tell(f"warning: {copies_photos(source, model.step)}")
+        say(f"warning: {copies_photos(source, model.step)}")
 
 
 class _Session:

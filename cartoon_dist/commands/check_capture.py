@@ -5,16 +5,16 @@ from functools import partial
 import torch
 from torch import nn
 
-from cartoon_dist import distributed
-from cartoon_dist.commands import entry
-from cartoon_dist.config import CaptureSettings, TrainSettings
+from cartoon_dist.capture.checks import Finding, check
+from cartoon_dist.commands.main import EXIT_DONE, EXIT_USER_ERROR
+from cartoon_dist.config.train import CaptureSettings, TrainSettings
+from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.runs import setup
-from cartoon_dist.train.capture_check import Finding, check
+from cartoon_dist.train.deepspeed_engine import launched_stage
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.phases import Phases
 from cartoon_dist.train.state import start
-from cartoon_dist.train.zero import launched_stage
 
 SIZE = 64
 """Larger pictures are checked at so many pixels: the operations are the same."""
@@ -27,7 +27,7 @@ def run(settings: TrainSettings) -> int:
     """
     if settings.zero_stage or launched_stage():
         raise ConfigError("capture: DeepSpeed's engines cannot be captured; start without it")
-    if distributed.world_size() > 1:
+    if collectives.world_size() > 1:
         raise ConfigError("--check-capture: runs in one process; start it without accelerate launch")
     size, mode = min(settings.image_size, SIZE), settings.capture.mode
     mode = "iteration" if mode == "none" else mode
@@ -52,7 +52,7 @@ def run(settings: TrainSettings) -> int:
         if num_faults
         else "can be captured, as far as a CPU tells: streams, the allocator, NCCL and cuDNN show on a GPU alone"
     )
-    return entry.MENDABLE if num_faults else entry.DONE
+    return EXIT_USER_ERROR if num_faults else EXIT_DONE
 
 
 def built(settings: TrainSettings, engine: Engine, capture: CaptureSettings) -> Phases:

@@ -12,17 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cartoon_dist.commands import entry, typed
-from cartoon_dist.commands.streams import result
+from cartoon_dist.commands import run_subprocess
+from cartoon_dist.commands.main import EXIT_DONE
+from cartoon_dist.commands.run_subprocess import ROOT
 from cartoon_dist.commands.train import read_settings
-from cartoon_dist.commands.typed import ROOT
-from cartoon_dist.config import TrainSettings
-from cartoon_dist.data.search import require_outside
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.console.messages import result
+from cartoon_dist.data.inputs.search import require_outside
 from cartoon_dist.errors import ConfigError, TrainingError
-from cartoon_dist.evaluate import report, scores
+from cartoon_dist.metrics import scores
+from cartoon_dist.report import page as report
 from cartoon_dist.runs.layout import RunFolder
 
-_type = partial(typed.run, failed="the demo stopped", folder=ROOT)
+_type = partial(run_subprocess.run, failed="the demo stopped", folder=ROOT)
 CONFIG = ROOT / "configs/demo.yaml"
 LAUNCH = [
     "-m",
@@ -92,7 +94,7 @@ def main(argv: Sequence[str]) -> int:
     print(table(held))
     judge(held)
     result(f"{page}: pictures, curves and scores; cartoons of the photos are in {places.cartoons}")
-    return entry.DONE
+    return EXIT_DONE
 
 
 def run(places: Places, words: Sequence[str]) -> list[Stage]:

@@ -7,18 +7,20 @@ from typing import Any
 
 import torch
 
-from cartoon_dist import devices
-from cartoon_dist.commands import entry
-from cartoon_dist.commands.places import place
-from cartoon_dist.commands.streams import tell
-from cartoon_dist.config import ComputeSettings, read
-from cartoon_dist.data.read import Shards
-from cartoon_dist.data.remote import at_hand
+from cartoon_dist.commands.main import EXIT_DONE
+from cartoon_dist.commands.path_options import place
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import ComputeSettings
+from cartoon_dist.console.messages import say
+from cartoon_dist.data.format.reader import Shards
+from cartoon_dist.data.remote.fetch import at_hand
+from cartoon_dist.distributed import devices
 from cartoon_dist.errors import CheckpointError, ConfigError, PictureError, ShardError
-from cartoon_dist.evaluate import card, scores
-from cartoon_dist.evaluate.export import SUFFIXES, export
-from cartoon_dist.files import read_regular, write_whole
-from cartoon_dist.pixels.decode import Picture, decode, max_file_bytes
+from cartoon_dist.export import model_card
+from cartoon_dist.export.export import SUFFIXES, export
+from cartoon_dist.files.atomic import read_regular, write_whole
+from cartoon_dist.image.decode import Picture, decode, max_file_bytes
+from cartoon_dist.metrics import scores
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.exported import copies_photos
 from cartoon_dist.runs.layout import RunFolder
@@ -38,13 +40,13 @@ def main(argv: Sequence[str]) -> int:
         raise CheckpointError(f"{arguments.run}: is no run and no checkpoint; an export is made from one of these")
     held = trained.load(arguments.run, weights=arguments.weights)
     if held.is_warmup:
-        tell(f"warning: {copies_photos(held.source, held.step)}")
+        say(f"warning: {copies_photos(held.source, held.step)}")
     photo = _from_file(arguments.photo) if arguments.photo else _from_shards(held)
     comparison = export(
         held, arguments.out, photo, devices.choose(read(ComputeSettings, [], arguments.settings).device)
     )
     beside = arguments.out.with_name(f"{arguments.out.name}.md")
-    text = card.card(
+    text = model_card.card(
         held, arguments.out, comparison, scores=_scores_of(held), pictures_licence=arguments.pictures_licence
     )
     try:
@@ -55,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         f"{arguments.out}: step {held.step}, {held.weights}; differs from the trained generator by "
         f"{comparison.difference:.2g} at most; its card is {beside.name}"
     )
-    return entry.DONE
+    return EXIT_DONE
 
 
 def _scores_of(held: Trained) -> list[dict[str, Any]]:
@@ -63,7 +65,7 @@ def _scores_of(held: Trained) -> list[dict[str, Any]]:
     try:
         found = scores.read(RunFolder(held.source.parent).scores)
     except CheckpointError as error:
-        tell(f"warning: {error}; the card is written without scores")
+        say(f"warning: {error}; the card is written without scores")
         return []
     return [score for score in found if score.get("step") == held.step]
 

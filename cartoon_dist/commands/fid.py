@@ -7,27 +7,28 @@ from pathlib import Path
 
 import torch
 
-from cartoon_dist import config, devices, distributed, nested
-from cartoon_dist.allocator import keep_freed_memory
-from cartoon_dist.commands import entry
-from cartoon_dist.commands.fetching import fetched
-from cartoon_dist.commands.places import place
+from cartoon_dist.commands.main import EXIT_DONE, leave_at_once
+from cartoon_dist.commands.path_options import place
 from cartoon_dist.commands.report import Refresher
-from cartoon_dist.commands.streams import result
-from cartoon_dist.complaints import known, meant
-from cartoon_dist.config import TrainSettings
+from cartoon_dist.config import overrides
+from cartoon_dist.config.reading import check
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.config.validation_errors import known, meant
+from cartoon_dist.console.messages import result, say
+from cartoon_dist.cpu.malloc import keep_freed_memory
+from cartoon_dist.data.remote.fetch_per_node import fetched
+from cartoon_dist.distributed import collectives, devices
+from cartoon_dist.distributed.heartbeat import together
 from cartoon_dist.errors import CheckpointError, ConfigError
-from cartoon_dist.evaluate.features import extractor
-from cartoon_dist.evaluate.folders import score_drawings, score_folders
-from cartoon_dist.evaluate.scores import Score, record
-from cartoon_dist.evaluate.scoring import Subject, opened, score
-from cartoon_dist.folder_kinds import is_run_or_checkpoint
-from cartoon_dist.presence import together
+from cartoon_dist.files.folder_kinds import is_run_or_checkpoint
+from cartoon_dist.metrics.features import extractor
+from cartoon_dist.metrics.folders import score_drawings, score_folders
+from cartoon_dist.metrics.scores import Score, record
+from cartoon_dist.metrics.scoring import Subject, opened, score
+from cartoon_dist.pretrained import default_folder, resolve
 from cartoon_dist.runs import checkpoint, trained
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.trained import Trained
-from cartoon_dist.train.log import say
-from cartoon_dist.weights import default_folder, resolve
 
 FEW = 2000
 SILENCE_SECONDS = 45.0
@@ -67,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--out", metavar="FILE.json", type=place, help="of --against: add the scores to this file")
     arguments = parser.parse_intermixed_args(argv)
-    distributed.join()
+    collectives.join()
     # What the command line asks for, whatever the run was trained on.
     device = devices.choose(_merged(TrainSettings(run_dir=""), arguments.settings).device)
     if device.type == "cpu":
@@ -78,13 +79,13 @@ def main(argv: Sequence[str]) -> int:
         _warn("--out has no effect without --against; a run's scores go into its scores.json")
     try:
         score_one = score_untrained if arguments.untrained else score_run
-        with together(SILENCE_SECONDS, entry.leave_at_once):
+        with together(SILENCE_SECONDS, leave_at_once):
             scores = score_one(arguments.run, arguments.settings, device)
     finally:
-        distributed.leave()
-    if distributed.is_main():
+        collectives.leave()
+    if collectives.is_main():
         result(f"{run_folder(arguments.run).scores}: {in_words(scores)}")
-    return entry.DONE
+    return EXIT_DONE
 
 
 def _against(arguments: argparse.Namespace, device: torch.device) -> int:
@@ -94,7 +95,7 @@ def _against(arguments: argparse.Namespace, device: torch.device) -> int:
     if arguments.untrained and not draws:
         _warn("--untrained has no effect on a folder of drawings")
     try:
-        with together(SILENCE_SECONDS, entry.leave_at_once):
+        with together(SILENCE_SECONDS, leave_at_once):
             if draws:
                 scores = _score_drawings(model, real, words, device, untrained=arguments.untrained)
             else:
@@ -102,13 +103,13 @@ def _against(arguments: argparse.Namespace, device: torch.device) -> int:
                 seen_by = extractor(settings.score.features, Path(settings.weights_folder), device)
                 scores = score_folders(model, real, settings, seen_by, warn=_warn)
     finally:
-        distributed.leave()
-    if distributed.is_main():
+        collectives.leave()
+    if collectives.is_main():
         if arguments.out:
             record(arguments.out, scores)
         name = f"step {scores[0].step} of {run_folder(model).root}" if draws else model
         result(f"{name} against {real}: {in_words(scores)}")
-    return entry.DONE
+    return EXIT_DONE
 
 
 def _score_drawings(
@@ -157,7 +158,7 @@ def _score(held: Trained, settings: TrainSettings, run: RunFolder, device: torch
     _check_content_ready(settings)  # before anything is drawn
     scores = score(_subject(held, device), fetched(settings), seen_by, warn=_warn)
     _warn_of_few(scores)
-    if distributed.is_main():
+    if collectives.is_main():
         record(run.scores, scores)
         Refresher(run).refresh()
     return scores
@@ -200,18 +201,20 @@ def _merged(settings: TrainSettings, words: Sequence[str]) -> TrainSettings:
     """The run's settings with those of the command over them; ConfigError for one that scoring must not change."""
     given: dict[str, object] = {}
     for word in words:
-        nested.merge(given, nested.nest(word))
+        overrides.merge(given, overrides.nest(word))
     paths = known(TrainSettings)
     taken = [path for path in paths if path.split(".")[0] in _MAY_BE_GIVEN]
-    unknown = [path for path in nested.flatten(given) if path not in paths and path.split(".")[0] not in _MAY_BE_GIVEN]
+    unknown = [
+        path for path in overrides.flatten(given) if path not in paths and path.split(".")[0] not in _MAY_BE_GIVEN
+    ]
     if unknown:
         raise ConfigError("; ".join(f"{path}: no such setting{meant(path, taken)}" for path in unknown))
     refused = [key for key in given if key not in _MAY_BE_GIVEN]
     if refused:
         raise ConfigError(f"{', '.join(refused)}: belongs to the training; a score takes {', '.join(_MAY_BE_GIVEN)}")
-    values = nested.plain(replace(settings, weights_folder=str(default_folder())))
-    nested.merge(values, given)
-    return config.check(TrainSettings, values)
+    values = overrides.plain(replace(settings, weights_folder=str(default_folder())))
+    overrides.merge(values, given)
+    return check(TrainSettings, values)
 
 
 def run_folder(model: Path) -> RunFolder:

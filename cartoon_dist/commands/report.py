@@ -4,12 +4,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cartoon_dist.commands import entry
-from cartoon_dist.commands.streams import result
+from cartoon_dist.commands.main import EXIT_DONE
+from cartoon_dist.console.messages import result, say
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.evaluate import report
+from cartoon_dist.report import page
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.train.log import say
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,10 +23,10 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     run = RunFolder(arguments.run)
     try:
-        result(report.write(run))
+        result(page.write(run))
     except OSError as error:
         raise CheckpointError(f"{run.report}: cannot be written ({error.strerror}); make room and try again") from None
-    return entry.DONE
+    return EXIT_DONE
 
 
 class Refresher:
@@ -43,7 +42,7 @@ class Refresher:
         if not self.run.config.exists():
             return
         try:
-            report.write(self.run)
+            page.write(self.run)
         except OSError as error:
             self._warn(f"{self.run.report}: cannot be written ({error.strerror})")
         except CheckpointError as error:

@@ -8,20 +8,21 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cartoon_dist import config, nested
-from cartoon_dist.commands.entry import DONE, STOPPED
-from cartoon_dist.commands.streams import result, tell
-from cartoon_dist.data.build import Built, build, writing
-from cartoon_dist.data.contact import write_contact_sheet
-from cartoon_dist.data.job import Job, first_few, plan_job, read_job, require_pictures, settings_of
-from cartoon_dist.data.manifest import MANIFEST, Manifest
-from cartoon_dist.data.sample import Domain
-from cartoon_dist.data.seal import Sealed
-from cartoon_dist.data.search import LeftOut
-from cartoon_dist.data.slices import read_slice
+from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED
+from cartoon_dist.config import overrides
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.shards import ShardSettings
+from cartoon_dist.console.escape import on_a_line
+from cartoon_dist.console.messages import count, result, say
+from cartoon_dist.data.build.contact_sheet import write_contact_sheet
+from cartoon_dist.data.build.finalize import Sealed
+from cartoon_dist.data.build.job import Job, first_few, plan_job, read_job, require_pictures, settings_of
+from cartoon_dist.data.build.partition import read_slice
+from cartoon_dist.data.build.pipeline import Built, build, writing
+from cartoon_dist.data.format.manifest import MANIFEST, Manifest
+from cartoon_dist.data.format.sample import Domain
+from cartoon_dist.data.inputs.search import LeftOut
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.shard_settings import ShardSettings
-from cartoon_dist.text import on_a_line
 
 SETTING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*=")
 """A word of the command line that is a setting."""
@@ -49,7 +50,7 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
     if len(chosen.paths) < 2:
         raise ConfigError(f"give pictures and, last, the folder to write to: shards/{domain}s.py PICTURES... OUT")
     *inputs, folder = chosen.paths
-    settings = config.read(ShardSettings, [], given)
+    settings = read(ShardSettings, [], given)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop by a scheduler is a stop by Ctrl-C
     try:
         left = LeftOut()
@@ -58,15 +59,15 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
         warn_without_effect(job, settings, given)
         if chosen.dry_run:
             print_plan(job, folder, settings, left)
-            return DONE
+            return EXIT_DONE
         tell_left_out(left)
         built = build(job, Path(folder), settings, shown=True, numbers=numbers)
     except KeyboardInterrupt:
-        tell(f"{folder}: stopped; finished shards are kept, the same command goes on")
-        return STOPPED
+        say(f"{folder}: stopped; finished shards are kept, the same command goes on")
+        return EXIT_STOPPED
     report(built, folder)
     result(summary(built, folder, left))
-    return DONE
+    return EXIT_DONE
 
 
 def build_slice(words: Sequence[str]) -> int:
@@ -76,17 +77,17 @@ def build_slice(words: Sequence[str]) -> int:
     """
     folder, spelled, *given = words
     job = read_job(Path(folder))
-    settings = settings_of(job, Path(folder), **nested.nest_all(given))
+    settings = settings_of(job, Path(folder), **overrides.nest_all(given))
     numbers = read_slice(spelled).shards(job.num_shards)
     require_pictures(job, numbers)
     built = build(job, Path(folder), settings, shown=True, numbers=numbers)
     report(built, folder)
     result(summary(built, folder))
-    return DONE
+    return EXIT_DONE
 
 
 def _parser(domain: Domain) -> argparse.ArgumentParser:
-    settings = ", ".join(f"{k}={v}" for k, v in nested.flatten(nested.plain(ShardSettings())).items())
+    settings = ", ".join(f"{k}={v}" for k, v in overrides.flatten(overrides.plain(ShardSettings())).items())
     parser = argparse.ArgumentParser(
         prog=f"shards/{domain}s.py",
         usage=f"%(prog)s {domain.upper()}S... OUT [key=value ...] [--slice K/N] [--dry-run]",
@@ -124,13 +125,13 @@ def warn_without_effect(job: Job, settings: ShardSettings, given: Sequence[str])
         key = word.partition("=")[0]
         why = idle.get(key.split(".")[0]) or idle.get(key)
         if why:
-            tell(f"warning: {key} has no effect {why}")
+            say(f"warning: {key} has no effect {why}")
 
 
 def tell_left_out(left: LeftOut) -> None:
     """Say what a search did not take, on standard error."""
     for line in _left_out(left):
-        tell(line)
+        say(line)
 
 
 def _left_out(left: LeftOut) -> Iterator[str]:
@@ -146,7 +147,7 @@ def beside(left: LeftOut) -> str:
 
 def print_plan(job: Job, folder: str, settings: ShardSettings, left: LeftOut) -> None:
     """What a dry run says: the settings, and what the folder would hold."""
-    for key, value in nested.flatten(nested.plain(settings)).items():
+    for key, value in overrides.flatten(overrides.plain(settings)).items():
         print(f"{key}: {json.dumps(value)}")
     num_test = sum(picture.split == "test" for picture in job.pictures)
     num_scenes = len({picture.scene for picture in job.pictures})
@@ -171,19 +172,19 @@ def report(built: Built, folder: str) -> None:
     """What a person wants to know of a build, on standard error, and its contact sheet."""
     if built.num_prepared:
         rate = built.num_prepared / max(built.seconds, 1e-9)
-        tell(f"rate: {built.num_prepared} prepared in {built.seconds:.3g} s, {rate:.3g} a second")
+        say(f"rate: {built.num_prepared} prepared in {built.seconds:.3g} s, {rate:.3g} a second")
     for picture in built.damaged[:_NUM_SKIPPED_SHOWN]:
-        tell(f"warning: {on_a_line(picture.source)}: {picture.reason}; taken as it is")
+        say(f"warning: {on_a_line(picture.source)}: {picture.reason}; taken as it is")
     if len(built.damaged) > _NUM_SKIPPED_SHOWN:
-        tell(f"warning: {len(built.damaged) - _NUM_SKIPPED_SHOWN} more damaged pictures were taken")
+        say(f"warning: {len(built.damaged) - _NUM_SKIPPED_SHOWN} more damaged pictures were taken")
     if built.sealed is None:
         return
     for picture in built.sealed.manifest.skipped[:_NUM_SKIPPED_SHOWN]:
-        tell(f"skipped {picture.source}: {picture.reason}")
+        say(f"skipped {picture.source}: {picture.reason}")
     for line in _figures(built.sealed, folder):
-        tell(line)
+        say(line)
     with writing(Path(folder)):
-        tell(f"contact sheet: {write_contact_sheet(Path(folder))}")
+        say(f"contact sheet: {write_contact_sheet(Path(folder))}")
 
 
 def _figures(sealed: Sealed, folder: str) -> Iterator[str]:
@@ -220,8 +221,3 @@ def counts(manifest: Manifest) -> str:
     num_train, num_test = sum(s.num_train for s in manifest.shards), sum(s.num_test for s in manifest.shards)
     made = f"{count(num_train + num_test, manifest.domain)} in {count(len(manifest.shards), 'shard')}"
     return f"{made} ({num_train} train, {num_test} test), {len(manifest.skipped)} skipped"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 shard`, `2 shards`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

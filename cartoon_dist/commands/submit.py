@@ -6,14 +6,16 @@ import signal
 from collections.abc import Sequence
 from typing import Protocol
 
-from cartoon_dist import config, nested
-from cartoon_dist.cluster_settings import ClusterSettings
 from cartoon_dist.commands.shards import SETTING
-from cartoon_dist.commands.streams import tell
-from cartoon_dist.complaints import known, meant
+from cartoon_dist.config import overrides
+from cartoon_dist.config.cluster import ClusterSettings
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.shards import ShardSettings
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.config.validation_errors import known, meant
+from cartoon_dist.console.escape import shortened
+from cartoon_dist.console.messages import say
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.shard_settings import ShardSettings
-from cartoon_dist.text import shortened
 
 _CLUSTER_KEYS = frozenset(field.name for field in dataclasses.fields(ClusterSettings))
 _IDLE = {
@@ -46,8 +48,8 @@ def main(words: Sequence[str]) -> int:
     given = [word for word in words if SETTING.match(word)]
     of_job = [word for word in given if _key(word) in _CLUSTER_KEYS]
     for key in sorted({_key(word) for word in of_job} & set(_IDLE[chosen.what])):
-        tell(f"warning: {key} has no effect on {chosen.what}")
-    cluster = config.read(ClusterSettings, [], of_job)
+        say(f"warning: {key} has no effect on {chosen.what}")
+    cluster = read(ClusterSettings, [], of_job)
     _check_known(chosen.what, [word for word in given if _key(word) not in _CLUSTER_KEYS])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     order = _order(chosen, cluster, [word for word in given if _key(word) not in _CLUSTER_KEYS])
@@ -58,7 +60,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    cluster = ", ".join(f"{k}={v}" for k, v in nested.flatten(nested.plain(ClusterSettings())).items())
+    cluster = ", ".join(f"{k}={v}" for k, v in overrides.flatten(overrides.plain(ClusterSettings())).items())
     parser = argparse.ArgumentParser(
         prog="launch/submit.py",
         description="A command as a job on several nodes. Run it again to go on where it stopped.",
@@ -92,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check_known(what: str, words: Sequence[str]) -> None:
     """ConfigError for a setting that neither the job nor the command has: it may be a slip in either."""
-    paths = [*sorted(_CLUSTER_KEYS), *known(ShardSettings if what == "shards" else config.TrainSettings)]
+    paths = [*sorted(_CLUSTER_KEYS), *known(ShardSettings if what == "shards" else TrainSettings)]
     wrong = [f"{shortened(key)}: no such setting{meant(key, paths)}" for key in map(_key, words) if key not in paths]
     if wrong:
         raise ConfigError("; ".join(wrong))

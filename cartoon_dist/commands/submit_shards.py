@@ -6,29 +6,29 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cartoon_dist import config
-from cartoon_dist.cluster import JOBS, Call, check_names, sbatch_file, submit
-from cartoon_dist.cluster_settings import ClusterSettings
+from cartoon_dist.cluster.jobs import JOBS, Call, check_names, sbatch_file, submit
 from cartoon_dist.commands import shards
-from cartoon_dist.commands.entry import DONE, STOPPED, status_of
-from cartoon_dist.commands.streams import result, tell
-from cartoon_dist.data.build import claimed, writing
-from cartoon_dist.data.job import Job, plan_job, settle
-from cartoon_dist.data.manifest import index_path, read_manifest
-from cartoon_dist.data.sample import Domain
-from cartoon_dist.data.seal import seal
-from cartoon_dist.data.search import LeftOut
-from cartoon_dist.data.slices import Slice
-from cartoon_dist.progress import Progress
-from cartoon_dist.shard_settings import ShardSettings
-from cartoon_dist.text import typed
+from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, status_of
+from cartoon_dist.config.cluster import ClusterSettings
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.shards import ShardSettings
+from cartoon_dist.console.escape import typed
+from cartoon_dist.console.messages import count, result, say
+from cartoon_dist.console.progress import Progress
+from cartoon_dist.data.build.finalize import seal
+from cartoon_dist.data.build.job import Job, plan_job, settle
+from cartoon_dist.data.build.partition import Slice
+from cartoon_dist.data.build.pipeline import claimed, writing
+from cartoon_dist.data.format.manifest import index_path, read_manifest
+from cartoon_dist.data.format.sample import Domain
+from cartoon_dist.data.inputs.search import LeftOut
 
 
 def order(
     domain: Domain, inputs: Sequence[str], out: str, cluster: ClusterSettings, given: Sequence[str]
 ) -> "ShardOrder":
     """What the command line asks for; `given` are settings of the shards."""
-    settings = config.read(ShardSettings, [], given)
+    settings = read(ShardSettings, [], given)
     check_names(Path(out).absolute() / JOBS, domain)  # before anything is written
     left = LeftOut()
     job = plan_job(inputs, domain=domain, settings=settings, folder=Path(out), left=left, shown=True)
@@ -70,12 +70,12 @@ class ShardOrder:
         print(f"tasks: {len(calls)}, each with {calls[0].words[2]}; logs in {self.out}/{JOBS}")
         if self.cluster.cluster == "slurm":
             print(sbatch_file(len(calls), self.cluster, name=self.name, folder=self.folder / JOBS))
-        return DONE
+        return EXIT_DONE
 
     def stopped(self) -> int:
         """What a stop leaves."""
-        tell(f"{self.out}: stopped; finished shards are kept, the same command goes on")
-        return STOPPED
+        say(f"{self.out}: stopped; finished shards are kept, the same command goes on")
+        return EXIT_STOPPED
 
     def place(self) -> int:
         """Begin the folder, so that tasks need not search the inputs, and hand the tasks over."""
@@ -88,19 +88,19 @@ class ShardOrder:
                 whole, num_open = seal(self.job, self.folder, max_broken=self.settings.max_broken)
         if whole is not None:
             result(f"{self.out}: {shards.counts(whole.manifest)}{beside}; nothing left to do")
-            return DONE
+            return EXIT_DONE
         job = submit(self.calls(), self.cluster, name=self.name, folder=self.folder / JOBS)
         if self.cluster.cluster == "slurm":
-            tell(
+            say(
                 f"follow it with: squeue -j {job.name}; tail -f {typed(self.out)}/{JOBS}/{job.name}_*.err",
             )
-            tasks, left = shards.count(len(job.tasks), "task"), shards.count(num_open, "shard")
+            tasks, left = count(len(job.tasks), "task"), count(num_open, "shard")
             result(f"{self.out}: job {job.name}, {tasks} for {left}{beside}")
-            return DONE
+            return EXIT_DONE
         with Progress(total=self.job.num_shards, unit="shards", label=self.out) as progress:
             job.wait(self._counter(progress))
         result(f"{self.out}: {shards.counts(read_manifest(self.folder))}{beside}")  # the last task has sealed it
-        return DONE
+        return EXIT_DONE
 
     def _counter(self, progress: Progress) -> Callable[[], None]:
         """Looks how many shards are complete; one that was seen is not looked for again."""

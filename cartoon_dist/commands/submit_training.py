@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cartoon_dist.cluster import JOBS, Together, sbatch_file_together, submit_together
-from cartoon_dist.cluster_settings import ClusterSettings
+from cartoon_dist.cluster.jobs import JOBS, Together, sbatch_file_together, submit_together
 from cartoon_dist.commands import fid, train
-from cartoon_dist.commands.describe import describe
-from cartoon_dist.commands.entry import DONE, STOPPED, status_of
-from cartoon_dist.commands.shards import count
-from cartoon_dist.commands.streams import result, tell
-from cartoon_dist.commands.supply import check_shares
-from cartoon_dist.config import TrainSettings
+from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, status_of
+from cartoon_dist.config.cluster import ClusterSettings
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.console.escape import typed
+from cartoon_dist.console.messages import count, result, say
 from cartoon_dist.errors import CheckpointError, ClusterError, ConfigError
-from cartoon_dist.runs import checkpoint, origin
+from cartoon_dist.runs import checkpoint, initial_weights
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.text import typed
+from cartoon_dist.train.dry_run import describe
+from cartoon_dist.train.input import check_shares
 
 
 def train_order(configs: Sequence[str], cluster: ClusterSettings, given: Sequence[str]) -> "TrainOrder":
@@ -31,7 +30,7 @@ def train_order(configs: Sequence[str], cluster: ClusterSettings, given: Sequenc
     run = RunFolder(Path(settings.run_dir))
     run.check_same(settings)
     if settings.init_from is not None and not checkpoint.steps(run):
-        origin.locate(Path(settings.init_from))
+        initial_weights.locate(Path(settings.init_from))
     return TrainOrder(train.main, words, run, cluster, "train", settings)
 
 
@@ -84,18 +83,18 @@ class TogetherOrder:
         print(f"job: {self._size()}, each with launch/{self.what}.py {shlex.join(self.words)}; logs in {self.folder}")
         if self.cluster.cluster == "slurm":
             print(sbatch_file_together(self.cluster, name=self.name, folder=self.folder.absolute()))
-        return DONE
+        return EXIT_DONE
 
     def place(self) -> int:
         """Hand the job over; on this machine wait for it, and show what rank 0 says."""
         call = Together(partial(status_of, self.command), self.words)
         job = submit_together(call, self.cluster, name=self.name, folder=self.folder, saves=self.what == "train")
         if self.cluster.cluster == "slurm":
-            tell(
+            say(
                 f"follow it with: squeue -j {job.name}; tail -f {typed(self.folder)}/{job.name}_0_log.err",
             )
             result(f"{self.run.root}: job {job.name}, {self._size()}")
-            return DONE
+            return EXIT_DONE
         try:
             job.wait(_shown(job.tasks[0].paths.stderr))
         except ClusterError:
@@ -103,12 +102,12 @@ class TogetherOrder:
                 return self.stopped()
             raise
         result(self._made())
-        return DONE
+        return EXIT_DONE
 
     def stopped(self) -> int:
         """What a stop leaves."""
-        tell(f"{self.run.root}: stopped; the same command starts it again")
-        return STOPPED
+        say(f"{self.run.root}: stopped; the same command starts it again")
+        return EXIT_STOPPED
 
     def _size(self) -> str:
         num, nodes = _num_processes(self.cluster), self.cluster.nodes
@@ -134,8 +133,8 @@ class TrainOrder(TogetherOrder):
 
     def stopped(self) -> int:
         """What a stop leaves."""
-        tell(f"{self.run.root}: stopped after saving; the same command goes on")
-        return STOPPED
+        say(f"{self.run.root}: stopped after saving; the same command goes on")
+        return EXIT_STOPPED
 
     def _made(self) -> str:
         found, _ = checkpoint.newest(self.run)
@@ -143,7 +142,7 @@ class TrainOrder(TogetherOrder):
 
     def _has_stopped(self) -> bool:
         """Whether the processes have left because they were asked to, by the reason that rank 0 wrote down."""
-        return self.run.exit_status() == STOPPED
+        return self.run.exit_status() == EXIT_STOPPED
 
 
 def _shown(log: Path) -> Callable[[], None]:

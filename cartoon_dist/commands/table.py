@@ -9,24 +9,25 @@ from pathlib import Path
 
 import torch
 
-from cartoon_dist.commands import entry, typed
+from cartoon_dist.commands import run_subprocess
+from cartoon_dist.commands.main import EXIT_DONE
+from cartoon_dist.commands.run_subprocess import ROOT
 from cartoon_dist.commands.train import read_settings
-from cartoon_dist.commands.typed import ROOT
-from cartoon_dist.config import TrainSettings
-from cartoon_dist.data.manifest import MANIFEST
-from cartoon_dist.data.remote import is_remote
-from cartoon_dist.data.search import require_outside
+from cartoon_dist.config.fields import DeviceName
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.console.messages import say
+from cartoon_dist.data.format.manifest import MANIFEST
+from cartoon_dist.data.inputs.search import require_outside
+from cartoon_dist.data.remote.fetch import is_remote
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.evaluate import scores
-from cartoon_dist.evaluate.paper_rows import collect, write
-from cartoon_dist.evaluate.paper_tables import ROWS, Row
-from cartoon_dist.files import MAX_TEXT_BYTES, read_regular_text
+from cartoon_dist.files.atomic import MAX_TEXT_BYTES, read_regular_text
+from cartoon_dist.metrics import scores
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder, config_text
-from cartoon_dist.settings import DeviceName
-from cartoon_dist.train.log import say
+from cartoon_dist.tables.paper_rows import collect, write
+from cartoon_dist.tables.paper_tables import ROWS, Row
 
-_type = partial(typed.run, failed="the tables are not done")
+_type = partial(run_subprocess.run, failed="the tables are not done")
 SHARDS = "shards."
 
 
@@ -102,7 +103,7 @@ def main(argv: Sequence[str]) -> int:
             _score_kept(RunFolder(plan.run_dir(row, seed)), plan.device)
     runs = [(row, seed, plan.run_dir(row, seed)) for row, seed in plan.runs]
     print("\n".join(map(str, write(plan.out, collect(runs), runs, shlex.join(["launch/table.py", *argv])))))
-    return entry.DONE
+    return EXIT_DONE
 
 
 def _planned(arguments: argparse.Namespace) -> Plan:
@@ -165,7 +166,7 @@ def _is_done(plan: Plan, row: Row, seed: int) -> bool:
     run = RunFolder(plan.run_dir(row, seed))
     if not run.config.exists():
         return False
-    ended = run.exit_status() == entry.DONE
+    ended = run.exit_status() == EXIT_DONE
     try:
         config = read_regular_text(run.config, max_bytes=MAX_TEXT_BYTES)
     except (OSError, UnicodeDecodeError):

@@ -8,40 +8,43 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from cartoon_dist import config, distributed
-from cartoon_dist.allocator import keep_freed_memory
-from cartoon_dist.commands import check_capture, entry, fid, supply
-from cartoon_dist.commands.announce import announce, conclude
-from cartoon_dist.commands.describe import describe
-from cartoon_dist.commands.fetching import fetched
+from cartoon_dist.cluster.requeue import requeue
+from cartoon_dist.commands import check_capture, fid
+from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, EXIT_USER_ERROR, leave_at_once, refusals
 from cartoon_dist.commands.report import Refresher
-from cartoon_dist.config import TrainSettings
-from cartoon_dist.data.batches import stream
-from cartoon_dist.data.loader_workers import LoaderWorkers
-from cartoon_dist.data.read import Shards
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.console.messages import say
+from cartoon_dist.cpu.malloc import keep_freed_memory
+from cartoon_dist.data.format.reader import Shards
+from cartoon_dist.data.load.loader import stream
+from cartoon_dist.data.load.loader_workers import LoaderWorkers
+from cartoon_dist.data.remote.fetch_per_node import fetched
+from cartoon_dist.distributed import collectives
+from cartoon_dist.distributed.heartbeat import together
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
-from cartoon_dist.evaluate import scores
-from cartoon_dist.files import alone
-from cartoon_dist.presence import together
-from cartoon_dist.requeue import requeue
+from cartoon_dist.files.atomic import alone
+from cartoon_dist.metrics import scores
+from cartoon_dist.pretrained import default_folder
 from cartoon_dist.runs import checkpoint, setup
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.trained import settings_of
-from cartoon_dist.train import preempt, samples
-from cartoon_dist.train.beginning import begin_from
-from cartoon_dist.train.damage import Damage
+from cartoon_dist.train import input, preempt, samples
+from cartoon_dist.train.announcements import announce, conclude
+from cartoon_dist.train.bad_samples import Damage
+from cartoon_dist.train.deepspeed_engine import ZeroEngine, launched_stage
+from cartoon_dist.train.dry_run import describe
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.log import Log, say
+from cartoon_dist.train.init_from import begin_from
 from cartoon_dist.train.loop import Hooks, train
 from cartoon_dist.train.meter import Meter
 from cartoon_dist.train.phases import Phases
 from cartoon_dist.train.preempt import StopRequest
 from cartoon_dist.train.reporter import Reporter
+from cartoon_dist.train.run_log import Log
 from cartoon_dist.train.saving import Saver
 from cartoon_dist.train.schedule import Schedule
 from cartoon_dist.train.state import TrainState, start
-from cartoon_dist.train.zero import ZeroEngine, launched_stage
-from cartoon_dist.weights import default_folder
 
 
 def main(argv: Sequence[str]) -> int:
@@ -72,11 +75,11 @@ def main(argv: Sequence[str]) -> int:
         return check_capture.run(settings)
     if not arguments.dry_run:
         return run(settings)
-    world_size = max(1, arguments.processes or distributed.world_size())
-    supply.check_shares(settings, world_size)
-    if distributed.is_main():
+    world_size = max(1, arguments.processes or collectives.world_size())
+    input.check_shares(settings, world_size)
+    if collectives.is_main():
         print(describe(settings, world_size=world_size, zero_stage=settings.zero_stage or launched_stage()))
-    return entry.DONE
+    return EXIT_DONE
 
 
 def read_settings(words: Sequence[str]) -> TrainSettings:
@@ -86,7 +89,7 @@ def read_settings(words: Sequence[str]) -> TrainSettings:
         raise ConfigError("give at least one config file, for instance configs/hayao.yaml")
     run_dir, folder = "runs/" + "-".join(file.stem for file in files), str(default_folder())
     pairs = [word for word in words if "=" in word]
-    return config.read(TrainSettings, files, pairs, run_dir=run_dir, weights_folder=folder)
+    return read(TrainSettings, files, pairs, run_dir=run_dir, weights_folder=folder)
 
 
 def run(settings: TrainSettings) -> int:
@@ -94,41 +97,41 @@ def run(settings: TrainSettings) -> int:
     folder = RunFolder(Path(settings.run_dir))
     report = Refresher(folder)
     # The workers are forked first of all: before CUDA, NCCL and this process's threads.
-    with supply.start_workers(settings) as workers, _alone(folder):
-        if distributed.is_main():
+    with input.start_workers(settings) as workers, _alone(folder):
+        if collectives.is_main():
             _note_exit(folder)
         try:
-            with entry.refusals():
+            with refusals():
                 reason = _train(settings, folder, report, workers)
-            status = entry.STOPPED if reason else entry.DONE
+            status = EXIT_STOPPED if reason else EXIT_DONE
         except CartoonError as error:
-            status, reason = entry.MENDABLE, str(error)
+            status, reason = EXIT_USER_ERROR, str(error)
             raise
         except BaseException as error:
             status, reason = 1, repr(error)
             raise
         finally:
-            if distributed.is_main():
+            if collectives.is_main():
                 _note_exit(folder, (status, reason))
                 report.refresh()
     if reason and reason != preempt.MAX_HOURS:
         _go_back()
-    distributed.leave()
+    collectives.leave()
     return status
 
 
 def _go_back() -> None:
     """Put a Slurm job that was stopped back into the queue; rank 0 does it while the others wait, as a launcher ends
     all processes of a node when one of them leaves."""
-    said = requeue() if distributed.is_main() else ""
+    said = requeue() if collectives.is_main() else ""
     if said:
         say(said)
-    distributed.gather(said)
+    collectives.gather(said)
 
 
 def _alone(folder: RunFolder) -> AbstractContextManager[None]:
     """No two runs in one folder; rank 0 holds it for the others."""
-    if not distributed.is_main():
+    if not collectives.is_main():
         return nullcontext()
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
@@ -144,7 +147,7 @@ def _train(settings: TrainSettings, folder: RunFolder, report: Refresher, worker
     engine = _engine(settings)
     if engine.device.type == "cpu":
         keep_freed_memory()
-    supply.check_shares(settings, distributed.world_size())
+    input.check_shares(settings, collectives.world_size())
     folder.check_same(settings)
     settings = _as_begun(settings, folder)
     with together(settings.silence_seconds, partial(_leave_at_once, folder)):
@@ -176,9 +179,9 @@ def _engine(settings: TrainSettings) -> Engine:
 
 
 def _leave_at_once(folder: RunFolder, error: CartoonError) -> None:
-    if distributed.is_main():
-        _note_exit(folder, (entry.MENDABLE, str(error)))
-    entry.leave_at_once(error)
+    if collectives.is_main():
+        _note_exit(folder, (EXIT_USER_ERROR, str(error)))
+    leave_at_once(error)
 
 
 def _note_exit(folder: RunFolder, left: tuple[int, str] | None = None) -> None:
@@ -200,7 +203,7 @@ def _train_on(
 ) -> str:
     """Train on the engine's processes; why it stopped early, or an empty string."""
     here = fetched(settings)
-    photos, cartoons = supply.streams(here)
+    photos, cartoons = input.streams(here)
     if settings.score_at_end:
         fid.check_ready(here)
     schedule = Schedule(settings=settings, num_photos=len(photos.shards), num_cartoons=len(cartoons.shards))
@@ -214,7 +217,7 @@ def _train_on(
     )
     if saver.resume(state, meter) is None and settings.init_from is not None:
         begin_from(Path(settings.init_from), state, folder)
-    if distributed.is_main():
+    if collectives.is_main():
         folder.write_config(settings)
     announce(settings, engine, schedule, state)
     engine.prepare(state)
@@ -239,7 +242,7 @@ def _train_on(
                 engine=engine,
                 state=state,
                 schedule=schedule,
-                batches=supply.shares(settings, engine, schedule, workers, (photos, cartoons), reporter),
+                batches=input.shares(settings, engine, schedule, workers, (photos, cartoons), reporter),
                 hooks=Hooks(report=reporter.report, save=save, draw=draw),
                 stop=StopRequest(max_hours=settings.max_hours, damage=damage),
             )
@@ -255,7 +258,7 @@ def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: Tr
     """Score the checkpoint just written on the processes that trained, unless its scores are there already."""
     model = folder.checkpoint(state.step)
     scored = any(score.get("step") == state.step for score in scores.read(folder.scores))
-    if distributed.gather(scored)[0]:
+    if collectives.gather(scored)[0]:
         return
     found = fid.score_checkpoint(model, settings, engine.device)
     say(f"{folder.scores}: {fid.in_words(found)}")
@@ -266,7 +269,7 @@ def _drawer(
 ) -> Callable[[int], None]:
     """What draws the sample pictures after a step, and brings the report up to date: of held-out photos, or of the
     training set's where none is held out."""
-    if not distributed.is_main():
+    if not collectives.is_main():
         return lambda _step: None
     shards = Shards(folder=Path(settings.data.photos), domain="photo", split="test")
     if not len(shards):

@@ -4,20 +4,20 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cartoon_dist import config
-from cartoon_dist.commands.entry import DONE
-from cartoon_dist.commands.shards import SETTING, count
-from cartoon_dist.commands.streams import result, tell
-from cartoon_dist.data.agreement import OF_ANOTHER_SET, Strangers
-from cartoon_dist.data.foreign import Indexed, index_folder
-from cartoon_dist.data.manifest import JOB, MANIFEST, Manifest
-from cartoon_dist.data.mend import mend
-from cartoon_dist.data.tars import packed_by
-from cartoon_dist.data.verify import Finding, by_cause, verify
+from cartoon_dist.commands.main import EXIT_DONE
+from cartoon_dist.commands.shards import SETTING
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.shards import IndexSettings
+from cartoon_dist.console.escape import typed
+from cartoon_dist.console.messages import count, result, say
+from cartoon_dist.data.audit.adopt import Indexed, index_folder
+from cartoon_dist.data.audit.foreign_records import OF_ANOTHER_SET, Strangers
+from cartoon_dist.data.audit.repair import mend
+from cartoon_dist.data.audit.verify import Finding, by_cause, verify
+from cartoon_dist.data.format.manifest import JOB, MANIFEST, Manifest
+from cartoon_dist.data.format.tar_index import packed_by
 from cartoon_dist.errors import ConfigError, ShardError
-from cartoon_dist.folder_kinds import require_shard_folder
-from cartoon_dist.shard_settings import IndexSettings
-from cartoon_dist.text import typed
+from cartoon_dist.files.folder_kinds import require_shard_folder
 
 
 def main(words: Sequence[str]) -> int:
@@ -28,7 +28,7 @@ def main(words: Sequence[str]) -> int:
     folder = Path(chosen.folder)
     _require_folder(folder)
     if chosen.index:
-        return _index(folder, config.read(IndexSettings, [], given))
+        return _index(folder, read(IndexSettings, [], given))
     if given:
         raise ConfigError(f"{given[0]}: only --index takes settings; leave it out")
     num_mended = mend(folder, shown=True) if chosen.mend else 0
@@ -36,7 +36,7 @@ def main(words: Sequence[str]) -> int:
     if findings:
         raise ShardError(_told(folder, findings, _way_out(folder, manifest, findings, mended=chosen.mend)))
     result(_summary(folder, manifest) + (f"; {num_mended} rebuilt" if chosen.mend else ""))
-    return DONE
+    return EXIT_DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +59,7 @@ def _index(folder: Path, settings: IndexSettings) -> int:
     if indexed.manifest is None:
         raise ShardError(_told(folder, indexed.findings, "nothing was written; mend the tars where they were built"))
     result(_indexed(folder, indexed.manifest, indexed))
-    return DONE
+    return EXIT_DONE
 
 
 def _indexed(folder: Path, manifest: Manifest, indexed: Indexed) -> str:
@@ -83,7 +83,7 @@ def _require_folder(path: Path) -> None:
 def _told(folder: Path, findings: Sequence[Finding], way_out: str) -> str:
     """Print the findings, a line a cause, and return the one line that sums them up."""
     for line in by_cause(findings):
-        tell(line)
+        say(line)
     files = count(len({finding.file for finding in findings}), "file")
     return f"{folder}: {count(len(findings), 'finding')} in {files}, the first: {findings[0]}; {way_out}"
 

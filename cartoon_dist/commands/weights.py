@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cartoon_dist import weights
-from cartoon_dist.commands import entry
-from cartoon_dist.commands.places import place
-from cartoon_dist.commands.streams import result, tell
+from cartoon_dist import pretrained
+from cartoon_dist.commands.main import EXIT_DONE
+from cartoon_dist.commands.path_options import place
+from cartoon_dist.console.messages import result, say
+from cartoon_dist.console.progress import Progress
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.progress import Progress
 
 
 def main(argv: Sequence[str]) -> int:
@@ -18,13 +18,13 @@ def main(argv: Sequence[str]) -> int:
     if arguments.action == "list":
         show(arguments.folder)
     else:
-        fetch(arguments.names or list(weights.KNOWN), arguments.folder)
-    return entry.DONE
+        fetch(arguments.names or list(pretrained.KNOWN), arguments.folder)
+    return EXIT_DONE
 
 
 def fetch(names: Sequence[str], folder: Path) -> None:
     """Fetch each; one that fails does not stop the others, and is named in the WeightsError at the end."""
-    entries = [weights.known(name) for name in names]  # a wrong name shows before anything is downloaded
+    entries = [pretrained.known(name) for name in names]  # a wrong name shows before anything is downloaded
     failures = []
     for name in names:
         try:
@@ -39,18 +39,18 @@ def fetch(names: Sequence[str], folder: Path) -> None:
 def show(folder: Path) -> None:
     """Print a line for each known file: name, file, state, licence, source."""
     rows = [("name", "file", "state", "licence", "source")]
-    for name, known in weights.KNOWN.items():
-        rows.append((name, known.file, weights.state(name, folder), known.licence, str(known.source)))
+    for name, known in pretrained.KNOWN.items():
+        rows.append((name, known.file, pretrained.state(name, folder), known.licence, str(known.source)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     num_present = sum(row[2] == "present" for row in rows)
-    result(f"{folder}/: {num_present} of {len(weights.KNOWN)} present")
+    result(f"{folder}/: {num_present} of {len(pretrained.KNOWN)} present")
 
 
 def _fetch(name: str, folder: Path) -> str:
     """What was done for these weights, as a line."""
-    known = weights.known(name)
+    known = pretrained.known(name)
     bars: list[Progress] = []
 
     def report(done: int, total: int) -> None:
@@ -59,9 +59,9 @@ def _fetch(name: str, folder: Path) -> str:
         for bar in bars:
             bar.update(done)
 
-    tell(f"{name}: looking for {known.source}")
+    say(f"{name}: looking for {known.source}")
     try:
-        fetched = weights.fetch(name, folder, report)
+        fetched = pretrained.fetch(name, folder, report)
     finally:
         for bar in bars:
             bar.close()
@@ -73,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument(
         "--folder",
         type=place,
-        default=weights.default_folder(),
-        help=f"where the weights lie (default: ${weights.FOLDER_VARIABLE}, or weights/)",
+        default=pretrained.default_folder(),
+        help=f"where the weights lie (default: ${pretrained.FOLDER_VARIABLE}, or weights/)",
     )
     parser = argparse.ArgumentParser(
         prog="launch/weights.py",
@@ -83,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="fetch | list")
     fetching = actions.add_parser("fetch", parents=[where], help="download what is missing or damaged")
-    fetching.add_argument("names", nargs="*", metavar="NAME", help=f"which (default: all): {', '.join(weights.KNOWN)}")
+    fetching.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which (default: all): {', '.join(pretrained.KNOWN)}"
+    )
     actions.add_parser("list", parents=[where], help="what is known, what is present, where it comes from, its licence")
     return parser

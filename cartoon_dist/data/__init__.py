@@ -1,1 +1,1 @@
-"""Shards on disk: what a sample is, how shards are built, checked, ordered and read."""
+"""Shards on disk: their format, building, checking, reading and fetching."""

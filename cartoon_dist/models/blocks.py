@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.models import narrow, winograd
+from cartoon_dist.cpu import narrow_conv, winograd
 from cartoon_dist.tensors import Features
 
 Upsample = Literal["transposed", "resize"]
@@ -47,7 +47,7 @@ class Convolution(nn.Conv2d):
     """A convolution, by whichever way to the same sum is fastest where gradients are taken on CPU. Padded by half its
     kernel where it reflects.
 
-    Elsewhere it is torch's own, which GPUs, exporters and strips (evaluate/tracing.py) know.
+    Elsewhere it is torch's own, which GPUs, exporters and strips (inference/tracing.py) know.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -61,9 +61,9 @@ class Convolution(nn.Conv2d):
         if self.groups == 1 and torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad):
             if winograd.suits(input, weight, self.stride):
                 return winograd.winograd(input, weight, self.bias, reflect=reflect)
-            if narrow.suits(input, weight, self.stride):
+            if narrow_conv.suits(input, weight, self.stride):
                 padded = functional.pad(input, edges, mode="reflect" if reflect else "constant")
-                return narrow.narrow(padded, weight, self.bias)
+                return narrow_conv.narrow(padded, weight, self.bias)
         if reflect and _in_one_order(input):
             return functional.conv2d(reflected(input, edges), weight, self.bias, self.stride, groups=self.groups)
         return self._conv_forward(input, weight, self.bias)

@@ -6,16 +6,14 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from cartoon_dist.cpu import winograd
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.models import winograd
 from cartoon_dist.tensors import Features, Images
+from cartoon_dist.vgg_layers import NUM_CONVOLUTIONS, Network, layer_names
 
-Network = Literal["vgg16", "vgg19"]
 Input = Literal["unit", "imagenet", "caffe"]
 """What VGG is shown: RGB in [0, 1]; that, with ImageNet's mean and deviation; BGR in 0..255 less Caffe's mean."""
 
-NUM_CONVOLUTIONS: dict[Network, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-"""How many convolutions stand between two poolings."""
 WIDTHS = (64, 128, 256, 512, 512)
 
 
@@ -102,12 +100,3 @@ def _features(network: Network, layer: str) -> nn.Sequential:
             in_channels = width
         layers.append(nn.MaxPool2d(2))
     raise ValueError(f"{network} has no layer '{layer}'; there are {', '.join(layer_names(network))}")
-
-
-def layer_names(network: Network) -> list[str]:
-    """The names of the network's convolutions, in order."""
-    return [
-        f"conv{block}_{index}"
-        for block, num in enumerate(NUM_CONVOLUTIONS[network], start=1)
-        for index in range(1, num + 1)
-    ]

@@ -1,1 +1,1 @@
-"""One picture at a time, in numpy: cropping and edge smoothing. Never imports torch."""
+"""The old name of `image`: kept for code that imports `cartoon_dist.pixels.edges`."""

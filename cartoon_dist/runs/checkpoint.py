@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cartoon_dist.data.manifest import is_as_written, record_bytes
+from cartoon_dist.data.format.manifest import is_as_written, record_bytes
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.files import (
+from cartoon_dist.files.atomic import (
     MAX_RECORD_BYTES,
     MAX_TENSOR_BYTES,
     read_regular_text,
@@ -25,7 +25,7 @@ from cartoon_dist.files import (
     sync_folder,
     write_whole,
 )
-from cartoon_dist.loading import json_text
+from cartoon_dist.files.json_yaml import json_text
 from cartoon_dist.runs.layout import RunFolder
 
 FORMAT = 2

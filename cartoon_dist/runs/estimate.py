@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from cartoon_dist.config import TrainSettings
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.methods.method import Method
 from cartoon_dist.models.blocks import num_parameters
 from cartoon_dist.models.generator import DrawingNetwork, Generator

@@ -13,11 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from cartoon_dist import nested
-from cartoon_dist.config import TrainSettings, check
+from cartoon_dist.config import overrides
+from cartoon_dist.config.reading import check
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
-from cartoon_dist.files import MAX_TENSOR_BYTES, require_regular
-from cartoon_dist.loading import json_text
+from cartoon_dist.files.atomic import MAX_TENSOR_BYTES, require_regular
+from cartoon_dist.files.json_yaml import json_text
 
 FORMAT = "1"
 _MARK = "cartoon_dist"
@@ -62,7 +63,7 @@ def to_strings(facts: Facts) -> dict[str, str]:
         init_from=None if settings.init_from is None else Path(settings.init_from).name,
         data=data if data.photos != data.cartoons else replace(data, photos="photos", cartoons="cartoons"),
     )
-    config = json.dumps(nested.plain(bare), allow_nan=False)
+    config = json.dumps(overrides.plain(bare), allow_nan=False)
     strings = {_MARK: FORMAT, "config": config, "weights": facts.weights, "step": str(facts.step)}
     return strings | ({"phase": _WARMUP} if facts.is_warmup else {})
 

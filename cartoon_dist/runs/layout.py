@@ -5,12 +5,13 @@ from pathlib import Path
 
 import yaml
 
-from cartoon_dist import nested
-from cartoon_dist.config import TrainSettings, check
+from cartoon_dist.config import overrides
+from cartoon_dist.config.reading import check
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
-from cartoon_dist.files import write_json, write_whole
-from cartoon_dist.folder_kinds import require_run_folder
-from cartoon_dist.loading import UnreadableError, json_file, yaml_file
+from cartoon_dist.files.atomic import write_json, write_whole
+from cartoon_dist.files.folder_kinds import require_run_folder
+from cartoon_dist.files.json_yaml import UnreadableError, json_file, yaml_file
 
 MAY_CHANGE = frozenset(
     {"run_dir", "init_from", "epochs", "max_steps", "max_hours", "weights_folder"}
@@ -77,7 +78,7 @@ class RunFolder:
             ) from None
         except (UnreadableError, ConfigError) as error:
             raise CheckpointError(f"{config}: is damaged ({error}); restore it or train into another run_dir") from None
-        changed = nested.differences(nested.plain(before), nested.plain(settings), MAY_CHANGE)
+        changed = overrides.differences(overrides.plain(before), overrides.plain(settings), MAY_CHANGE)
         if changed:
             raise CheckpointError(
                 f"{config.parent}: made with other settings ({', '.join(changed)}); use the same, or another run_dir, "
@@ -109,7 +110,7 @@ class RunFolder:
 
 def config_text(settings: TrainSettings) -> str:
     """All settings as YAML."""
-    return yaml.safe_dump(nested.plain(settings), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(overrides.plain(settings), sort_keys=False, allow_unicode=True)
 
 
 def step_name(step: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from cartoon_dist.config import CheckpointSettings
+from cartoon_dist.config.train import CheckpointSettings
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder

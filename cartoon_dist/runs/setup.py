@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cartoon_dist.config import ModelSettings, TrainSettings
+from cartoon_dist.config.train import ModelSettings, TrainSettings
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.losses.pixel import pixel_loss
 from cartoon_dist.methods import whitebox
@@ -21,8 +21,8 @@ from cartoon_dist.models.generator import Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
 from cartoon_dist.models.vgg import VGG
 from cartoon_dist.models.whitebox import WhiteboxGenerator, WhiteboxJudges
-from cartoon_dist.runs.flattening import Flattener
-from cartoon_dist.weights import load_vgg
+from cartoon_dist.pretrained import load_vgg
+from cartoon_dist.runs.superpixel_pool import Flattener
 
 Place = Callable[[nn.Module], nn.Module]
 """Moves a network to its device and precision."""

@@ -10,15 +10,16 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from cartoon_dist.config import TrainSettings, check
+from cartoon_dist.config.reading import check
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
-from cartoon_dist.files import sha256_of
-from cartoon_dist.folder_kinds import require_model_folder
-from cartoon_dist.loading import UnreadableError, yaml_file
+from cartoon_dist.files.atomic import sha256_of
+from cartoon_dist.files.folder_kinds import require_model_folder
+from cartoon_dist.files.json_yaml import UnreadableError, yaml_file
 from cartoon_dist.models.generator import DrawingNetwork
-from cartoon_dist.runs import checkpoint, exported, origin, setup
-from cartoon_dist.runs.filling import fill, refuse_misfit
+from cartoon_dist.runs import checkpoint, exported, initial_weights, setup
 from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.load_tensors import fill, refuse_misfit
 
 _SMALL = 20_000_000
 """So many weights are made whatever the file holds: more than the paper's networks have."""
@@ -65,7 +66,7 @@ def untrained(run: Path, *, weights: Literal["ema", "raw"]) -> Trained:
         raise CheckpointError(f"{run}: is no run; give the folder of one, which holds config.yaml and checkpoints")
     settings = settings_of(RunFolder(run).config)
     if settings.init_from is not None:
-        began = origin.read(origin.locate(Path(settings.init_from))).tensors
+        began = initial_weights.read(initial_weights.locate(Path(settings.init_from))).tensors
         tensors = dict(began["ema" if weights == "ema" else "generator"])
     else:
         begun = setup.fresh_networks(settings)["generator"].state_dict()

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from cartoon_dist.pixels.decode import Picture
+from cartoon_dist.image.decode import Picture
 
 Levels = npt.NDArray[np.int16]
 Mask = npt.NDArray[np.bool_]

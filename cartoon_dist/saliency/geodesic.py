@@ -5,8 +5,8 @@ import numpy.typing as npt
 from numba import njit
 from scipy import linalg
 
-from cartoon_dist.pixels.superpixels import Mask
 from cartoon_dist.saliency.picture import Floating
+from cartoon_dist.superpixels.regions import Mask
 
 Floats = npt.NDArray[np.floating]
 Matrix = npt.NDArray[np.float32]

@@ -6,7 +6,7 @@ The mean of RBD and MBD, as in the paper and in SDP-GAN: either alone fails on s
 import numpy as np
 import numpy.typing as npt
 
-from cartoon_dist.pixels.decode import Picture
+from cartoon_dist.image.decode import Picture
 from cartoon_dist.saliency.frame import inside
 from cartoon_dist.saliency.mbd import mbd
 from cartoon_dist.saliency.picture import SaliencyMap, Variant, as_rgb, fit, resize

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from cartoon_dist.pixels.decode import Picture
-from cartoon_dist.pixels.lab import rgb_to_lab
+from cartoon_dist.image.decode import Picture
 from cartoon_dist.saliency.margins import unlike_margins_author, unlike_margins_public
 from cartoon_dist.saliency.picture import SaliencyMap, Variant, fit, is_flat, resize, stretch
 from cartoon_dist.saliency.reconstruction import by_dilation, by_erosion
+from cartoon_dist.superpixels.lab import rgb_to_lab
 
 Map = npt.NDArray[np.float32]
 

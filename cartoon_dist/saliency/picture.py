@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cartoon_dist.errors import PictureError
-from cartoon_dist.pixels.decode import Picture
+from cartoon_dist.image.decode import Picture
 
 Variant = Literal["public", "author"]
 """`public`: the code that the paper's labels came from, mended. `author`: what the methods' own authors run."""

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from skimage.color import rgb2lab
 from skimage.filters import threshold_otsu
 
-from cartoon_dist.pixels.decode import Picture
-from cartoon_dist.pixels.lab import rgb_to_lab
-from cartoon_dist.pixels.superpixels import Mask, Superpixels, split
+from cartoon_dist.image.decode import Picture
 from cartoon_dist.saliency.geodesic import affinity, boundary_connectivity, distances, geodesics, solve
 from cartoon_dist.saliency.picture import SaliencyMap, Variant, is_flat, stretch
+from cartoon_dist.superpixels.lab import rgb_to_lab
+from cartoon_dist.superpixels.regions import Mask, Superpixels, split
 
 Floats = npt.NDArray[np.floating]
 

@@ -1,1 +1,1 @@
-"""The loop and what it leans on."""
+"""The training loop and what it needs; `loop` is the place to start reading."""

@@ -12,13 +12,13 @@ from accelerate import Accelerator
 from accelerate.utils import AutocastKwargs, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
 
-from cartoon_dist import devices, distributed
+from cartoon_dist.config.fields import DeviceName
+from cartoon_dist.distributed import collectives, devices
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.settings import DeviceName
 from cartoon_dist.tensors import Batch, from_bytes
-from cartoon_dist.train.averaging import Averaging
+from cartoon_dist.train.gradient_averaging import Averaging
+from cartoon_dist.train.network_update import Update
 from cartoon_dist.train.state import TrainState
-from cartoon_dist.train.update import Update
 
 
 class Engine:
@@ -37,7 +37,7 @@ class Engine:
         chosen = devices.choose(device)
         on_cpu = chosen.type == "cpu"
         _check_precision(precision, on_cpu=on_cpu)
-        with distributed.coming_together():
+        with collectives.coming_together():
             self.accelerator = Accelerator(
                 cpu=on_cpu,
                 mixed_precision=precision if precision in ("bf16", "fp16") else "no",
@@ -48,7 +48,7 @@ class Engine:
                     # A cast weight that is kept from one step to the next would be frozen into a recorded one.
                     AutocastKwargs(cache_enabled=False),
                     # Long enough for rank 0 to draw pictures or write a checkpoint while the others wait.
-                    InitProcessGroupKwargs(timeout=timedelta(seconds=distributed.WAIT_SECONDS)),
+                    InitProcessGroupKwargs(timeout=timedelta(seconds=collectives.WAIT_SECONDS)),
                 ],
             )
         # accelerate keeps the device of a process's first engine.
@@ -164,7 +164,7 @@ class Engine:
         return self.recordable and self.device.type != "cpu"
 
     def _average(self, network: nn.Module) -> Averaging:
-        return Averaging(list(network.parameters()), world_size=distributed.world_size())
+        return Averaging(list(network.parameters()), world_size=collectives.world_size())
 
     def _autocast(self) -> AbstractContextManager[None]:
         held: AbstractContextManager[None] = self.accelerator.autocast()
@@ -183,7 +183,7 @@ class Engine:
 
     def describe(self) -> str:
         """`2 processes on cpu`."""
-        num = distributed.world_size()
+        num = collectives.world_size()
         return f"{num} process{'es' if num > 1 else ''} on {self.device.type}"
 
 

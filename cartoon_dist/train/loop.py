@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cartoon_dist.errors import ShardError
 from cartoon_dist.tensors import Batch
-from cartoon_dist.train.agreement import require_equal
+from cartoon_dist.train.check_replicas import require_equal
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.phases import Phases, Told
 from cartoon_dist.train.preempt import StopRequest

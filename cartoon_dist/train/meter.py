@@ -6,11 +6,11 @@ from collections import Counter
 import torch
 from torch import Tensor
 
-from cartoon_dist import distributed
+from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import TrainingError
 
 SKIPPED = "skipped/"
-"""Begins the name of a figure that is 1 in a step whose update was left out (train/update.py)."""
+"""Begins the name of a figure that is 1 in a step whose update was left out (train/network_update.py)."""
 MAX_SKIPPED = 50
 """So many steps in a row that fp16's scaler leaves out are a run that stands still: it needs 16 to come from its first
 scale down to 1."""
@@ -72,7 +72,7 @@ class Meter:
         """(steps, names), averaged over the processes."""
         if not self.rows:
             return torch.empty(0, 0, dtype=torch.float64)
-        rows = distributed.mean(torch.stack([row.to("cpu") for row in self.rows]))
+        rows = collectives.mean(torch.stack([row.to("cpu") for row in self.rows]))
         for step, row in zip(self.steps, rows.tolist(), strict=True):
             figures = dict(zip(self.names, row, strict=True))
             if any(figures[name] for name in self._skipped()):

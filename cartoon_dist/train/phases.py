@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from cartoon_dist.config import CaptureSettings
+from cartoon_dist.capture.captured import Captured, recorder
+from cartoon_dist.config.train import CaptureSettings
 from cartoon_dist.methods.method import Method
 from cartoon_dist.tensors import Batch
-from cartoon_dist.train.capture import Captured, recorder
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.knobs import Knobs
 from cartoon_dist.train.state import TrainState, update_ema
 from cartoon_dist.train.step import Apart, Outcome, at_once, iterate, warmup
+from cartoon_dist.train.step_scalars import Knobs
 
 
 class Told(NamedTuple):

@@ -5,9 +5,9 @@ import signal
 import time
 from types import FrameType
 
-from cartoon_dist import distributed
+from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import ShardError
-from cartoon_dist.train.damage import Damage
+from cartoon_dist.train.bad_samples import Damage
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 MAX_HOURS = "the time limit max_hours was reached"
@@ -36,14 +36,14 @@ class StopRequest:
         if not self.reason and self.deadline is not None and time.monotonic() > self.deadline:
             self.reason = MAX_HOURS
         own = _FAILED if failure else _ASKED if self.reason else _DAMAGED if self.damage.unsaid else 0
-        urgency = distributed.largest(own)
+        urgency = collectives.largest(own)
         if urgency == _FAILED:
-            raise ShardError("; ".join(sorted({str(said) for said in distributed.gather(failure) if said})))
+            raise ShardError("; ".join(sorted({str(said) for said in collectives.gather(failure) if said})))
         if urgency == _DAMAGED:
             self.damage.agree()
         if urgency == _ASKED:
             # One reason for all, as what follows depends on it: that of the lowest rank that was asked.
-            self.reason = next(said for said in distributed.gather(self.reason) if said)
+            self.reason = next(said for said in collectives.gather(self.reason) if said)
         return urgency == _ASKED
 
     def _asked(self, number: int, _frame: FrameType | None) -> None:

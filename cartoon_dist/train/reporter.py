@@ -2,14 +2,15 @@
 
 import time
 
-from cartoon_dist import distributed
-from cartoon_dist.progress import Progress
-from cartoon_dist.train.damage import Damage
-from cartoon_dist.train.log import Log, say
+from cartoon_dist.console.messages import say
+from cartoon_dist.console.progress import Progress
+from cartoon_dist.distributed import collectives
+from cartoon_dist.train.bad_samples import Damage
 from cartoon_dist.train.meter import SKIPPED, Meter
 from cartoon_dist.train.phases import Told
+from cartoon_dist.train.run_log import Log
 from cartoon_dist.train.schedule import Schedule
-from cartoon_dist.train.watch import Watch
+from cartoon_dist.train.training_warnings import Watch
 
 
 class Reporter:
@@ -27,7 +28,7 @@ class Reporter:
             unit="images",
             label=settings.run_dir,
             done=step * settings.batch_size,
-            shown=distributed.is_main(),
+            shown=collectives.is_main(),
         )
         self.begin(step)
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cartoon_dist.data.batches import Stream
-from cartoon_dist.files import write_whole
+from cartoon_dist.data.load.loader import Stream
+from cartoon_dist.files.atomic import write_whole
 from cartoon_dist.models.generator import Drawing
 from cartoon_dist.tensors import Images, Maps, from_bytes, to_bytes
 

@@ -9,18 +9,18 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from cartoon_dist import distributed
-from cartoon_dist.config import TrainSettings
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.console.messages import say
+from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import CheckpointError, TrainingError
 from cartoon_dist.runs import checkpoint, retention
-from cartoon_dist.runs.filling import not_finite
 from cartoon_dist.runs.layout import RunFolder, config_text
+from cartoon_dist.runs.load_tensors import not_finite
 from cartoon_dist.train import random_state
+from cartoon_dist.train.background_writer import Writer
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.log import say
 from cartoon_dist.train.meter import Meter
 from cartoon_dist.train.state import TrainState, on_host
-from cartoon_dist.train.writer import Writer
 
 _PACKAGES = ("cartoon-dist", "torch", "torchvision", "accelerate", "numpy")
 _RANDOM = "random"
@@ -73,13 +73,13 @@ class Saver:
         states = _agree(self.writer.wait(), random_state.read(self.engine.device))
         gathered = self.engine.gathered()
         _require_finite(state, gathered)
-        if distributed.is_main():
+        if collectives.is_main():
             step = state.step
             tensors = on_host(state.tensors() | gathered | {_RANDOM: random_state.named(states)})
             facts = {
                 "seed": self.settings.seed,
                 "images": step * self.settings.batch_size,
-                "world_size": distributed.world_size(),
+                "world_size": collectives.world_size(),
                 "versions": self.versions,
                 "data": self.data,
                 "scalers": self.engine.scaler_states(),
@@ -93,11 +93,11 @@ class Saver:
         """Take up the newest whole checkpoint, or begin where there is none; CheckpointError on all processes when none
         is whole, or it is of other networks, settings or samples."""
         # One process looks and tells: another might see the folder at another moment.
-        [(found, fault), *_] = distributed.gather(self._newest() if distributed.is_main() else (None, ""))
+        [(found, fault), *_] = collectives.gather(self._newest() if collectives.is_main() else (None, ""))
         if fault:
             raise CheckpointError(fault)
         if found is None:
-            random_state.begin(seed=self.settings.seed, step=state.step, rank=distributed.rank())
+            random_state.begin(seed=self.settings.seed, step=state.step, rank=collectives.rank())
             return None
         facts = checkpoint.read_manifest(found)
         changed = [name for name, fingerprint in self.data.items() if facts["data"].get(name) != fingerprint]
@@ -138,14 +138,14 @@ class Saver:
         return found, ""
 
     def _take_up_random(self, found: Path, stored: Mapping[str, Tensor], num_processes: int, step: int) -> None:
-        device, num = self.engine.device, distributed.world_size()
-        held = random_state.of_rank(stored, distributed.rank())
+        device, num = self.engine.device, collectives.world_size()
+        held = random_state.of_rank(stored, collectives.rank())
         if num_processes == num and device.type in held:
             random_state.take_up(held, device)
         else:
             why = f"is that of other processes ({num_processes}) or devices" if stored else "is not in it"
             say(f"{found}: torch's random state {why}: it begins anew from the seed; nothing of ours draws from it")
-            random_state.begin(seed=self.settings.seed, step=step, rank=distributed.rank())
+            random_state.begin(seed=self.settings.seed, step=step, rank=collectives.rank())
 
 
 def _require_finite(state: TrainState, gathered: checkpoint.Tensors) -> None:
@@ -153,7 +153,7 @@ def _require_finite(state: TrainState, gathered: checkpoint.Tensors) -> None:
     while they are not."""
     held = state.tensors() | dict(gathered)
     found = not_finite((f"{stem}: {name}", tensor) for stem, named in held.items() for name, tensor in named.items())
-    everywhere = [name for name in distributed.gather(found) if name]
+    everywhere = [name for name in collectives.gather(found) if name]
     if everywhere:
         raise TrainingError(
             f"{everywhere[0]} is not finite after step {state.step}; no checkpoint of it is written, the last one is "
@@ -165,7 +165,7 @@ def _require_finite(state: TrainState, gathered: checkpoint.Tensors) -> None:
 def _agree(failure: BaseException | None, states: random_state.States | None) -> list[random_state.States]:
     """Every process's random states, on every process; or, on all of them, what rank 0's writer failed with."""
     said = "" if failure is None else str(failure) or repr(failure)
-    told = distributed.gather((said, states))
+    told = collectives.gather((said, states))
     if failure is not None:
         raise failure
     if told[0][0]:

@@ -4,7 +4,7 @@ accumulated."""
 import math
 from dataclasses import dataclass
 
-from cartoon_dist.config import TrainSettings
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.losses.content import content_weight
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from cartoon_dist.config import OptimizerSettings
+from cartoon_dist.config.train import OptimizerSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.runs.filling import fill, require_finite
+from cartoon_dist.runs.load_tensors import fill, require_finite
 
 
 @dataclass

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import LIMIT_SECONDS, ROOT, environment, wait_for
 
 from bench.gpu_proof import plan, switches
 from bench.gpu_proof.__main__ import main
@@ -16,6 +15,7 @@ from bench.gpu_proof.plan import STAGES, Stage, in_groups, limit_in_group, time_
 from bench.gpu_proof.record import Session, headline, new_session, read_lines
 from bench.gpu_proof.runner import run_stages
 from bench.gpu_proof.speed import kinds_of
+from tests.running import LIMIT_SECONDS, ROOT, environment, wait_for
 
 FAILS = "print('before'); raise ValueError('planted')"
 CHILD_IN_A_SESSION_OF_ITS_OWN = """

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import ROOT
 
 from bench.gpu_proof import gpu_tests, plan
 from bench.gpu_proof.record import Session
 from bench.gpu_proof.task import NothingToCheckError, StageError, Task
+from tests.running import ROOT
 
 CONFTEST = """
 def pytest_addoption(parser):

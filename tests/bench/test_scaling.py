@@ -3,7 +3,7 @@
 import pytest
 
 from bench.scaling import Costs, calculated, fitted, gradient_bytes, ring_seconds, step_seconds
-from cartoon_dist.train.averaging import BUCKET_BYTES
+from cartoon_dist.train.gradient_averaging import BUCKET_BYTES
 
 COSTS = Costs(fixed_seconds=0.01, image_seconds=0.02, message_seconds=0.001, bytes_per_second=1e9, crowding=1.5)
 
@@ -33,7 +33,8 @@ def test_costs_are_found_again_from_what_they_make() -> None:
 
 
 def test_the_bytes_are_those_of_the_papers_networks() -> None:
-    from cartoon_dist.config import TrainSettings, read
+    from cartoon_dist.config.reading import read
+    from cartoon_dist.config.train import TrainSettings
     from cartoon_dist.runs.setup import fresh_networks
 
     networks = fresh_networks(read(TrainSettings, [], [], run_dir="none")).values()

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench import driven, step
 from bench.ceiling import Ceiling
 from bench.driven import Driven, answers_of, ranks, settings
-from cartoon_dist.models import winograd
+from cartoon_dist.cpu import winograd
 
 SMALL = ("model.channels=4", "model.num_blocks=1", "loss.content.layer=conv1_2")
 

@@ -5,7 +5,7 @@ import torch
 
 from bench.driven import RATE, batch_of, features, our_method, settings
 from bench.textbook import Drawn, Textbook, Weights
-from cartoon_dist.models import winograd
+from cartoon_dist.cpu import winograd
 from cartoon_dist.models.blocks import Convolution
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.step import iterate

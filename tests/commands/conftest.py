@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from running import tiny, train
+
+from tests.running import tiny, train
 
 EXACT = (
     "precision=fp64",

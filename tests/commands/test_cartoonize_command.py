@@ -9,16 +9,17 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
-from running import ROOT, script, with_little_room
 
-from cartoon_dist.commands import entry
 from cartoon_dist.commands.cartoonize import main
+from cartoon_dist.commands.main import EXIT_DONE, EXIT_USER_ERROR
 from cartoon_dist.commands.train import main as train_main
-from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError, PictureError
-from cartoon_dist.evaluate.cartoonize import by_torch
-from cartoon_dist.pixels.decode import decode
+from cartoon_dist.image.decode import decode
+from cartoon_dist.inference.batched import by_torch
 from cartoon_dist.runs import exported, trained
+from tests.running import ROOT, script, with_little_room
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_a_folder_with_all_that_may_lie_in_one(run: Path, tmp_path: Path) -> Non
     (source / "deep/empty.png").write_bytes(b"")
     (source / "notes.txt").write_text("no picture")
     done = script("launch/cartoonize.py", run, source, target)
-    assert done.returncode == entry.MENDABLE
+    assert done.returncode == EXIT_USER_ERROR
     said = done.stderr.splitlines()
     assert [line for line in said if line.startswith("skipped")] == [
         "skipped broken.jpg: the JPEG file is cut off",
@@ -105,7 +106,7 @@ def test_a_picture_by_a_checkpoint_and_by_raw_weights_replaces_the_old_one(run: 
     picture, drawing = put(tmp_path / "a.png", noise(24, 24, 3)), tmp_path / "new/b.png"
     made = []
     for words in ([run], [run, "--weights", "raw"], [run / "step-0000002"], [run, "--megapixels", "0.0001"]):
-        assert main([*map(str, words), str(picture), str(drawing)]) == entry.DONE
+        assert main([*map(str, words), str(picture), str(drawing)]) == EXIT_DONE
         made.append(read_png(drawing))
     assert not np.array_equal(made[0], made[1])
     assert not np.array_equal(made[0], made[2])
@@ -119,7 +120,7 @@ def test_an_export_draws_as_its_run(run: Path, tmp_path: Path, capsys: pytest.Ca
     facts = exported.Facts(settings=held.settings, weights="ema", step=held.step)
     model = tmp_path / "model.safetensors"
     model.write_bytes(exported.to_safetensors(held.generator.state_dict(), facts))
-    assert main([str(model), str(picture), str(tmp_path / "out"), "--weights", "raw"]) == entry.DONE
+    assert main([str(model), str(picture), str(tmp_path / "out"), "--weights", "raw"]) == EXIT_DONE
     assert "--weights has no effect on an export" in capsys.readouterr().err
     assert np.array_equal(read_png(tmp_path / "out/a.png"), drawn_alone(run, picture))
 
@@ -223,7 +224,7 @@ def test_a_full_disk_stops_and_leaves_the_old_drawing_whole(run: Path, tmp_path:
     put(source / "b.png", noise(120, 120, 3))
     put(source / "c.png", noise(12, 12, 3))
     done = with_little_room("launch/cartoonize.py", run, source, target, kibibytes=4)
-    assert done.returncode == entry.MENDABLE, done.stderr
+    assert done.returncode == EXIT_USER_ERROR, done.stderr
     [error] = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert f"{target / 'b.png'}: cannot be written (File too large)" in error
     assert "Traceback" not in done.stderr

@@ -6,11 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from profiles import DISPLAY_P3, P3_TO_SRGB, from_light, iccp, png, to_light
-from test_cartoonize_command import negative_onnx, noise, put, read_png
 
 from cartoon_dist.commands.cartoonize import main
 from cartoon_dist.errors import CartoonError, CheckpointError, PictureError
+from tests.commands.test_cartoonize_command import negative_onnx, noise, put, read_png
+from tests.profiles import DISPLAY_P3, P3_TO_SRGB, from_light, iccp, png, to_light
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from running import ROOT, metrics, train, typed, weights
 
 from cartoon_dist.commands import demo
 from cartoon_dist.errors import ConfigError, TrainingError
+from tests.running import ROOT, metrics, train, typed, weights
 
 NEEDED = ROOT / "weights/efficientnet-lite0-57934424.pth"
 TINY = ["image_size=32", "batch_size=4", "model.channels=4", "model.num_blocks=1", "loss.content.layer=conv1_2"]

@@ -9,13 +9,13 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from running import ROOT, script
 
 from cartoon_dist.commands import cartoonize, export
 from cartoon_dist.commands.train import main as train_main
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.runs import trained
 from cartoon_dist.tensors import from_bytes
+from tests.running import ROOT, script
 
 
 def trained_on(shards: Path, folder: Path) -> Path:

@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from running import ROOT, script, train
 
 from cartoon_dist.commands import fid
 from cartoon_dist.commands.cartoonize import main as cartoonize
 from cartoon_dist.commands.shards import photos as shards_of_photos
 from cartoon_dist.commands.train import main as train_main
-from cartoon_dist.data.read import Shards
+from cartoon_dist.data.format.reader import Shards
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError, WeightsError
-from cartoon_dist.evaluate.labels import constant_map
-from cartoon_dist.evaluate.store import FeatureStore
+from cartoon_dist.metrics.feature_store import FeatureStore
+from cartoon_dist.metrics.label_error import constant_map
+from tests.running import ROOT, script, train
 
 pytestmark = pytest.mark.slow
 

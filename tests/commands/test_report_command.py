@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import ROOT, script, train
 
 from cartoon_dist.commands import fid
+from tests.running import ROOT, script, train
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from films import cartoon, moving, write_film, write_sound
-from running import LIMIT_SECONDS, ROOT, script, wait_for
+
+from tests.data.films import cartoon, moving, write_film, write_sound
+from tests.running import LIMIT_SECONDS, ROOT, script, wait_for
 
 SAMPLES = ROOT / "shards" / "samples"
 CARTOONS = str(SAMPLES / "cartoons")

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from running import ROOT
 
-from cartoon_dist.commands.entry import status_of
+from cartoon_dist.commands.main import status_of
 from cartoon_dist.commands.shards import cartoons, photos
+from tests.running import ROOT
 
 CLUB = ROOT / "shards/samples/cartoons/club.jpg"
 TINY = ("image_size=32", "num_workers=1")

@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from forked import Running
-from running import LIMIT_SECONDS, ROOT, script, started, wait_for, with_little_room
+
+from tests.forked import Running
+from tests.running import LIMIT_SECONDS, ROOT, script, started, wait_for, with_little_room
 
 pytestmark = pytest.mark.slow
 

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import LIMIT_SECONDS, ROOT, environment, script, wait_for
 
 from cartoon_dist.commands import submit
-from cartoon_dist.data.manifest import index_path
+from cartoon_dist.data.format.manifest import index_path
 from cartoon_dist.errors import ClusterError
+from tests.running import LIMIT_SECONDS, ROOT, environment, script, wait_for
 
 CARTOONS = ROOT / "shards/samples/cartoons"
 SETTINGS = ["image_size=32", "samples_per_shard=4"]

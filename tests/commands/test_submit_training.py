@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import LIMIT_SECONDS, ROOT, environment, helper, metrics, script, started, wait_for
 
 from cartoon_dist.commands import submit
 from cartoon_dist.errors import CheckpointError, ConfigError
+from tests.running import LIMIT_SECONDS, ROOT, environment, helper, metrics, script, started, wait_for
 
 GOLDEN = ROOT / "tests/golden/train-hayao.sbatch"
 

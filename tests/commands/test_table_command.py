@@ -5,11 +5,11 @@ from pathlib import Path
 
 import cv2
 import pytest
-from running import ROOT, typed
 
 from cartoon_dist.commands import table
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.evaluate.paper_tables import ROWS
+from cartoon_dist.tables.paper_tables import ROWS
+from tests.running import ROOT, typed
 
 
 def words(shards: Path, out: Path, *more: str) -> list[str]:

@@ -11,8 +11,20 @@ import cv2
 import pytest
 import torch
 import yaml
-from running import LIMIT_SECONDS, ROOT, environment, metrics, started, tiny, train, train_command, wait_for, weights
 from safetensors.torch import load_file
+
+from tests.running import (
+    LIMIT_SECONDS,
+    ROOT,
+    environment,
+    metrics,
+    started,
+    tiny,
+    train,
+    train_command,
+    wait_for,
+    weights,
+)
 
 pytestmark = pytest.mark.slow
 

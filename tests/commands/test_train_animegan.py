@@ -7,12 +7,12 @@ import cv2
 import jaxtyping
 import pytest
 import torch
-from capturing import recorded_faster
-from running import ROOT, metrics, script, tiny, train, weights
 
 from cartoon_dist.commands import cartoonize, export, fid
 from cartoon_dist.commands.train import main
 from cartoon_dist.errors import ConfigError
+from tests.capture.capturing import recorded_faster
+from tests.running import ROOT, metrics, script, tiny, train, weights
 
 pytestmark = pytest.mark.slow
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from running import ROOT, train
 
 from cartoon_dist.commands.train import main
-from cartoon_dist.data.manifest import entry_of, index_path, read_index, read_manifest, write_record
+from cartoon_dist.data.format.manifest import entry_of, index_path, read_index, read_manifest, write_record
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError, WeightsError
-from cartoon_dist.files import alone, sha256_of
+from cartoon_dist.files.atomic import alone, sha256_of
+from tests.running import ROOT, train
 
 
 def words(shards: Path, run: Path, *more: str) -> list[str]:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import cheap, train, weights
 
 from cartoon_dist.commands import export
 from cartoon_dist.commands.train import main
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.layout import RunFolder
+from tests.running import cheap, train, weights
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import metrics, tiny, train, weights
 
 from cartoon_dist.commands.train import main
 from cartoon_dist.errors import ConfigError
+from tests.running import metrics, tiny, train, weights
 
 STEPS = ("warmup.steps=5", "checkpoint.every=8", "epochs=3")
 

@@ -5,8 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from running import ROOT, metrics, train
-from shard_folders import sealed_again, spoil
+
+from tests.data.shard_folders import sealed_again, spoil
+from tests.running import ROOT, metrics, train
 
 pytestmark = pytest.mark.slow
 

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from running import ROOT
 from safetensors.torch import load_file
 
 from cartoon_dist.commands.train import main, read_settings
 from cartoon_dist.runs.estimate import checkpoint_bytes
+from tests.running import ROOT
 
 
 def words(shards: Path, run: Path, *more: str) -> list[str]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import torch
-from running import LIMIT_SECONDS, ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
+
+from tests.running import LIMIT_SECONDS, ROOT, environment, metrics, tiny, train, train_command, wait_for, weights
 
 pytestmark = pytest.mark.slow
 

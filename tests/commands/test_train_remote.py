@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from running import ROOT, script, train
-from served import served
+
+from tests.data.served import served
+from tests.running import ROOT, script, train
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from running import cheap, metrics
 
 from cartoon_dist.commands.train import main
+from tests.running import cheap, metrics
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import cv2
 import pytest
-from running import ROOT, metrics
 
 from cartoon_dist.commands.train import main
+from tests.running import ROOT, metrics
 
 pytestmark = pytest.mark.slow
 

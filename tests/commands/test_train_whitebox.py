@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import ROOT, metrics, tiny, train, weights
 
 from cartoon_dist.commands.train import main
 from cartoon_dist.errors import ConfigError
+from tests.running import ROOT, metrics, tiny, train, weights
 
 pytestmark = pytest.mark.slow
 

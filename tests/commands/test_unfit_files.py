@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist import weights
-from cartoon_dist.commands import entry, fid, report, train, verify
+from cartoon_dist import pretrained
+from cartoon_dist.commands import fid, report, train, verify
 from cartoon_dist.commands import weights as weights_command
+from cartoon_dist.commands.main import EXIT_DONE, EXIT_USER_ERROR, status_of
 from cartoon_dist.commands.shards import cartoons
 from cartoon_dist.errors import CheckpointError, ShardError, WeightsError
-from cartoon_dist.evaluate import scores
+from cartoon_dist.metrics import scores
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.train.log import Log
+from cartoon_dist.train.run_log import Log
 
 KINDS = ("pipe", "zero", "huge")
 RECORDS = ("config.yaml", "metrics.jsonl", "scores.json", "exit.json")
@@ -36,7 +37,7 @@ def put(path: Path, kind: str) -> Path:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_config(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     config = put(tmp_path / "a.yaml", kind)
-    assert entry.status_of(train.main, [str(config), "--dry-run"]) == entry.MENDABLE
+    assert status_of(train.main, [str(config), "--dry-run"]) == EXIT_USER_ERROR
     [line] = capsys.readouterr().err.splitlines()
     assert str(config) in line
 
@@ -74,17 +75,17 @@ def test_the_log_of_a_run(tmp_path: Path, kind: str, capsys: pytest.CaptureFixtu
 def test_a_run_to_score(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     put(run / "config.yaml", kind)
-    assert entry.status_of(fid.main, [str(run)]) == entry.MENDABLE
+    assert status_of(fid.main, [str(run)]) == EXIT_USER_ERROR
     assert [line[:6] for line in capsys.readouterr().err.splitlines()] == ["error:"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights(tmp_path: Path, kind: str) -> None:
-    put(tmp_path / weights.known("vgg16").file, kind)
+    put(tmp_path / pretrained.known("vgg16").file, kind)
     with pytest.raises(WeightsError, match=r"python launch/weights.py fetch vgg16"):
-        weights.resolve("vgg16", tmp_path)
-    assert weights.state("vgg16", tmp_path) == ("wrong hash" if kind == "huge" else "missing")
-    assert weights_command.main(["list", "--folder", str(tmp_path)]) in (entry.DONE, entry.MENDABLE)
+        pretrained.resolve("vgg16", tmp_path)
+    assert pretrained.state("vgg16", tmp_path) == ("wrong hash" if kind == "huge" else "missing")
+    assert weights_command.main(["list", "--folder", str(tmp_path)]) in (EXIT_DONE, EXIT_USER_ERROR)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,7 +98,7 @@ def test_a_set_from_elsewhere(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_list_of_pictures(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     listed = put(tmp_path / "list.txt", kind)
-    assert entry.status_of(cartoons, [str(listed), str(tmp_path / "out")]) == entry.MENDABLE
+    assert status_of(cartoons, [str(listed), str(tmp_path / "out")]) == EXIT_USER_ERROR
     assert str(listed) in capsys.readouterr().err
 
 
@@ -107,4 +108,4 @@ def test_the_records_of_a_set(shards: Path, tmp_path: Path, kind: str) -> None:
         folder = tmp_path / name
         shutil.copytree(shards / "photos", folder)
         put(folder / name, kind)
-        assert entry.status_of(verify.main, [str(folder)]) == entry.MENDABLE
+        assert status_of(verify.main, [str(folder)]) == EXIT_USER_ERROR

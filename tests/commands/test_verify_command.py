@@ -8,12 +8,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from running import ROOT, script
 
-from cartoon_dist.commands.entry import status_of
+from cartoon_dist.commands.main import status_of
 from cartoon_dist.commands.verify import main
-from cartoon_dist.data.manifest import read_manifest
+from cartoon_dist.data.format.manifest import read_manifest
 from cartoon_dist.errors import ShardError
+from tests.running import ROOT, script
 
 CARTOONS = sorted((ROOT / "shards" / "samples" / "cartoons").glob("*-1.jpg"))
 

@@ -4,12 +4,12 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from running import script
 
-from cartoon_dist import weights
-from cartoon_dist.commands import entry
+from cartoon_dist import pretrained
+from cartoon_dist.commands.main import EXIT_DONE, EXIT_USER_ERROR, run_command
 from cartoon_dist.commands.weights import main
-from cartoon_dist.weights import Address, Pretrained
+from cartoon_dist.pretrained import Address, Pretrained
+from tests.running import script
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Pretrain
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         made[name] = Pretrained(file=f"{name}.pth", sha256=sha256, source=Address(source.as_uri()), licence="MIT")
     (tmp_path / "second.published").unlink()
-    monkeypatch.setattr(weights, "KNOWN", made)
+    monkeypatch.setattr(pretrained, "KNOWN", made)
     return made
 
 
@@ -33,8 +33,8 @@ def test_one_failure_does_not_stop_the_others(
     folder = tmp_path / "weights"
     monkeypatch.setattr("sys.argv", ["weights.py", "fetch", "--folder", str(folder)])
     with pytest.raises(SystemExit) as left:
-        entry.run(main)
-    assert left.value.code == entry.MENDABLE
+        run_command(main)
+    assert left.value.code == EXIT_USER_ERROR
     assert sorted(path.name for path in folder.iterdir()) == ["first.pth", "third.pth"]
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
@@ -46,9 +46,9 @@ def test_one_failure_does_not_stop_the_others(
 @pytest.mark.usefixtures("known")
 def test_fetch_again_says_that_all_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["fetch", "first", "third", "--folder", str(tmp_path / "w")]
-    assert main(words) == entry.DONE
+    assert main(words) == EXIT_DONE
     assert "first.pth fetched" in capsys.readouterr().out
-    assert main(words) == entry.DONE
+    assert main(words) == EXIT_DONE
     lines = capsys.readouterr().out.splitlines()
     assert [line.endswith("was already there") for line in lines] == [True, True, False]
     assert lines[-1] == f"{tmp_path / 'w'}/: first.pth, third.pth"
@@ -61,7 +61,7 @@ def test_list_tells_present_missing_and_damaged_apart(
     monkeypatch.setenv("CARTOON_DIST_WEIGHTS", str(tmp_path))
     (tmp_path / "first.pth").write_bytes(b"first")
     (tmp_path / "third.pth").write_bytes(b"thirty")
-    assert main(["list"]) == entry.DONE
+    assert main(["list"]) == EXIT_DONE
     header, *rows, last = capsys.readouterr().out.splitlines()
     assert header.split() == ["name", "file", "state", "licence", "source"]
     assert ["present" in rows[0], "missing" in rows[1], "wrong hash" in rows[2]] == [True, True, True]
@@ -72,7 +72,7 @@ def test_list_tells_present_missing_and_damaged_apart(
 def test_help_and_unknown_names_in_a_process_of_their_own(tmp_path: Path) -> None:
     told = script("launch/weights.py", "fetch", "--help")
     assert told.returncode == 0
-    assert all(name in told.stdout for name in (*weights.KNOWN, "--folder", "CARTOON_DIST_WEIGHTS"))
+    assert all(name in told.stdout for name in (*pretrained.KNOWN, "--folder", "CARTOON_DIST_WEIGHTS"))
     refused = script("launch/weights.py", "fetch", "vgg16", "vgg11", "--folder", tmp_path / "w")
     assert refused.returncode == 2
     assert refused.stdout == ""

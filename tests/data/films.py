@@ -7,7 +7,8 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
-from shard_folders import SAMPLES
+
+from tests.data.shard_folders import SAMPLES
 
 Pixels = npt.NDArray[np.uint8]
 RATE = 25

@@ -8,7 +8,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from running import LIMIT_SECONDS
+from tests.running import LIMIT_SECONDS
 
 DRIP, FLOOD = b"<drip>", b"<flood>"
 FLOOD_BYTES = 1 << 28

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import cv2
 
-from cartoon_dist.data.build import Built, build
-from cartoon_dist.data.job import plan_job
-from cartoon_dist.data.manifest import entry_of, index_path, read_index, read_manifest, write_record
-from cartoon_dist.data.read import Shards
-from cartoon_dist.data.sample import Domain
-from cartoon_dist.data.slices import Slice
-from cartoon_dist.files import sha256_of
-from cartoon_dist.shard_settings import ShardSettings
+from cartoon_dist.config.shards import ShardSettings
+from cartoon_dist.data.build.job import plan_job
+from cartoon_dist.data.build.partition import Slice
+from cartoon_dist.data.build.pipeline import Built, build
+from cartoon_dist.data.format.manifest import entry_of, index_path, read_index, read_manifest, write_record
+from cartoon_dist.data.format.reader import Shards
+from cartoon_dist.data.format.sample import Domain
+from cartoon_dist.files.atomic import sha256_of
+from tests.running import ROOT
 
-SAMPLES = Path(__file__).parents[2] / "shards" / "samples"
+SAMPLES = ROOT / "shards" / "samples"
 SMALL = ShardSettings(image_size=64, samples_per_shard=3, num_workers=1)
 
 

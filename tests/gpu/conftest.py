@@ -7,7 +7,8 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from capturing import recorded_faster
+
+from tests.capture.capturing import recorded_faster
 
 # cuBLAS adds in one order only with a workspace of this kind; read when CUDA starts.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from capturing import PLAIN, capture, largest_difference, settings, step
-from running import metrics, tiny, train
 
 from cartoon_dist.commands.check_capture import built
-from cartoon_dist.config import CaptureSettings, OptimizerSettings
-from cartoon_dist.models import own_ways
-from cartoon_dist.settings import DeviceName
+from cartoon_dist.config.fields import DeviceName
+from cartoon_dist.config.train import CaptureSettings, OptimizerSettings
+from cartoon_dist.cpu import switch
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.phases import Phases
 from cartoon_dist.train.state import on_host, start
+from tests.capture.capturing import PLAIN, capture, largest_difference, settings, step
+from tests.running import metrics, tiny, train
 
 pytestmark = pytest.mark.gpu
 
@@ -30,7 +30,7 @@ def made(name: DeviceName, how: CaptureSettings = PLAIN) -> Phases:
 def test_float64_steps_are_those_of_a_cpu(
     mode: str, device: torch.device, record_property: Callable[[str, object], None]
 ) -> None:
-    with own_ways.left_out():
+    with switch.left_out():
         on_cpu = made("cpu")
         here = made("cpu" if device.type == "cpu" else "cuda", capture(mode) if mode != "none" else PLAIN)
         for number in range(6):

@@ -5,12 +5,13 @@ from itertools import product
 
 import pytest
 import torch
-from capturing import PLAIN, ROWS, WORDS, capture, differing, phases, settings, step, train
-from faults import reads_back
-from running import ROOT
 
-from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.train.phases import Phases
+from tests.capture.capturing import PLAIN, ROWS, WORDS, capture, differing, phases, settings, step, train
+from tests.capture.faults import reads_back
+from tests.running import ROOT
 
 pytestmark = pytest.mark.gpu
 NUM_STEPS, NUM_WARMUP = 20, 5

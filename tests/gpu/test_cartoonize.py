@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from cartoon_dist.config import TrainSettings, read
-from cartoon_dist.devices import without_tf32
-from cartoon_dist.evaluate.cartoonize import Cartoonist, by_torch
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.distributed.devices import without_tf32
+from cartoon_dist.inference.batched import Cartoonist, by_torch
 from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.runs import setup
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from running import script, tiny, train
+
+from tests.running import script, tiny, train
 
 pytestmark = pytest.mark.gpu
 

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from capturing import capture, phases, settings, step
+
+from tests.capture.capturing import capture, phases, settings, step
 
 pytestmark = pytest.mark.gpu
 NUM_REPLAYS, NUM_RECORDINGS = 300, 10

@@ -2,11 +2,11 @@
 bit."""
 
 import pytest
-from capturing import capture, differing, phases, settings, train
 
-from cartoon_dist.config import TrainSettings
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.train.phases import Phases
 from cartoon_dist.train.state import on_host
+from tests.capture.capturing import capture, differing, phases, settings, train
 
 pytestmark = pytest.mark.gpu
 

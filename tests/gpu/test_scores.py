@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from running import ROOT, script, tiny, train
 
-from cartoon_dist.devices import without_tf32
-from cartoon_dist.evaluate.efficientnet import EfficientNetLite0
-from cartoon_dist.evaluate.scores import measure, read
+from cartoon_dist.distributed.devices import without_tf32
+from cartoon_dist.metrics.efficientnet import EfficientNetLite0
+from cartoon_dist.metrics.scores import measure, read
+from tests.running import ROOT, script, tiny, train
 
 pytestmark = pytest.mark.gpu
 CPU = torch.device("cpu")

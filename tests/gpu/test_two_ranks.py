@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from capturing import largest_difference_of
-from running import ROOT, environment, metrics, tiny, train, train_command, wait_for
 from safetensors.torch import load_file
+
+from tests.capture.capturing import largest_difference_of
+from tests.running import ROOT, environment, metrics, tiny, train, train_command, wait_for
 
 pytestmark = pytest.mark.gpu
 MULTI_RANK = "NCCL_MULTI_RANK_GPU_ENABLE"

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from capturing import PLAIN, batch, capture, flat, settings
 from safetensors.torch import save_file
 
-from cartoon_dist import devices
 from cartoon_dist.commands.check_capture import built
-from cartoon_dist.models import own_ways
+from cartoon_dist.cpu import switch
+from cartoon_dist.distributed import devices
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
+from tests.capture.capturing import PLAIN, batch, capture, flat, settings
 
 NUM_STEPS, COUNT = 8, 4
 
@@ -33,7 +33,7 @@ def main(mode: str, out: Path) -> None:
     engine = Engine(precision="fp64", clip=5.0, recordable=mode != "none")
     made = built(small, engine, how)
     first = dist.get_rank() * COUNT // dist.get_world_size()
-    with made, own_ways.left_out():
+    with made, switch.left_out():
         for number in range(NUM_STEPS):
             made.knobs.turn(content_weight=0.5 / (1 + number), ema_share=0.9 / (1 + number))
             made.engine.set_learning_rates({"generator": 1e-3 / (1 + number), "discriminator": 2e-3 / (1 + number)})

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.config import OptimizerSettings
+from cartoon_dist.config.train import OptimizerSettings
 from cartoon_dist.methods.animegan import Weights, animegan, look
 from cartoon_dist.methods.cartoongan import perceptual
 from cartoon_dist.methods.method import Method

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
-import slow_networks
 import torch
-from slow_networks import norm as slow_norm
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cartoon_dist.models.animegan import AnimeDiscriminator, AnimeGenerator
 from cartoon_dist.models.blocks import num_parameters
 from cartoon_dist.models.spectral import SpectralConvolution
+from tests.models import slow_networks
+from tests.models.slow_networks import norm as slow_norm
 
 Weights = Mapping[str, Tensor]
 

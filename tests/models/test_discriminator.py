@@ -1,12 +1,12 @@
 """D: counts, what one logit sees, and the same network written out slowly."""
 
 import pytest
-import slow_networks
 import torch
 from torch import nn
 
 from cartoon_dist.models.blocks import num_parameters
 from cartoon_dist.models.discriminator import Discriminator
+from tests.models import slow_networks
 
 
 def test_count_work_and_shape_of_the_paper() -> None:

@@ -3,7 +3,6 @@
 import copy
 
 import pytest
-import slow_networks
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -11,6 +10,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from cartoon_dist.models.blocks import Upsample, num_parameters
 from cartoon_dist.models.generator import Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork
+from tests.models import slow_networks
 
 
 def build(

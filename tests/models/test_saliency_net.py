@@ -3,11 +3,11 @@
 from typing import get_args
 
 import pytest
-import slow_networks
 import torch
 
 from cartoon_dist.models.blocks import num_parameters
 from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
+from tests.models import slow_networks
 
 WIRINGS = get_args(Wiring)
 

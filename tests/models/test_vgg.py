@@ -1,13 +1,14 @@
 """VGG's features against torchvision's own, on the same random weights."""
 
 import pytest
-import slow_networks
 import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.models.vgg import VGG, Input, Network, layer_names
+from cartoon_dist.models.vgg import VGG, Input
+from cartoon_dist.vgg_layers import Network, layer_names
+from tests.models import slow_networks
 
 PICTURES = torch.rand(1, 3, 32, 24, generator=torch.Generator().manual_seed(0)) * 2 - 1
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
-import slow_networks
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,6 +11,7 @@ from torch.nn import functional
 from cartoon_dist.models.blocks import num_parameters
 from cartoon_dist.models.guided import guided_filter
 from cartoon_dist.models.whitebox import WhiteboxDiscriminator, WhiteboxGenerator
+from tests.models import slow_networks
 
 Weights = Mapping[str, Tensor]
 

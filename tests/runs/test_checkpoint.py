@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from first_format import in_the_first_format
-from running import environment
 
-from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
+from tests.running import environment
+from tests.runs.first_format import in_the_first_format
 
 TENSORS = {
     "generator": {"a.weight": torch.arange(12.0).reshape(3, 4)},

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from hostile import JSON, REFUSED
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cartoon_dist.config import TrainSettings, check, read
+from cartoon_dist.config.reading import check, read
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.runs import checkpoint, exported, trained
 from cartoon_dist.runs.layout import RunFolder
+from tests.hostile import JSON, REFUSED
 
 CONTENTS = [content for content, _ in REFUSED.values()]
 

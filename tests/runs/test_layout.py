@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs.layout import RunFolder
 

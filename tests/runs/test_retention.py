@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cartoon_dist.config import CheckpointSettings, TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import CheckpointSettings, TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.runs import setup
 from cartoon_dist.runs.estimate import _counted as counted
 from cartoon_dist.runs.estimate import largest_batch, memory_bytes, parameter_counts

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from first_format import in_the_first_format
 from safetensors.torch import load_file
 
-from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint, setup, trained
 from cartoon_dist.runs.layout import RunFolder, config_text
+from tests.runs.first_format import in_the_first_format
 
 SMALL = ["model.channels=4", "model.num_blocks=1"]
 

@@ -6,7 +6,6 @@ As a script it says how well each method and variant finds them: `python tests/s
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,8 +14,9 @@ import numpy.typing as npt
 from cartoon_dist.saliency.label import label
 from cartoon_dist.saliency.mbd import mbd
 from cartoon_dist.saliency.rbd import rbd
+from tests.running import ROOT
 
-PHOTOS = Path(__file__).parents[2] / "shards" / "samples" / "photos"
+PHOTOS = ROOT / "shards" / "samples" / "photos"
 NUM_SCENES = 60
 SIDES = (128, 160, 192, 224, 256)
 

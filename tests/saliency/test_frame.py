@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 import pytest
-from known_objects import sample_photos
 
 from cartoon_dist.saliency.frame import inside
+from tests.saliency.known_objects import sample_photos
 
 WHOLE = (slice(0, 128), slice(0, 160))
 

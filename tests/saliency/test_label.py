@@ -6,12 +6,22 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from known_objects import NUM_SCENES, PHOTOS, Scene, auc, centred_gaussian, contrast, judge, sample_photos, scenes
 
 from cartoon_dist.errors import PictureError
 from cartoon_dist.saliency.label import label
 from cartoon_dist.saliency.mbd import mbd
 from cartoon_dist.saliency.rbd import rbd
+from tests.saliency.known_objects import (
+    NUM_SCENES,
+    PHOTOS,
+    Scene,
+    auc,
+    centred_gaussian,
+    contrast,
+    judge,
+    sample_photos,
+    scenes,
+)
 
 VARIANTS = ("public", "author")
 ENOUGH_CONTRAST, ENOUGH_AUC = 0.4, 0.97

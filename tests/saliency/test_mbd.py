@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from known_objects import scenes
-from slow_mbd import SLOW, slow_reconstruction, slow_scan
 
 from cartoon_dist.saliency.margins import strips, unlike_margins_author, unlike_margins_public
 from cartoon_dist.saliency.mbd import INVERSE, RASTER, barrier_distance, mbd
 from cartoon_dist.saliency.reconstruction import by_dilation, by_erosion
+from tests.saliency.known_objects import scenes
+from tests.saliency.slow_mbd import SLOW, slow_reconstruction, slow_scan
 
 Floats = npt.NDArray[np.float64]
 

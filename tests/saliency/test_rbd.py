@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
-from known_objects import scenes
-from slow_rbd import slow_author, slow_public
 
-from cartoon_dist.pixels.superpixels import Superpixels, split
 from cartoon_dist.saliency.picture import stretch
 from cartoon_dist.saliency.rbd import rank_author, rank_public, rbd
+from cartoon_dist.superpixels.regions import Superpixels, split
+from tests.saliency.known_objects import scenes
+from tests.saliency.slow_rbd import slow_author, slow_public
 
 Floats = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from running import ROOT
+from tests.running import ROOT
 
 LIMIT_SECONDS = 240
 

@@ -6,10 +6,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from jobs import said, state, wait_for
-from running import ROOT, script
 
-from cartoon_dist.files import sha256_of
+from cartoon_dist.files.atomic import sha256_of
+from tests.running import ROOT, script
+from tests.slurm.jobs import said, state, wait_for
 
 pytestmark = pytest.mark.slurm
 

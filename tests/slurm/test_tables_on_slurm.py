@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from jobs import state, wait_for
-from running import ROOT, script
+
+from tests.running import ROOT, script
+from tests.slurm.jobs import state, wait_for
 
 pytestmark = pytest.mark.slurm
 

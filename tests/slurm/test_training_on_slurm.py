@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from cluster import bring_back, lose_node
-from jobs import restarts, said, state, wait_for
-from running import ROOT, script, weights
 
 from cartoon_dist.commands import fid
+from tests.running import ROOT, script, weights
+from tests.slurm.cluster import bring_back, lose_node
+from tests.slurm.jobs import restarts, said, state, wait_for
 
 pytestmark = pytest.mark.slurm
 

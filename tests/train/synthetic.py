@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cartoon_dist.config import OptimizerSettings, TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import OptimizerSettings, TrainSettings
 from cartoon_dist.runs import checkpoint, retention
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.train.engine import Engine

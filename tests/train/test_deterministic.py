@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from capturing import PLAIN, ROWS, phases, settings, step
 from torch import Tensor
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cartoon_dist.evaluate.cartoonize import by_torch
-from cartoon_dist.models import own_ways
+from cartoon_dist.cpu import switch
+from cartoon_dist.inference.batched import by_torch
 from cartoon_dist.models.blocks import convolution, reflected
 from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.runs import setup
+from tests.capture.capturing import PLAIN, ROWS, phases, settings, step
 
 REFUSED = (
     "adaptive_avg_pool2d_backward",
@@ -44,7 +44,7 @@ networks of pictures could use them."""
 def _deterministic() -> Iterator[None]:
     torch.use_deterministic_algorithms(mode=True)
     try:
-        with own_ways.left_out():
+        with switch.left_out():
             yield
     finally:
         torch.use_deterministic_algorithms(mode=False)

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from capturing import PLAIN, capture, flat, largest_difference, settings, step
 from torch import nn
 
+from cartoon_dist.capture.cuda_rules import broken_rules
 from cartoon_dist.commands.check_capture import built
-from cartoon_dist.config import OptimizerSettings
-from cartoon_dist.models import own_ways
-from cartoon_dist.train.averaging import Averaging, nothing_sent
-from cartoon_dist.train.capture_rules import broken_rules
+from cartoon_dist.config.train import OptimizerSettings
+from cartoon_dist.cpu import switch
 from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.gradient_averaging import Averaging, nothing_sent
 from cartoon_dist.train.phases import Phases
 from cartoon_dist.train.state import start
+from tests.capture.capturing import PLAIN, capture, flat, largest_difference, settings, step
 
 
 class ChannelsLast(Engine):
@@ -44,7 +44,7 @@ def made(kind: type[Engine], *, recordable: bool) -> Phases:
 
 @pytest.fixture(autouse=True)
 def _convolutions_of_torch() -> Iterator[None]:
-    with own_ways.left_out():
+    with switch.left_out():
         yield
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cartoon_dist.data.batches import Damaged
+from cartoon_dist.data.load.loader import Damaged
 from cartoon_dist.errors import ShardError
-from cartoon_dist.train.damage import Damage
+from cartoon_dist.train.bad_samples import Damage
 from cartoon_dist.train.preempt import SIGNALS, StopRequest
 
 

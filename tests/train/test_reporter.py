@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.train.damage import Damage
-from cartoon_dist.train.log import Log
+from cartoon_dist.train.bad_samples import Damage
 from cartoon_dist.train.meter import Meter
 from cartoon_dist.train.phases import Told
 from cartoon_dist.train.reporter import Reporter
+from cartoon_dist.train.run_log import Log
 from cartoon_dist.train.schedule import Schedule
 
 

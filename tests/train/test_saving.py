@@ -11,18 +11,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from first_format import in_the_first_format
-from running import LIMIT_SECONDS, environment
-from synthetic import move_on, numbers, saver, synthetic
 
-from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError, TrainingError
-from cartoon_dist.files import sha256_of
+from cartoon_dist.files.atomic import sha256_of
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.meter import Meter
 from cartoon_dist.train.saving import Saver
+from tests.running import LIMIT_SECONDS, environment
+from tests.runs.first_format import in_the_first_format
+from tests.train.synthetic import move_on, numbers, saver, synthetic
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_unreadable_scores_stop_nothing(
 EXIT = """
 import sys
 from pathlib import Path
-from cartoon_dist.train.writer import Writer
+from cartoon_dist.train.background_writer import Writer
 Writer().start(lambda: (sys.stdin.readline(), Path(sys.argv[1]).write_text("whole")))
 print("at its end", flush=True)
 """

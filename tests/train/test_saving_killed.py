@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import LIMIT_SECONDS, environment
-from synthetic import numbers
 
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
+from tests.running import LIMIT_SECONDS, environment
+from tests.train.synthetic import numbers
 
 pytestmark = pytest.mark.slow
 

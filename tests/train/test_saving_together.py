@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from running import helper
-from synthetic import saver, synthetic
 
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.meter import Meter
+from tests.running import helper
+from tests.train.synthetic import saver, synthetic
 
 pytestmark = pytest.mark.slow
 
@@ -17,21 +17,21 @@ TOGETHER = """
 import json, resource, sys
 from pathlib import Path
 import torch
-from synthetic import saver, synthetic
-from cartoon_dist import distributed
+from tests.train.synthetic import saver, synthetic
+from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.meter import Meter
 
 engine, root = Engine(precision="fp32"), Path(sys.argv[1])
-torch.manual_seed(distributed.rank())
+torch.manual_seed(collectives.rank())
 with saver(root, engine) as saving:
     saving.save(synthetic(1), Meter())
 drawn = torch.rand(2).tolist()
 torch.manual_seed(9)
 state = synthetic(0)
 saver(root, engine).resume(state, Meter())
-said = {"world_size": distributed.world_size(), "step": state.step, "drawn": drawn, "again": torch.rand(2).tolist()}
+said = {"world_size": collectives.world_size(), "step": state.step, "drawn": drawn, "again": torch.rand(2).tolist()}
 
 def refused(numbers):
     try:
@@ -41,12 +41,12 @@ def refused(numbers):
     except CheckpointError as error:
         return str(error)
 
-if distributed.is_main():
+if collectives.is_main():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
 said |= {"next": refused([2, 3]), "end": refused([4])}
-distributed.leave()
+collectives.leave()
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-Path(sys.argv[2], str(distributed.rank())).write_text(json.dumps(said))
+Path(sys.argv[2], str(collectives.rank())).write_text(json.dumps(said))
 """
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cartoon_dist.config import TrainSettings, read
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.train.schedule import Schedule
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cartoon_dist.config import OptimizerSettings
+from cartoon_dist.config.train import OptimizerSettings
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.train.state import TrainState, forget_moments, on_host, start, update_ema
 

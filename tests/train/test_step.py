@@ -6,15 +6,15 @@ from copy import deepcopy
 
 import pytest
 import torch
-from test_cartoongan import make
 from torch import Tensor, nn
 
-from cartoon_dist.config import OptimizerSettings
+from cartoon_dist.config.train import OptimizerSettings
 from cartoon_dist.methods.method import Method
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.state import TrainState, start
 from cartoon_dist.train.step import Outcome, iterate, warmup
+from tests.methods.test_cartoongan import make
 
 RATE = 1e-4
 

@@ -10,10 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-from synthetic import move_on, saver, synthetic
-
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.meter import Meter
+from tests.train.synthetic import move_on, saver, synthetic
 
 SETTINGS = ("checkpoint.every=1", "checkpoint.keep=2", "checkpoint.keep_every=10")
 

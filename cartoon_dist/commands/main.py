@@ -1,0 +1,79 @@
+"""How every command starts and ends: one place for exit statuses and for what a user sees of an error."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Never
+
+from cartoon_dist.console import streams
+from cartoon_dist.console.escape import on_a_line
+from cartoon_dist.errors import CartoonError, ConfigError, TrainingError
+
+EXIT_DONE = 0
+EXIT_USER_ERROR = 2
+_MENDABLE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
+    | {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.EMLINK}
+)
+_MENDABLE_OF_A_FILE = frozenset({errno.ENOENT, errno.EEXIST, errno.ENXIO, errno.ENOTEMPTY, errno.EBUSY, errno.EXDEV})
+EXIT_STOPPED = 75
+"""Stopped on request after saving: the same command goes on."""
+
+
+def run_command(main: Callable[[Sequence[str]], int]) -> Never:
+    """Call main with the command line and leave with its status; an error the user can mend is one line and status
+    2."""
+    sys.exit(status_of(main, sys.argv[1:]))
+
+
+def status_of(main: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
+    """Call main; its status, or that of an error the user can mend, which is told."""
+    with streams.shown():
+        try:
+            with refusals():
+                status = main(words)
+                if sys.stdout is not None:  # none where it was closed before the command began
+                    sys.stdout.flush()  # the disk behind it may be full
+                return status
+        except CartoonError as error:
+            complain(error)
+            return EXIT_USER_ERROR
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what the system refuses into an error the user can mend: a full disk, a folder that is read-only, gone, or
+    a file. Those who know more of it have said so before."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _MENDABLE and not (error.filename and error.errno in _MENDABLE_OF_A_FILE):
+            raise
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        raise CartoonError(
+            f"{where}the system refuses it ({error.strerror}); make room or choose another place, then give the same "
+            "command again"
+        ) from error
+
+
+def leave_at_once(error: CartoonError) -> Never:
+    """Tell of the error and end this process from any of its threads: its main one waits for what does not come."""
+    complain(error)
+    os._exit(EXIT_USER_ERROR)
+
+
+def complain(error: CartoonError) -> None:
+    """Print the error on standard error, on one line that starts with `error:`.
+
+    Of several processes rank 0 speaks; another one only of what may be wrong on its node alone, under its number.
+    """
+    rank = os.environ.get("RANK", "0")
+    if rank == "0":
+        head = "error: "
+    elif isinstance(error, (ConfigError, TrainingError)):
+        return
+    else:
+        head = f"process {rank}: "
+    print(f"{head}{on_a_line(' '.join(str(error).split()))}", file=sys.stderr, flush=True)

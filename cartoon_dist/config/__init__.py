@@ -1,0 +1,1 @@
+"""Every setting, its default, and the one way to read them: YAML files and key=value words."""

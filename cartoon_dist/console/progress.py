@@ -1,0 +1,85 @@
+"""How far a long job is: a bar on a terminal, otherwise a line every half a minute; always on standard error."""
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Never, Self
+
+from tqdm import tqdm
+
+from cartoon_dist.console.escape import on_a_line
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class Progress:
+    """Shows how much of `total` is done, at what rate, and how long the rest will take.
+
+    `done` is what an earlier run did; it counts as done but not towards the rate. Calling `update` each step costs
+    about a microsecond. With `shown=False` nothing is printed.
+    """
+
+    def __init__(
+        self,
+        *,
+        total: int,
+        unit: str,
+        label: str,
+        done: int = 0,
+        shown: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total, self._unit, self._label = total, unit, on_a_line(label)
+        self._shown, self._clock = shown, clock
+        self._first = self._done = self._printed = done
+        self._note = ""
+        self._started = self._last_line = clock()
+        self._bar: tqdm[Never] | None = None
+        if shown and sys.stderr.isatty():
+            self._bar = tqdm(total=total, initial=done, desc=self._label, unit=f" {unit}", dynamic_ncols=True)
+
+    def update(self, done: int, note: str = "") -> None:
+        """Say that `done` of the total are done by now, and what else is worth reading."""
+        self._done, self._note = done, on_a_line(note)
+        if not self._shown:
+            return
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._note, refresh=False)
+            self._bar.update(done - self._bar.n)
+        elif self._clock() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._print_line()
+
+    def close(self) -> None:
+        """Leave the last state on the screen; safe to call twice."""
+        if self._bar is not None:
+            self._bar.close()
+        elif self._shown and self._printed != self._done:
+            self._print_line()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _print_line(self) -> None:
+        now = self._clock()
+        rate = (self._done - self._first) / max(now - self._started, 1e-9)
+        share = 100 * self._done / max(self._total, 1)
+        words = [
+            f"{self._label}: {self._done}/{self._total} {self._unit} ({share:.0f} %)",
+            f"{rate:.3g} {self._unit}/s",
+        ]
+        if self._done < self._total and rate > 0:
+            words.append(f"{_clock_face((self._total - self._done) / rate)} left")
+        print(", ".join([*words, self._note] if self._note else words), file=sys.stderr, flush=True)  # noqa: T201
+        self._last_line, self._printed = now, self._done
+
+
+def _clock_face(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,1 @@
+"""Optional speed on CPUs: faster convolutions, and an allocator that keeps memory."""

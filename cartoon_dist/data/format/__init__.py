@@ -1,0 +1,1 @@
+"""The shard format: samples, indices, manifest, and reading samples by number. Never imports torch."""

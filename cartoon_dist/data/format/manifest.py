@@ -1,0 +1,248 @@
+"""What a shard folder says of itself: one index beside each shard, and the manifest that seals the folder.
+
+    photo-000000.tar  photo-000000.index.json     the index is written after its tar: it marks the shard as complete
+    manifest.json                                 written last: settings, all shards, and the pictures left out
+
+All are JSON with the number of the format first, written under another name and put in place in one step. Each carries
+a hash of itself, so that a flipped bit is found in a place that nothing else speaks of, too.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from cartoon_dist.console.escape import on_a_line, shortened, typed
+from cartoon_dist.data.format.sample import FORMAT, Domain, Split
+from cartoon_dist.errors import ShardError
+from cartoon_dist.files.atomic import MAX_RECORD_BYTES, read_regular, write_whole
+from cartoon_dist.files.folder_kinds import require_shard_folder
+from cartoon_dist.files.json_yaml import json_text
+
+MANIFEST = "manifest.json"
+JOB = "job.json"
+LOCK = ".lock"
+"""By this file those who write into a folder, jobs and fetching processes, keep out of each other's way."""
+FETCHED = "fetched.json"
+"""Where a folder was fetched from, in one that is the copy of a set that lies elsewhere."""
+_OWN_HASH, _NO_HASH = "own_sha256", "0" * 64
+_HEAD = re.compile(rb'\{\n "format": \d+,\n "own_sha256": "([0-9a-f]{64})"')
+
+Place = Annotated[int, Field(ge=0)]
+"""An offset or a length in bytes."""
+
+
+class OtherFormatError(ShardError):
+    """A record is whole, but another version of this program wrote it."""
+
+
+@dataclass(frozen=True)
+class SampleEntry:
+    """One sample as its shard's index lists it.
+
+    `members` maps each member, such as `photo.png`, to the offset and length in bytes of its payload in the tar.
+    """
+
+    key: str
+    source: str
+    scene: str
+    split: Split
+    members: dict[str, tuple[Place, Place]]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A source picture that gave no sample, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ShardIndex:
+    """One shard's contents; `sha256` and `bytes` are those of its tar, `shard` is the tar's file name.
+
+    `num_flat_labels` counts the photos in which no method found a thing to look at. `looks` has the likeness of each
+    picture that gave samples, in 32 hexadecimal digits: by it near-duplicates in later shards are known.
+    """
+
+    shard: str
+    sha256: str
+    bytes: int
+    settings_sha256: str
+    samples: tuple[SampleEntry, ...]
+    skipped: tuple[Skipped, ...] = ()
+    num_flat_labels: int = 0
+    looks: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """One shard as the manifest lists it; `name` is the tar's file name."""
+
+    name: str
+    sha256: str
+    bytes: int
+    num_samples: int
+    num_train: int
+    num_test: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A whole shard folder: what it holds and the settings that shaped it.
+
+    `origin` says who wrote the tars: a shard job, which can rebuild them, or somebody else (then
+    `shards/verify.py --index` made the manifest).
+    """
+
+    domain: Domain
+    image_size: int
+    settings: dict[str, object]
+    settings_sha256: str
+    shards: tuple[ShardEntry, ...]
+    skipped: tuple[Skipped, ...]
+    origin: Literal["job", "elsewhere"] = "job"
+
+    def fingerprint(self) -> str:
+        """A hash of all the bytes the samples come from: two folders with the same fingerprint train the same."""
+        return hashlib.sha256("\n".join(shard.sha256 for shard in self.shards).encode()).hexdigest()
+
+
+def shard_name(domain: Domain, number: int) -> str:
+    """The file name of a shard's tar."""
+    return f"{domain}-{number:06d}.tar"
+
+
+def index_path(folder: Path, shard: str) -> Path:
+    """Where the index of a shard lies, given the tar's file name."""
+    return folder / f"{shard.removesuffix('.tar')}.index.json"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a finished shard folder.
+
+    Raises ShardError when the folder is missing, unfinished or no shard folder, or its manifest is damaged or of
+    another format.
+    """
+    if folder.is_file():
+        raise ShardError(f"{folder}: is a file; give the folder that holds the tars and their {MANIFEST}")
+    if not folder.is_dir():
+        raise ShardError(f"{folder}: no such folder; build it with shards/photos.py or shards/cartoons.py")
+    require_shard_folder(folder)
+    if not (folder / MANIFEST).exists():
+        if (folder / JOB).exists():
+            raise ShardError(f"{folder}: its build was not finished; run the command that builds it again")
+        if any(folder.glob("*.tar")):
+            raise ShardError(
+                f"{folder}: tars without a {MANIFEST}; make it with shards/verify.py {typed(folder)} --index"
+            )
+        raise ShardError(f"{folder}: no {MANIFEST}; give a folder built by shards/photos.py or shards/cartoons.py")
+    return read_record(folder / MANIFEST, Manifest, mend_by(folder))
+
+
+def read_index(folder: Path, shard: str) -> ShardIndex:
+    """The index of a shard, given the tar's file name; ShardError when it is missing, damaged or of another format."""
+    return read_record(index_path(folder, shard), ShardIndex, mend_by(folder))
+
+
+def entry_of(index: ShardIndex) -> ShardEntry:
+    """The manifest's line for a shard."""
+    num_test = sum(sample.split == "test" for sample in index.samples)
+    num_samples = len(index.samples)
+    return ShardEntry(index.shard, index.sha256, index.bytes, num_samples, num_samples - num_test, num_test)
+
+
+def settings_sha256(domain: Domain, settings: dict[str, object]) -> str:
+    """One hash for all that shapes the shards' bytes besides the pictures."""
+    text = json.dumps({"format": FORMAT, "domain": domain, "settings": settings}, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+Record = TypeVar("Record")
+
+
+def read_record(path: Path, kind: type[Record], mend: str) -> Record:
+    """Read a JSON file of ours into its dataclass; every mistake is a ShardError that ends with `mend`."""
+    try:
+        data = read_regular(path, max_bytes=MAX_RECORD_BYTES)
+    except OSError as error:
+        raise ShardError(f"{path}: cannot be read ({error.strerror}); {mend}") from None
+    return parse_record(data, str(path), kind, mend)
+
+
+def parse_record(data: bytes, path: str, kind: type[Record], mend: str) -> Record:
+    """Turn the bytes of a JSON file of ours into its dataclass, as `read_record` does."""
+    try:
+        values: Any = json_text(data)
+    except ValueError:
+        raise ShardError(f"{path}: damaged, not JSON; {mend}") from None
+    if not isinstance(values, dict) or "format" not in values:
+        raise ShardError(f"{path}: damaged, it names no format; {mend}")
+    if values["format"] != FORMAT:
+        found = f"of format {shortened(on_a_line(values['format']), 40)}, this version reads format {FORMAT}"
+        raise OtherFormatError(f"{path}: {found}; build the shards into a new folder")
+    # One without a hash of itself is read: it was written before there were any. Verification asks for it.
+    if _OWN_HASH in values and not _is_as_written(data):
+        raise ShardError(f"{path}: damaged, its bytes are not those that were written; {mend}")
+    try:
+        record: Record = _checker(kind).validate_python(values)  # type: ignore[arg-type]  # a class can be hashed
+        return record
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = shortened(on_a_line(".".join(str(part) for part in first["loc"])))
+        raise ShardError(f"{path}: damaged, {where}: {first['msg']}; {mend}") from None
+
+
+@functools.cache
+def _checker(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)  # takes longer to make than most records take to check
+
+
+def is_as_written(path: Path) -> bool:
+    """Whether a record's bytes are those that its own hash speaks of; OSError when it cannot be read."""
+    return _is_as_written(read_regular(path, max_bytes=MAX_RECORD_BYTES))
+
+
+def _is_as_written(data: bytes) -> bool:
+    head = _HEAD.match(data)
+    if head is None:
+        return False
+    start, end = head.span(1)
+    return hashlib.sha256(data[:start] + _NO_HASH.encode() + data[end:]).hexdigest().encode() == head[1]
+
+
+def record_bytes(values: Mapping[str, Any]) -> bytes:
+    """Values, dataclasses among them, as a JSON file of ours, its own hash included: the SHA-256 of the file with zeros
+    in the hash's place."""
+    whole = {"format": FORMAT, _OWN_HASH: _NO_HASH, **values}
+    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False, default=vars) + "\n"
+    own_hash = hashlib.sha256(text.encode()).hexdigest()
+    return text.replace(_NO_HASH, own_hash, 1).encode()
+
+
+def write_record(path: Path, record: Any) -> bool:
+    """Write a dataclass as JSON, durably and in one step; one that lies there already is left alone (False)."""
+    data = record_bytes(vars(record))
+    try:
+        if read_regular(path, max_bytes=MAX_RECORD_BYTES) == data:
+            return False
+    except OSError:
+        pass
+    write_whole(path, data)
+    return True
+
+
+def mend_by(folder: Path) -> str:
+    """What a user can do about damage in a folder: the end of an error's line."""
+    if (folder / FETCHED).exists():
+        return "delete this file: the next start fetches it again"
+    # Only a job's folder can be rebuilt; another one can be read once more.
+    return f"rebuild it with shards/verify.py {typed(folder)} --{'mend' if (folder / JOB).exists() else 'index'}"

@@ -1,0 +1,98 @@
+"""Labels that somebody else made, a grey map beside each picture: `saliency.external=FOLDER`.
+
+The map of `deep/a.jpg` is `FOLDER/deep/a.png`, or any other readable picture of that stem; the map of a film's frame is
+`FOLDER/film.mp4/00h01m02.345s.png`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from cartoon_dist.data.inputs.search import LeftOut, sizes_under
+from cartoon_dist.data.inputs.sources import Source
+from cartoon_dist.errors import PictureError, ShardError
+from cartoon_dist.files.atomic import read_regular
+from cartoon_dist.image import crop
+from cartoon_dist.image.decode import Picture, decode, max_file_bytes
+from cartoon_dist.image.header import SUFFIXES
+
+_ENDINGS = (".png", *sorted(SUFFIXES - {".png"}))
+"""Of several maps of one stem the first by this order is taken."""
+
+
+def with_maps(pictures: Sequence[Source], folder: Path, left: LeftOut) -> tuple[Source, ...]:
+    """The pictures with the size in bytes of each one's map, 0 where it has none; `left` is told what cannot be a map.
+
+    Raises ShardError when the folder is not there.
+    """
+    if not folder.is_dir():
+        raise ShardError(f"{folder}: no such folder; saliency.external names the folder that holds the maps")
+    # Looked through at once, as asking for each map takes long; what lies behind a second link is asked for.
+    found = sizes_under(str(folder), left)
+    return tuple(replace(picture, map_bytes=_size(picture, folder, found)) for picture in pictures)
+
+
+def _size(picture: Source, folder: Path, found: Mapping[str, int]) -> int:
+    stem = f"{folder}/{_stem(picture)}"
+    for ending in _ENDINGS:
+        if size := found.get(f"{stem}{ending}"):
+            return size
+    return map_bytes(picture, folder)
+
+
+def map_bytes(picture: Source, folder: Path) -> int:
+    """The size of a picture's map, 0 when there is none."""
+    path = find_map(picture, folder)
+    return path.stat().st_size if path else 0
+
+
+def find_map(picture: Source, folder: Path) -> Path | None:
+    """The file that holds a picture's map, or None."""
+    return next((path for ending in _ENDINGS if (path := folder / f"{_stem(picture)}{ending}").is_file()), None)
+
+
+def _stem(picture: Source) -> str:
+    # A frame's time code has a dot in it that begins no ending.
+    return picture.name if picture.frame else str(PurePosixPath(picture.name).with_suffix(""))
+
+
+def read_map(picture: Source, folder: Path, *, original: tuple[int, int], size: int, max_megapixels: float) -> Picture:
+    """A picture's map, uint8 grey (h, w). It is of the picture's shape, or the square of `size` that is cut from it.
+
+    `original` is the picture's width and height in pixels. Raises PictureError, worded as the picture's reason, for a
+    map that is missing, unreadable, coloured or of another shape, and OSError for one that cannot be read.
+    """
+    path = find_map(picture, folder)
+    if path is None:
+        raise PictureError(f"has no map in {folder}")
+    try:
+        data = read_regular(path, max_bytes=max_file_bytes(max_megapixels))
+        pixels = decode(data, max_megapixels=max_megapixels, colours="ignored")
+    except PictureError as error:
+        raise PictureError(f"its map: {error}") from None
+    if (pixels != pixels[..., :1]).any():
+        raise PictureError("its map is coloured; give it in grey")
+    height, width = pixels.shape[:2]
+    if (width, height) != (size, size) and not _of_one_shape((width, height), original):
+        raise PictureError(f"its map has {width} x {height} pixels, which is not the shape of {_times(original)}")
+    return np.ascontiguousarray(pixels[..., 0])
+
+
+def cut_map(given: Picture, square: crop.Crop) -> Picture:
+    """The part of a map (h, w) that lies over a square cut from its picture, scaled as the square was."""
+    size = square.pixels.shape[0]
+    whole = _of_one_shape((given.shape[1], given.shape[0]), square.original)
+    return crop.follow(given, square) if whole else np.asarray(given[:size, :size])
+
+
+def _of_one_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one width and height is the other scaled, give or take a pixel by rounding."""
+    larger, smaller = max(size, other), min(size, other)
+    ratio = max(smaller) / max(larger)
+    return all(abs(small - ratio * large) < 1 for small, large in zip(smaller, larger, strict=True))
+
+
+def _times(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"

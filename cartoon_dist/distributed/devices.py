@@ -1,0 +1,63 @@
+"""Which device a process computes on, and how exactly it computes there."""
+
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+
+from cartoon_dist.config.fields import DeviceName
+from cartoon_dist.distributed import collectives
+from cartoon_dist.errors import ConfigError
+
+
+def choose(name: DeviceName) -> torch.device:
+    """This process's device. Of several GPUs it is the one of the process's number on its node, which is made the
+    current one; where each task of a job sees a single GPU, that one. ConfigError where there is no such device."""
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            "device=cuda: torch finds no CUDA device (no driver, a torch built without CUDA, or CUDA_VISIBLE_DEVICES "
+            "hides it); use device=cpu or device=auto"
+        )
+    device = torch.device("cuda", collectives.local_rank() % torch.cuda.device_count())
+    torch.cuda.set_device(device)
+    return device
+
+
+def require_own_gpus(device: torch.device) -> None:
+    """ConfigError on all processes when two of them share a GPU, which NCCL refuses without saying which ones.
+
+    NCCL_MULTI_RANK_GPU_ENABLE=1 (NCCL 2.30 and later) allows it. Waits for the other processes.
+    """
+    if device.type != "cuda" or collectives.world_size() == 1 or dist.get_backend() != "nccl":
+        return
+    if os.environ.get("NCCL_MULTI_RANK_GPU_ENABLE") == "1":
+        return
+    ranks: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    mine = (socket.gethostname(), str(torch.cuda.get_device_properties(device).uuid))
+    for rank, place in enumerate(collectives.gather(mine)):
+        ranks[place].append(rank)
+    for (host, gpu), sharing in ranks.items():
+        if len(sharing) > 1:
+            raise ConfigError(
+                f"processes {', '.join(map(str, sharing))} share GPU {gpu} of {host}: start one process a GPU "
+                "(accelerate launch --num_processes), or use device=cpu"
+            )
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """While matrix products and convolutions of float32 are float32's on a GPU too: TF32, torch's default for
+    convolutions, keeps 10 bits of each factor."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    try:
+        cudnn.allow_tf32 = matmul.allow_tf32 = False
+        yield
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before

@@ -1,0 +1,174 @@
+"""From a file's bytes to 8-bit sRGB; the one place that knows what files may hold."""
+
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cartoon_dist.errors import PictureError
+from cartoon_dist.image.codec import Pixels, read_pixels
+from cartoon_dist.image.exif import UPRIGHT
+from cartoon_dist.image.header import Header, scan_header
+from cartoon_dist.image.srgb import Convert, UnknownColoursError, converter
+
+Picture = npt.NDArray[np.uint8]
+"""A picture as it lies in memory: (h, w, 3) RGB, or (h, w) grey, 0..255."""
+Damaged = Literal["skip", "take"]
+"""What to do with a file that is not whole, or whose colours are not known: refuse it, or take what is there."""
+
+
+class DamagedPictureError(PictureError):
+    """A picture that damaged="take" would take."""
+
+
+_BYTES_A_PIXEL, _BYTES_BESIDES = 8, 64 << 20
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture, uint8 RGB (h, w, 3), upright; whether any reader of its file sees exactly these pixels; whether it was
+    stored in another colour space; and what is wrong with the file where damage was to be taken."""
+
+    picture: Picture
+    as_stored: bool
+    converted: bool = False
+    complaint: str | None = None
+
+
+def max_file_bytes(max_megapixels: float) -> int:
+    """No picture of so many megapixels takes more: 4 channels of 16 bits, and what cameras write beside them."""
+    return int(max_megapixels * 1e6) * _BYTES_A_PIXEL + _BYTES_BESIDES
+
+
+def decode(data: bytes, *, max_megapixels: float, colours: Literal["srgb", "ignored"] = "srgb") -> Picture:
+    """Decode a JPEG, PNG, WebP or BMP file into uint8 sRGB (h, w, 3), upright.
+
+    Grey becomes RGB, alpha is laid on white, 16 bits are scaled to 8, EXIF orientation is applied, other colour spaces
+    become sRGB unless they are to be ignored, as in a label, whose numbers are no colours. Raises PictureError when the
+    file is damaged, of unknown colours, or larger than max_megapixels; that is judged by the header, before anything is
+    decoded.
+    """
+    return decode_file(data, max_megapixels=max_megapixels, colours=colours).picture
+
+
+def decode_file(
+    data: bytes,
+    *,
+    max_megapixels: float,
+    damaged: Damaged = "skip",
+    colours: Literal["srgb", "ignored"] = "srgb",
+) -> Decoded:
+    """As `decode`, with what else is to be known. With damaged="take" a file that is not whole gives what a decoder
+    makes of it, and colours that are not known are taken for sRGB; PictureError where there is nothing to take."""
+    header = scan_header(data)
+    megapixels = header.width * header.height / 1e6
+    if megapixels > max_megapixels:
+        raise PictureError(f"{header.width} x {header.height} pixels are more than max_megapixels={max_megapixels:g}")
+    if header.damage and damaged == "skip":
+        raise DamagedPictureError(header.damage)
+    pixels, complaint = _stored_pixels(data, header)
+    convert: Convert | None = None
+    try:
+        if colours == "srgb":
+            convert = converter(header.colours, num_channels=_num_colours(header))
+    except UnknownColoursError as error:
+        complaint = complaint or f"{error}; save it anew as sRGB"
+    if complaint and damaged == "skip":
+        raise DamagedPictureError(complaint)
+    if convert is not None and _num_colours(header) == _CMYK:
+        picture = convert(_cmyk(data))
+    else:
+        picture = _on_white(_eight_bits(_with_key(pixels, header)), convert, grey=_num_colours(header) == 1)
+    as_stored = header.plain and header.orientation == UPRIGHT and convert is None and not complaint
+    return Decoded(turn(picture, header.orientation), as_stored, convert is not None, complaint or None)
+
+
+def turn(picture: Picture, orientation: int) -> Picture:
+    """Undo the EXIF orientation (1..8): the camera's row 0 and column 0 go where the number says they were."""
+    if orientation >= 5:  # 5..8 hold rows as columns
+        picture = picture.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    return np.ascontiguousarray(picture)
+
+
+def _stored_pixels(data: bytes, header: Header) -> tuple[Pixels, str]:
+    """The pixels, blue first, and what is wrong with the file, or ""."""
+    kind = header.kind.upper()
+    if header.kind == "jpeg" and header.damage:
+        data += b"\xff\xd9"  # OpenCV gives nothing of a JPEG without its end mark
+    pixels, heard = read_pixels(data, cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise PictureError(header.damage or f"the {kind} file is broken" + (f" ({heard})" if heard else ""))
+    if pixels.shape[:2] != (header.height, header.width):
+        height, width = pixels.shape[:2]
+        raise PictureError(
+            f"the header says {header.width} x {header.height} pixels, the file holds {width} x {height}"
+        )
+    return pixels, header.damage or (f"the {kind} file is damaged ({heard})" if heard else "")
+
+
+_CMYK = 4
+
+
+def _num_colours(header: Header) -> int:
+    """Numbers that make a colour: 1 for grey, 3 for RGB, 4 for CMYK; alpha is none."""
+    if header.kind == "jpeg":
+        return header.num_channels
+    return 1 if header.num_channels <= 2 else 3
+
+
+def _cmyk(data: bytes) -> Picture:
+    """The inks of a CMYK JPEG, (h, w, 4), which OpenCV gives as RGB alone."""
+    # Imported here: there are few such files. The class itself, as Image.open has a limit of its own to the size.
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    try:
+        with warnings.catch_warnings(), JpegImageFile(BytesIO(data)) as image:
+            warnings.simplefilter("ignore")  # of damaged EXIF, for one: its pixels OpenCV has judged
+            return np.asarray(image, np.uint8)
+    except (OSError, SyntaxError) as error:
+        raise PictureError(f"the JPEG file is damaged ({error})") from None
+
+
+def _with_key(pixels: Pixels, header: Header) -> Pixels:
+    """A PNG's pixels with alpha where one colour was named as transparent; OpenCV does it for RGB, not for grey."""
+    if header.key is None or pixels.ndim == 3:
+        return pixels
+    (key,) = header.key
+    scaled = key if header.bits == 16 else key * 255 // ((1 << header.bits) - 1)
+    opaque = 65535 if header.bits == 16 else 255
+    alpha = np.where(pixels == scaled, 0, opaque).astype(pixels.dtype)
+    return np.stack([pixels, pixels, pixels, alpha], -1)
+
+
+def _eight_bits(pixels: Pixels) -> Picture:
+    if pixels.dtype == np.uint16:
+        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 / 257 = 255, rounded to nearest
+    if pixels.dtype != np.uint8:
+        raise PictureError(f"its pixels are of type {pixels.dtype}; give it as 8 or 16 bits")
+    return pixels.astype(np.uint8, copy=False)
+
+
+def _on_white(pixels: Picture, convert: Convert | None, *, grey: bool) -> Picture:
+    """Stored pixels, blue first, as sRGB. Colours are converted before alpha lays them on white."""
+    num_channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    if num_channels == 1:
+        rgb = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
+    elif num_channels in (3, 4):
+        rgb = np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., :3]), cv2.COLOR_BGR2RGB), np.uint8)
+    else:
+        raise PictureError(f"it has {num_channels} channels; give it as grey, RGB or RGB with alpha")
+    if convert is not None:
+        rgb = convert(np.ascontiguousarray(rgb[..., 0]) if grey else rgb)
+    if num_channels != 4:
+        return rgb
+    alpha = pixels[..., 3:].astype(np.uint32)
+    blended = (rgb * alpha + 255 * (255 - alpha) + 127) // 255
+    return blended.astype(np.uint8)

@@ -1,0 +1,68 @@
+"""The black bars of a film: measured over many of its frames, as one dark frame says nothing about them."""
+
+import numpy as np
+import numpy.typing as npt
+
+from cartoon_dist.image.decode import Picture
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom of a part of a picture, in pixels; right and bottom are the first ones outside."""
+
+_BLACK, _SPECKS = 24, 0.01
+"""A line is dark when no more than this share of its pixels is brighter than this: compression leaves noise in bars."""
+_NEARLY_ALL, _MOST = 0.98, 0.5
+"""A bar is dark in nearly all frames; the one with the subtitles, opposite to such a one, in most."""
+_WIDEST = 0.5
+"""Bars that take more of a side than this are none: the film is dark."""
+_MIXED = 2
+"""Lines beside a bar in which compression has mixed bar and picture."""
+
+
+class Letterbox:
+    """Collects frames of one film, all of one size, and tells which part of them is picture."""
+
+    def __init__(self) -> None:
+        self._dark_rows: npt.NDArray[np.int64] | None = None
+        self._dark_columns: npt.NDArray[np.int64] | None = None
+        self._num_frames = 0
+
+    def add(self, grey: Picture) -> None:
+        """Look at a frame, grey (h, w), 0..255; one that is dark all over tells nothing."""
+        bright = grey > _BLACK
+        rows, columns = bright.mean(axis=1) <= _SPECKS, bright.mean(axis=0) <= _SPECKS
+        if rows.all() or columns.all():
+            return
+        if self._dark_rows is None or self._dark_columns is None:
+            self._dark_rows, self._dark_columns = np.zeros(len(rows), np.int64), np.zeros(len(columns), np.int64)
+        self._dark_rows += rows
+        self._dark_columns += columns
+        self._num_frames += 1
+
+    def box(self, *, width: int, height: int) -> Box:
+        """The picture without its bars; all of it where there are none, or no frame told anything."""
+        if self._dark_rows is None or self._dark_columns is None:
+            return 0, 0, width, height
+        top, bottom = _bars(self._dark_rows / self._num_frames)
+        left, right = _bars(self._dark_columns / self._num_frames)
+        return left, top, width - right, height - bottom
+
+
+def _bars(dark: npt.NDArray[np.float64]) -> tuple[int, int]:
+    """Lines to cut at the start and at the end, given the share of frames in which each line is dark.
+
+    Bars lie on both sides: a night sky is dark above only. Where one is hidden by subtitles at times, the other vouches
+    for it.
+    """
+    mirrored = dark[::-1]
+    common = _run((np.maximum(dark, mirrored) >= _NEARLY_ALL) & (np.minimum(dark, mirrored) >= _MOST))
+    if common == 0:
+        return 0, 0
+    # Not always of quite the same width.
+    slack = common + max(2, common // 4)
+    start, end = (max(common, min(slack, _run(side >= _NEARLY_ALL))) + _MIXED for side in (dark, mirrored))
+    return (start, end) if start + end <= _WIDEST * len(dark) else (0, 0)
+
+
+def _run(lines: npt.NDArray[np.bool_]) -> int:
+    """Number of leading lines for which it holds."""
+    return len(lines) if lines.all() else int(np.argmin(lines))

@@ -1,0 +1,70 @@
+"""How different two pictures look to VGG16: LPIPS (Zhang et al., CVPR 2018), everywhere and where it counts.
+
+Here it asks of a drawing whether the photo's subject is still there; the style is asked for elsewhere.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cartoon_dist.models.vgg import VGG
+from cartoon_dist.pretrained import read_arrays, resolve, vgg16_convolutions
+from cartoon_dist.tensors import Images, Maps
+
+TAPS = (3, 8, 15, 22, 29)
+"""After which layers of VGG16 it looks: the last ReLU before each pooling, and of the last block."""
+
+
+class LPIPS(nn.Module):
+    """Squared differences of VGG16's features, each of unit length over its channels, weighted channel by channel.
+
+    The registry's file holds both VGG16 and these weights. It sees pictures as ImageNet's, which is the scaling of the
+    original.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vgg = VGG(network="vgg16", layer="conv5_3", vgg_input="imagenet")
+        widths = (64, 128, 256, 512, 512)
+        self.weights = nn.ParameterList(nn.Parameter(torch.zeros(width), requires_grad=False) for width in widths)
+
+    def forward(self, one: Images, other: Images) -> list[Float[Tensor, "n 1 y x"]]:
+        """Where pictures in [-1, 1] differ, by layer, each at its own resolution; LPIPS sums the maps' means."""
+        return [
+            ((a - b).square() * weight.view(-1, 1, 1)).sum(1, keepdim=True)
+            for a, b, weight in zip(self._seen(one), self._seen(other), self.weights, strict=True)
+        ]
+
+    def _seen(self, pictures: Images) -> list[Tensor]:
+        values, seen = self.vgg.prepared(pictures), []
+        for number, layer in enumerate([*self.vgg.features, nn.ReLU()]):
+            values = layer(values)
+            if number in TAPS:
+                seen.append(values / (values.square().sum(1, keepdim=True).sqrt() + 1e-10))
+        return seen
+
+
+def load(folder: Path, device: torch.device) -> LPIPS:
+    """LPIPS with the weights of the folder's `vgg16`; WeightsError when they are missing."""
+    arrays = read_arrays(resolve("vgg16", folder))
+    made = LPIPS()
+    made.vgg.load(vgg16_convolutions(arrays))
+    for number, weight in enumerate(made.weights):
+        held = np.ascontiguousarray(arrays[f"NetLinLayer_{number}"]["Conv_0"]["kernel"].reshape(-1))
+        weight.data.copy_(torch.from_numpy(held))
+    return made.to(device)
+
+
+def averaged(layers: list[Float[Tensor, "n 1 y x"]], salient: Maps) -> tuple[Tensor, Tensor]:
+    """LPIPS of each picture, and the same with each place counting as much as the label (in [-1, 1]) says: at each
+    layer the label is shrunk by area to the layer's resolution. A label that is nowhere salient counts everywhere."""
+    whole = torch.stack([part.mean((1, 2, 3)) for part in layers]).sum(0)
+    weighted = []
+    for part in layers:
+        share = functional.interpolate((salient + 1) / 2, part.shape[2:], mode="area") + 1e-6
+        weighted.append((part * share).sum((1, 2, 3)) / share.sum((1, 2, 3)))
+    return whole, torch.stack(weighted).sum(0)

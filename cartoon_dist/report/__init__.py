@@ -1,0 +1,1 @@
+"""A run's page: curves, pictures and scores in one HTML file that opens offline."""

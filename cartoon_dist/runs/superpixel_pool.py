@@ -1,0 +1,72 @@
+"""White-box's superpixels: pictures in patches of one colour, made by processes of their own while the step waits."""
+
+import signal
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cartoon_dist.data.build.workers import kill, start_worker
+from cartoon_dist.errors import CartoonError
+from cartoon_dist.superpixels.regions import split
+from cartoon_dist.tensors import Images, from_bytes, to_bytes
+
+Pixels = NDArray[np.uint8]
+
+WAIT_SECONDS = 600.0
+"""How long a step waits for its superpixels; a picture takes a fraction of a second."""
+NUM_SEGMENTS, COMPACTNESS, BLUR_PIXELS = 200, 10.0, 1.0
+
+
+class Flattener:
+    """Pictures in [-1, 1] -> the same with each superpixel in its mean colour (SLIC: 200, compactness 10, sigma 1).
+
+    num_workers: processes, started at the first call; 0 does it in this one. Waits for the device: a step that asks for
+    superpixels of its own drawing cannot be recorded. On the meta device it gives back what it was given. CartoonError
+    when a process is killed or stands still.
+    """
+
+    def __init__(self, *, num_workers: int) -> None:
+        self.num_workers = num_workers
+        self.pool: ProcessPoolExecutor | None = None
+
+    def __call__(self, pictures: Images) -> Images:
+        """Of the pictures' type and on their device, rounded to whole bytes on the way."""
+        if pictures.is_meta:
+            return pictures
+        pixels = to_bytes(pictures).permute(0, 2, 3, 1).cpu().numpy()  # n h w 3
+        flat = np.stack(list(self._map(pixels)))
+        return from_bytes(torch.from_numpy(flat).permute(0, 3, 1, 2).to(pictures.device), pictures.dtype)
+
+    def _map(self, pixels: Pixels) -> Iterable[Pixels]:
+        if not self.num_workers:
+            return map(flattened, pixels)
+        if self.pool is None:
+            context = get_context("spawn")
+            self.pool = ProcessPoolExecutor(self.num_workers, mp_context=context, initializer=_start)
+        try:
+            return list(self.pool.map(flattened, pixels, timeout=WAIT_SECONDS))
+        except (BrokenProcessPool, TimeoutError) as error:
+            kill(self.pool)
+            self.pool = None
+            how = "was not done" if isinstance(error, TimeoutError) else "was killed"
+            raise CartoonError(
+                f"a process that makes superpixels {how} (the limit is {WAIT_SECONDS:g} s), mostly for want of memory; "
+                "give the same command a smaller data.num_workers= to go on"
+            ) from None
+
+
+def _start() -> None:
+    """As a worker of a shard job, and deaf to requests to stop: training saves first, and needs it until then."""
+    start_worker()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def flattened(picture: Pixels) -> Pixels:
+    """A picture (h, w, 3) with each superpixel in its mean colour."""
+    found = split(picture, num_segments=NUM_SEGMENTS, compactness=COMPACTNESS, blur_pixels=BLUR_PIXELS, connected=True)
+    return np.rint(found.means(picture)[found.labels]).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""The paper's tables: every row trained, scored and written side by side."""

@@ -1,0 +1,94 @@
+"""What `--dry-run` of training prints: settings, networks, steps and memory; it needs neither shards nor weights."""
+
+from pathlib import Path
+
+import yaml
+
+from cartoon_dist.config import overrides
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.data.format.manifest import read_manifest
+from cartoon_dist.data.remote.fetch import Patience, is_remote, look_up
+from cartoon_dist.errors import ShardError
+from cartoon_dist.runs import checkpoint
+from cartoon_dist.runs.estimate import checkpoint_bytes, largest_batch, memory_bytes, parameter_counts, traffic_bytes
+from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.train.schedule import Schedule
+
+_PAPER_PHOTOS, _PAPER_CARTOONS = 6659, 2000
+_MIB, _GIB = 2**20, 2**30
+_CARDS = (8, 24, 80)
+"""Gigabytes of usual graphics cards."""
+
+
+def describe(settings: TrainSettings, *, world_size: int, zero_stage: int = 0) -> str:
+    """The run that these settings would make on so many processes, in words; the last line names its folder."""
+    head = yaml.safe_dump(overrides.plain(settings), sort_keys=False, allow_unicode=True)
+    parts = [_networks(settings), _steps(settings, world_size), _memory(settings, world_size, zero_stage)]
+    parts.append([_checkpoint(settings), _folder(settings)])
+    return "\n".join([head, *(line for part in parts for line in [*part, ""])][:-1])
+
+
+def _networks(settings: TrainSettings) -> list[str]:
+    counts = parameter_counts(settings)
+    lines = [f"  {name:<14}{count:>12,}" for name, count in counts.items() if count]
+    return ["parameters", *lines, f"  {'together':<14}{sum(counts.values()):>12,}"]
+
+
+def _steps(settings: TrainSettings, world_size: int) -> list[str]:
+    photos, num_photos = _count(settings.data.photos, _PAPER_PHOTOS)
+    cartoons, num_cartoons = _count(settings.data.cartoons, _PAPER_CARTOONS)
+    schedule = Schedule(settings=settings, num_photos=num_photos, num_cartoons=num_cartoons)
+    warmup, total = min(schedule.warmup_steps, schedule.total_steps), schedule.total_steps
+    return [
+        f"steps of {settings.batch_size} photos, {settings.batch_size} cartoons; "
+        f"{world_size} process{'es' if world_size > 1 else ''} of {settings.batch_size // world_size} each"
+        + (f", in {settings.accumulate} parts" if settings.accumulate > 1 else ""),
+        f"  photos        {num_photos:>12,}  {photos}",
+        f"  cartoons      {num_cartoons:>12,}  {cartoons}",
+        f"  warm-up       {warmup:>12,}",
+        f"  GAN           {total - warmup:>12,}  {settings.epochs:g} epochs unless max_steps ends them",
+        f"  images        {total * settings.batch_size:>12,}",
+    ]
+
+
+def _count(folder: str, otherwise: int) -> tuple[str, int]:
+    """How many training samples a folder holds; where it is not there, as many as the paper had."""
+    try:
+        manifest = look_up(folder, Patience(tries=2)).manifest if is_remote(folder) else read_manifest(Path(folder))
+        return f"training samples in {folder}", sum(shard.num_train for shard in manifest.shards)
+    except ShardError as error:
+        why = str(error) if is_remote(folder) else f"{folder} is not there yet"
+        return f"the paper's number, as {why}", otherwise
+
+
+def _memory(settings: TrainSettings, world_size: int, zero_stage: int) -> list[str]:
+    held = memory_bytes(settings, world_size=world_size, zero_stage=zero_stage)
+    lines = [f"  {name:<14}{num / _GIB:>12.2f}" for name, num in held.items()]
+    sent = traffic_bytes(settings, world_size=world_size)
+    fitting = [
+        f"{largest_batch(settings, world_size=world_size, limit=limit * 10**9, zero_stage=zero_stage)} at {limit} GB"
+        for limit in _CARDS
+    ]
+    return [
+        "memory of a process, GiB, estimated" + (f", with ZeRO {zero_stage}" if zero_stage else ""),
+        *lines,
+        f"  {'together':<14}{sum(held.values()) / _GIB:>12.2f}",
+        f"largest batch: {', '.join(fitting)} a process, of a model measured on CPU",
+        "",
+        "traffic of a process, MiB a step, sent and as much received",
+        f"  {'warm-up':<14}{sent['warmup'] / _MIB:>12.1f}",
+        f"  {'GAN':<14}{sent['gan'] / _MIB:>12.1f}",
+    ]
+
+
+def _checkpoint(settings: TrainSettings) -> str:
+    size = checkpoint_bytes(settings) / _GIB
+    return f"a checkpoint: {size:.2f} GiB on disk, and as much of process 0's host memory while it is written"
+
+
+def _folder(settings: TrainSettings) -> str:
+    begun = bool(checkpoint.steps(RunFolder(Path(settings.run_dir))))
+    state = "goes on" if begun or Path(settings.run_dir).exists() else "new"
+    if settings.init_from is not None:
+        state += ", init_from is not read" if begun else f", begins with the weights of {settings.init_from}"
+    return f"run folder: {settings.run_dir} ({state}); nothing was written"

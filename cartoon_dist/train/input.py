@@ -1,0 +1,97 @@
+"""What training reads: both domains' streams, and this process's share of each batch."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.data.format.reader import Shards
+from cartoon_dist.data.load.loader import Steps, Stream, batches, share_shapes, stream
+from cartoon_dist.data.load.loader_workers import LoaderWorkers
+from cartoon_dist.distributed import collectives
+from cartoon_dist.errors import ConfigError, ShardError
+from cartoon_dist.tensors import Batch
+from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.reporter import Reporter
+from cartoon_dist.train.schedule import Schedule
+
+
+def check_shares(settings: TrainSettings, num: int) -> None:
+    """ConfigError when a batch cannot be divided over so many processes and their parts."""
+    parts = settings.accumulate
+    if settings.batch_size % (num * parts):
+        each = f" in {parts} parts each" if parts > 1 else ""
+        raise ConfigError(
+            f"batch_size: {settings.batch_size} cannot be divided over {num} process{'es' if num > 1 else ''}{each}; "
+            f"use a multiple of {num * parts}"
+        )
+
+
+def start_workers(settings: TrainSettings) -> LoaderWorkers:
+    """This process's loader workers; before CUDA, the process group or a thread is started."""
+    num = settings.batch_size // collectives.world_size()
+    return LoaderWorkers(settings.data.num_workers, share_shapes(image_size=settings.image_size, num=num))
+
+
+def streams(settings: TrainSettings) -> tuple[Stream, Stream]:
+    """Both domains' training streams, over shards whose every byte was checked."""
+    data = settings.data
+    photos, cartoons = (
+        stream(
+            shards=Shards(folder=Path(folder), domain=domain, split="train"),
+            seed=settings.seed,
+            image_size=settings.image_size,
+            fit=data.fit,
+            flip=data.flip,
+            batch_size=settings.batch_size,
+        )
+        for domain, folder in (("photo", data.photos), ("cartoon", data.cartoons))
+    )
+    # The processes share the reading, and all of them stop when one finds damage. Each node has its own copy of a set
+    # that was fetched.
+    everywhere = slice(collectives.rank(), None, collectives.world_size())
+    found = [
+        fault
+        for shards in (photos.shards, cartoons.shards)
+        for fault in shards.damaged(share=collectives.node_share() if shards.is_copy else everywhere)
+    ]
+    faults = sorted({fault for faults in collectives.gather(found) for fault in faults})
+    if faults:
+        raise ShardError("; ".join(faults))
+    return photos, cartoons
+
+
+def shares(
+    settings: TrainSettings,
+    engine: Engine,
+    schedule: Schedule,
+    workers: LoaderWorkers,
+    domains: tuple[Stream, Stream],
+    reporter: Reporter,
+) -> Iterator[Batch]:
+    """This process's batches from the reporter's step on, of photos and cartoons; the time spent waiting for them is
+    reported."""
+    photos, cartoons = domains
+    steps = Steps(
+        photos=photos,
+        cartoons=cartoons,
+        batch_size=settings.batch_size,
+        warmup_steps=schedule.warmup_steps,
+        rank=collectives.rank(),
+        world_size=collectives.world_size(),
+    )
+    ahead = batches(
+        steps,
+        first=reporter.first,
+        end=schedule.total_steps,
+        workers=workers,
+        pinned=engine.device.type == "cuda",
+        note=reporter.damage.note,
+    )
+    while True:
+        before = time.perf_counter()
+        batch = next(ahead, None)
+        if batch is None:
+            return
+        reporter.waited(time.perf_counter() - before)
+        yield batch

@@ -1,0 +1,81 @@
+"""What a run writes down as it goes: metrics.jsonl, TensorBoard, and warnings on the terminal. Rank 0 alone writes."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.tensorboard import SummaryWriter
+
+from cartoon_dist.console.messages import say
+from cartoon_dist.distributed import collectives
+from cartoon_dist.files.atomic import MAX_RECORD_BYTES, open_to_append, read_regular, write_whole
+from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.metrics_file import up_to
+
+
+class Log:
+    """The run's records from `step` on; what a killed process wrote beyond that step is taken back first.
+
+    None of these files is needed to go on: one that cannot be read or written is named once, and training goes on.
+    """
+
+    def __init__(self, run: RunFolder, *, step: int) -> None:
+        self.run = run
+        self.writer: SummaryWriter | None = None
+        self._named: set[Path] = set()
+        if collectives.is_main():
+            with self.without(run.metrics):
+                _cut(run, step)
+            with self.without(run.tensorboard):
+                self.writer = SummaryWriter(str(run.tensorboard), purge_step=step)
+
+    def record(self, values: Mapping[str, Any]) -> None:
+        """Append one object to metrics.jsonl and its numbers to TensorBoard."""
+        if not collectives.is_main():
+            return
+        line = json.dumps(values, allow_nan=False) + "\n"
+        with self.without(self.run.metrics), open_to_append(self.run.metrics) as file:
+            file.write(line)
+        with self.without(self.run.tensorboard):
+            for name, value in values.items():
+                if self.writer is not None and isinstance(value, (int, float)) and name != "step":
+                    self.writer.add_scalar(name, value, values["step"])
+
+    def picture(self, step: int, pixels: NDArray[np.uint8]) -> None:
+        """Show an RGB picture (h, w, 3) in TensorBoard."""
+        with self.without(self.run.tensorboard):
+            if self.writer is not None:
+                self.writer.add_image("samples", pixels, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Push everything to the disk."""
+        with self.without(self.run.tensorboard):
+            if self.writer is not None:
+                self.writer.close()
+
+    @contextmanager
+    def without(self, path: Path) -> Iterator[None]:
+        """For work on a file or folder that only tells of the run: where the system refuses, it is named once."""
+        try:
+            yield
+        except OSError as error:
+            if path not in self._named:
+                say(f"warning: {path}: cannot be used ({error.strerror or error}); training goes on without it")
+            self._named.add(path)
+
+
+def _cut(run: RunFolder, step: int) -> None:
+    """Take back the records of steps after `step`: the run does them again."""
+    try:
+        content = read_regular(run.metrics, max_bytes=MAX_RECORD_BYTES)
+    except FileNotFoundError:
+        return
+    kept, num_damaged = up_to(content, step)
+    if num_damaged:
+        lines = "1 line is" if num_damaged == 1 else f"{num_damaged} lines are"
+        say(f"warning: {run.metrics}: {lines} damaged and left out (a killed process leaves its last one so)")
+    write_whole(run.metrics, kept)

@@ -1,0 +1,86 @@
+"""Paths in settings and options: written out as a shell would, or refused."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from cartoon_dist.commands.path_options import place
+from cartoon_dist.config import overrides
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.errors import ConfigError
+from tests.config.test_hostile_settings import KINDS, NEEDED, ids, texts
+
+NO_PLACES = ("partition", "account", "qos", "constraint", "loss.content.layer")
+PLACES = [(kind, path) for kind in KINDS for path in texts(kind) if path not in NO_PLACES]
+"""Every text among the settings but these: a new one is a path until it stands above."""
+
+
+@pytest.fixture(autouse=True)
+def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("DATA", "/data/of mine")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("~/x", "/home/me/x"),
+        ("~/", "/home/me/"),
+        ("$HOME/x", "/home/me/x"),
+        ("${DATA}/x", "/data/of mine/x"),
+        ("a$DATA-$HOME", "a/data/of mine-/home/me"),
+        ("a/~/x", "a/~/x"),
+        ("./~", "./~"),
+        ("a$", "a$"),
+        ("$5", "$5"),
+        ("a~b", "a~b"),
+    ],
+)
+@pytest.mark.parametrize(("kind", "path"), PLACES, ids=ids)
+def test_a_place_is_written_out(kind: type[object], path: str, given: str, meant: str, tmp_path: Path) -> None:
+    for files, words in (([], [f"{path}={given}"]), ([_yaml(tmp_path, path, given)], [])):
+        held = read(kind, files, words, **(NEEDED.get(kind, {}) if path not in NEEDED.get(kind, {}) else {}))
+        assert overrides.flatten(overrides.plain(held))[path] == meant
+
+
+def _yaml(folder: Path, path: str, value: str) -> Path:
+    file = folder / "x.yaml"
+    *groups, name = path.split(".")
+    file.write_text("".join(f"{'  ' * depth}{group}:\n" for depth, group in enumerate(groups)))
+    with file.open("a") as more:
+        more.write(f"{'  ' * len(groups)}{name}: '{value}'\n")
+    return file
+
+
+@pytest.mark.parametrize("url", ["https://host/$x/~me", "s3://bucket/$NO_SUCH_VARIABLE", "file:///a/$b"])
+def test_a_url_stays_as_it_is(url: str) -> None:
+    assert read(TrainSettings, [], [f"data.photos={url}", "run_dir=x"]).data.photos == url
+
+
+def test_a_variable_that_is_not_set_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"run_dir: \$NO_SUCH_VARIABLE is not set; set it or write the path out"):
+        read(TrainSettings, [], ["run_dir=runs/$NO_SUCH_VARIABLE"])
+
+
+@pytest.mark.parametrize("name", ["$NO_SUCH_VARIABLE", "~no-such-user-here"])
+def test_a_folder_of_that_very_name_is_meant(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    assert read(TrainSettings, [], [f"run_dir={name}"]).run_dir == name
+
+
+def test_what_is_written_out_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's own config, read again, means the same folders whoever reads it."""
+    held = read(TrainSettings, [], ["run_dir=~/x", "data.photos=$DATA/p"])
+    file = tmp_path / "config.yaml"
+    file.write_text(f"run_dir: {held.run_dir}\ndata: {{photos: {held.data.photos}}}\n")
+    monkeypatch.setenv("HOME", "/home/you")
+    assert read(TrainSettings, [file], []) == held
+
+
+def test_options_are_written_out_too() -> None:
+    assert place("~/x.json") == Path("/home/me/x.json")
+    with pytest.raises(argparse.ArgumentTypeError, match="NO_SUCH_VARIABLE is not set"):
+        place("$NO_SUCH_VARIABLE/x.json")

@@ -1,0 +1,83 @@
+"""What a long job tells on standard error, with a clock that the test turns."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from cartoon_dist.console.progress import Progress
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_line_every_half_a_minute_and_the_last_one(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with Progress(total=1000, unit="photos", label="OUT", done=100, clock=clock) as progress:
+        for second in range(1, 71):
+            clock.now = 100.0 + second
+            progress.update(100 + 2 * second, f"at {second}")
+    assert capsys.readouterr().err.splitlines() == [
+        "OUT: 160/1000 photos (16 %), 2 photos/s, 7:00 left, at 30",
+        "OUT: 220/1000 photos (22 %), 2 photos/s, 6:30 left, at 60",
+        "OUT: 240/1000 photos (24 %), 2 photos/s, 6:20 left, at 70",
+    ]
+
+
+def test_names_in_it_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(total=2, unit="photos", label="a\nb\x1b[2J") as progress:
+        progress.update(1, "c\r\udcff\u202e")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("a\\nb\\x1b[2J: 1/2 photos")
+    assert line.endswith("c\\r\\xff\\u202e")
+
+
+def test_a_job_with_nothing_to_do_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(total=5, unit="photos", label="OUT", done=5):
+        pass
+    assert capsys.readouterr() == ("", "")
+
+
+def test_not_shown_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(total=5, unit="photos", label="OUT", shown=False) as progress:
+        progress.update(5)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_closing_twice_prints_once_and_hours_are_written_as_hours(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    progress = Progress(total=7201, unit="steps", label="run", clock=clock)
+    clock.now += 1
+    progress.update(1)
+    progress.close()
+    progress.close()
+    assert capsys.readouterr().err == "run: 1/7201 steps (0 %), 1 steps/s, 2:00:00 left\n"
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    outer, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    code = (
+        "from cartoon_dist.console.progress import Progress\n"
+        "with Progress(total=4, unit='steps', label='run') as p:\n"
+        "    [p.update(n, 'loss 1') for n in range(1, 5)]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], stderr=inner, check=True)
+    os.write(inner, b"END")
+    shown = b""
+    while not shown.endswith(b"END"):
+        shown += os.read(outer, 4096)
+    os.close(inner)
+    os.close(outer)
+    assert b"run: 100%" in shown
+    assert b"4/4" in shown

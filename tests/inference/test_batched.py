@@ -1,0 +1,180 @@
+"""Pictures of every size come back in their size; which drawing gets which name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cartoon_dist.errors import ConfigError, PictureError
+from cartoon_dist.inference.batched import Cartoonist, batches, by_torch, padded
+from cartoon_dist.inference.output_paths import pages
+from cartoon_dist.models.blocks import check_sides
+from cartoon_dist.models.generator import Generator
+from cartoon_dist.models.saliency_net import SaliencyNetwork
+
+CPU = torch.device("cpu")
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).integers(0, 256, shape, np.uint8)
+
+
+def generator() -> Generator:
+    torch.manual_seed(1)
+    saliency = SaliencyNetwork(channels=4, out_channels=1, wiring="projection", upsample="resize")
+    made = Generator(channels=4, num_blocks=1, upsample="resize", saliency=saliency, attention=True)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return made.eval().requires_grad_(requires_grad=False)
+
+
+def negative(photos: Tensor) -> Tensor:
+    """The simplest model: what is drawn of a pixel is its negative."""
+    check_sides(*photos.shape[2:])
+    return -photos
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (3, 50), (8, 8), (9, 7), (16, 21), (101, 1)])
+def test_any_size_comes_back(shape: tuple[int, int]) -> None:
+    picture = noise(*shape, 3)
+    for megapixels in (1e-9, 1.0):
+        strips = lambda photos, _tell: negative(photos)  # noqa: E731
+        [drawing] = Cartoonist(whole=negative, strips=strips, megapixels=megapixels).draw([picture])
+        assert np.array_equal(drawing, 255 - picture)
+
+
+def test_padding_is_a_mirror_image() -> None:
+    picture = noise(9, 6, 3)
+    wider = padded(picture)
+    assert wider.shape == (12, 8, 3)
+    assert np.array_equal(wider[:9, :6], picture)
+    assert np.array_equal(wider[9:, :6], picture[[7, 6, 5]])
+    assert np.array_equal(wider[:9, 6:], picture[:, [4, 3]])
+    assert (padded(noise(1, 1, 3)) == noise(1, 1, 3)).all()
+
+
+def test_in_company_as_alone_and_in_strips_as_in_one_piece() -> None:
+    pictures = [noise(22, 30, 3), noise(24, 32, 3) // 2, noise(21, 29, 3)]
+    cartoonist = by_torch(generator(), CPU, megapixels=1)
+    in_strips = by_torch(generator(), CPU, megapixels=1e-6)
+    for picture, drawing in zip(pictures, cartoonist.draw(pictures), strict=True):
+        assert drawing.shape == picture.shape
+        assert drawing.std() > 5
+        for other in (cartoonist, in_strips):
+            [alone] = other.draw([picture])
+            assert np.abs(alone.astype(int) - drawing).max() <= 1
+
+
+def test_weights_in_half_precision_draw_in_float32() -> None:
+    [half] = by_torch(generator().half(), CPU, megapixels=1).draw([noise(16, 16, 3)])
+    [single] = by_torch(generator(), CPU, megapixels=1).draw([noise(16, 16, 3)])
+    assert np.abs(half.astype(int) - single).max() <= 3
+
+
+def test_a_model_that_only_draws_whole_refuses_what_is_too_large() -> None:
+    cartoonist = Cartoonist(whole=negative, strips=None, megapixels=0.001)
+    assert cartoonist.draw([noise(20, 48, 3)])
+    with pytest.raises(PictureError, match=r"use the run or a \.safetensors export"):
+        cartoonist.draw([noise(20, 52, 3)])
+
+
+def test_a_picture_that_does_not_fit_the_memory() -> None:
+    def greedy(photos: Tensor) -> Tensor:
+        return photos.new_empty(2**50)
+
+    with pytest.raises(PictureError, match="does not fit the memory"):
+        Cartoonist(whole=greedy, strips=None, megapixels=1).draw([noise(8, 8, 3)])
+
+
+def test_batches_hold_equal_sizes_and_few_pixels() -> None:
+    sides = [(8, 8), (16, 16), (5, 7), (8, 12), (16, 13), (64, 64), (8, 8), (8, 8), (16, 16)]
+    pictures = [(number, noise(*size, 3)) for number, size in enumerate(sides)]
+    made = list(batches(pictures, pixels=256))
+    assert sorted(key for batch in made for key, _ in batch) == list(range(len(sides)))
+    for batch in made:
+        assert len({padded(picture).shape for _, picture in batch}) == 1
+        assert len(batch) == 1 or sum(padded(picture)[..., 0].size for _, picture in batch) <= 256
+    assert [0, 2, 6, 7] in [[key for key, _ in batch] for batch in made]
+
+
+def test_few_pictures_wait_for_company() -> None:
+    taken = 0
+
+    def many() -> "object":
+        nonlocal taken
+        for side in range(8, 4000, 4):
+            taken += 1
+            yield side, np.zeros((8, side, 3), np.uint8)
+
+    first = next(batches(many(), pixels=100_000))  # type: ignore[arg-type]
+    assert [key for key, _ in first] == [8]  # the one that waited longest
+    assert taken < 700
+
+
+def folder(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+    return root
+
+
+def names(source: Path, target: Path) -> dict[str, str]:
+    return {page.name: page.drawing.relative_to(target).as_posix() for page in pages(source, target)}
+
+
+def test_names_are_kept_and_none_is_used_twice(tmp_path: Path) -> None:
+    source = folder(tmp_path / "in", "b.JPG", "a.jpg", "a.png", "sub/a.webp", "a.b.bmp", "notes.txt")
+    assert names(source, tmp_path / "out") == {
+        "a.b.bmp": "a.b.png",
+        "a.jpg": "a.jpg.png",
+        "a.png": "a.png.png",
+        "b.JPG": "b.png",
+        "sub/a.webp": "sub/a.png",
+    }
+    folder(source, "a.jpg.png")  # what would now be drawn to a.jpg.png, as a.jpg is
+    found = names(source, tmp_path / "out")
+    assert found["a.jpg"] == "a.jpg.png"
+    assert found["a.jpg.png"] == "a.jpg.png.png"
+    assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("target", "drawing"),
+    [("new", "new/a.png"), ("there", "there/a.png"), ("b.png", "b.png"), ("new.v2", "new.v2/a.png")],
+)
+def test_a_picture_goes_to_a_file_or_into_a_folder(tmp_path: Path, target: str, drawing: str) -> None:
+    source = folder(tmp_path, "a.jpg", "there/x") / "a.jpg"
+    [page] = pages(source, tmp_path / target)
+    assert page.drawing == tmp_path / drawing
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "fault"),
+    [
+        ("in", "in", "the folder of the pictures"),
+        ("in", "in/../in", "the folder of the pictures"),
+        ("in", "link", "the folder of the pictures"),
+        ("in", "in/out", "inside"),
+        ("in", "file", "is a file"),
+        ("in/a.png", "in/a.png", "would take the place of"),
+        ("in/a.png", "in", "would take the place of"),
+        ("in/a.png", "link", "would take the place of"),
+        ("in/a.png", "b.jpg", "written as PNG"),
+        ("in/a.png", "file", "a file of another kind"),
+        ("up/x", "up", "would take the place of"),
+    ],
+)
+def test_an_output_that_would_harm_pictures_is_refused(tmp_path: Path, source: str, target: str, fault: str) -> None:
+    folder(tmp_path, "in/a.png", "file", "up/x/x/a.png", "up/x/a.png")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    with pytest.raises(ConfigError, match=fault):
+        pages(tmp_path / source, tmp_path / target)
+
+
+def test_nothing_to_draw(tmp_path: Path) -> None:
+    folder(tmp_path, "in/notes.txt")
+    for source, fault in (("in", "no pictures in it"), ("none", "no such picture or folder")):
+        with pytest.raises(PictureError, match=fault):
+            pages(tmp_path / source, tmp_path / "out")

@@ -1,0 +1,133 @@
+"""A folder of pictures against another: torch-fidelity's own numbers, to the bit."""
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+import torch_fidelity
+
+from cartoon_dist.commands import fid
+from cartoon_dist.config.reading import read
+from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.errors import ConfigError, PictureError
+from cartoon_dist.metrics.features import Extractor, inception
+from cartoon_dist.metrics.folders import Folder, score_folders
+from tests.metrics.test_features import CPU, LAYER, SIZES, pictures
+from tests.running import ROOT
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> dict[str, Path]:
+    """The pictures of test_features.py as PNGs."""
+    for kind in SIZES:
+        (tmp_path / kind).mkdir()
+        for number, picture in enumerate(pictures(kind)):
+            pixels = picture.permute(1, 2, 0).numpy()[..., ::-1]
+            cv2.imwrite(str(tmp_path / kind / f"{number:02d}.png"), pixels)
+    return {kind: tmp_path / kind for kind in SIZES}
+
+
+@pytest.mark.slow
+def test_folders_have_the_references_distance(
+    folders: dict[str, Path],
+    weights: Path,
+    tmp_path: Path,
+) -> None:
+    settings = read(TrainSettings, [], ["score.batch_size=4", f"data.cache={tmp_path / 'cache'}"], run_dir="none")
+    said: list[str] = []
+    (folders["real"] / "p.heic").touch()
+    seen_by = inception(weights, CPU, layer=LAYER)
+    scores = score_folders(folders["generated"], folders["real"], settings, seen_by, warn=said.append)
+    found = {score.metric: score.value for score in scores}
+    expected = torch_fidelity.calculate_metrics(
+        input1=str(folders["generated"]),
+        input2=str(folders["real"]),
+        fid=True,
+        kid=True,
+        prc=True,
+        feature_extractor="inception-v3-compat",
+        feature_layer_fid=LAYER,
+        feature_layer_kid=LAYER,
+        feature_layer_prc=LAYER,
+        kid_subset_size=min(SIZES.values()),
+        feature_extractor_weights_path=str(weights),
+        cuda=False,
+        save_cpu_ram=True,
+        batch_size=4,
+        verbose=False,
+    )
+    assert found["fid"] == expected["frechet_inception_distance"]
+    assert found["kid"] == expected["kernel_inception_distance_mean"]
+    assert (found["precision"], found["recall"]) == (expected["precision"], expected["recall"])
+    assert said == [f"{folders['real']}: not taken: 1 .heic"]
+    assert (scores[0].num_generated, scores[0].num_real) == (7, 9)
+
+
+def test_the_command(folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if not (ROOT / "weights/efficientnet-lite0-57934424.pth").exists():
+        pytest.skip("weights/ lacks efficientnet_lite0; make weights fetches it")
+    words = ["score.features=efficientnet_lite0", f"weights_folder={ROOT / 'weights'}", f"data.cache={tmp_path}"]
+    out = tmp_path / "scores.json"
+    assert fid.main([str(folders["generated"]), "--against", str(folders["real"]), "--out", str(out), *words]) == 0
+    assert "frechet_efficientnet_lite0 " in capsys.readouterr().out
+    held = json.loads(out.read_text())
+    assert [score["metric"] for score in held][:2] == ["frechet_efficientnet_lite0", "frechet_efficientnet_lite0_floor"]
+    assert held[0]["protocol"]["standard_error"] > 0
+
+
+def test_sizes_that_differ_and_empty_folders_are_named(folders: dict[str, Path], tmp_path: Path) -> None:
+    other = folders["real"] / "03.png"
+    cv2.imwrite(str(other), cv2.imread(str(other))[:, :40])
+    with pytest.raises(PictureError, match=r"03\.png: is 40 x 48, 00\.png 48 x 48"):
+        Folder(folders["real"]).pictures(range(5))
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "nowhere"):
+        with pytest.raises(PictureError, match=r"no pictures in it|no such folder"):
+            Folder(tmp_path / folder)
+
+
+def test_a_folder_inside_the_other_is_refused(folders: dict[str, Path]) -> None:
+    inner = folders["real"] / "drawings"
+    folders["generated"].rename(inner)
+    settings = read(TrainSettings, [], [], run_dir="none")
+    seen_by = Extractor(
+        kind="inception",
+        layer=LAYER,
+        weights_sha256="",
+        resize="",
+        device=CPU,
+        extract=lambda pictures: pictures.float(),
+    )
+    for pair in ((inner, folders["real"]), (folders["real"], inner)):
+        with pytest.raises(ConfigError, match=r"drawings: is inside .*real, so its pictures would be on both sides"):
+            score_folders(*pair, settings, seen_by, warn=print)
+
+
+def test_what_is_no_folder_of_pictures_is_told(folders: dict[str, Path], tmp_path: Path) -> None:
+    (folders["real"] / "p.heic").touch()
+    assert Folder(folders["real"]).left.in_words() == "not taken: 1 .heic"
+    (tmp_path / "a.tar").touch()
+    with pytest.raises(PictureError, match=r"a\.tar: is a tar; unpack it with"):
+        Folder(tmp_path / "a.tar")
+
+
+def test_a_fingerprint_is_of_bytes_and_their_order(folders: dict[str, Path]) -> None:
+    before = Folder(folders["real"]).fingerprint()
+    assert Folder(folders["real"]).fingerprint() == before
+    (folders["real"] / "00.png").rename(folders["real"] / "zz.png")
+    assert Folder(folders["real"]).fingerprint() != before
+    assert torch.equal(Folder(folders["real"]).pictures([0]), pictures("real")[1:2])
+
+
+def test_a_picture_that_is_not_whole_is_named(folders: dict[str, Path], capfd: pytest.CaptureFixture[str]) -> None:
+    whole = cv2.imencode(".jpg", cv2.imread(str(folders["real"] / "03.png")))[1].tobytes()
+    (folders["real"] / "02.jpg").write_bytes(whole[: len(whole) * 3 // 4] + b"\xff\xd9")
+    with pytest.raises(PictureError, match=r"02\.jpg: the JPEG file is damaged \(premature end of data"):
+        Folder(folders["real"]).pictures(range(4))
+    with (folders["real"] / "00.png").open("r+b") as file:
+        file.truncate(1 << 42)
+    with pytest.raises(PictureError, match=r"00\.png: cannot be read .4,398,047 MB are more than"):
+        Folder(folders["real"])
+    assert capfd.readouterr() == ("", "")
