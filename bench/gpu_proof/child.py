@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.gpu_proof.record import Session
 from bench.gpu_proof.task import NothingToCheckError, StageError, Task
-from cartoon_dist.report.markup import finite
+from cartoon_dist.files.json_values import finite
 
 STACK_SECONDS = 1.5
 """So long before its limit a stage that is still running writes into its log where it stands."""

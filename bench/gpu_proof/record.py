@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.gpu_proof.plan import ROOT
-from cartoon_dist.report.markup import finite
+from cartoon_dist.files.json_values import finite
 
 FILE_NAME = "gpu_proof.jsonl"
 NOT_RUN = "not run: no time left"

@@ -20,7 +20,7 @@ from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.console.messages import result
 from cartoon_dist.data.inputs.search import require_outside
 from cartoon_dist.errors import ConfigError, TrainingError
-from cartoon_dist.metrics import scores
+from cartoon_dist.metrics import score_file
 from cartoon_dist.report import page as report
 from cartoon_dist.runs.layout import RunFolder
 
@@ -169,7 +169,7 @@ def _distance(found: Mapping[str, Mapping[str, Any]]) -> float:
 
 def _scores_of(stage: Stage) -> dict[str, Any]:
     """The stage's scores by their metric, the distance first."""
-    return {score["metric"]: score for score in scores.read(stage.run.scores) if score.get("step") == stage.step}
+    return {score["metric"]: score for score in score_file.read(stage.run.scores) if score.get("step") == stage.step}
 
 
 def _take_up_warmup(places: Places, settings: TrainSettings) -> None:

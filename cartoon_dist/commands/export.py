@@ -20,7 +20,7 @@ from cartoon_dist.export import model_card
 from cartoon_dist.export.export import SUFFIXES, export
 from cartoon_dist.files.atomic import read_regular, write_whole
 from cartoon_dist.image.decode import Picture, decode, max_file_bytes
-from cartoon_dist.metrics import scores
+from cartoon_dist.metrics import score_file
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.exported import copies_photos
 from cartoon_dist.runs.layout import RunFolder
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
 def _scores_of(held: Trained) -> list[dict[str, Any]]:
     """The scores for the card; none, and a warning, where they cannot be read: the export does not depend on them."""
     try:
-        found = scores.read(RunFolder(held.source.parent).scores)
+        found = score_file.read(RunFolder(held.source.parent).scores)
     except CheckpointError as error:
         say(f"warning: {error}; the card is written without scores")
         return []

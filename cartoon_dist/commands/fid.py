@@ -23,7 +23,7 @@ from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files.folder_kinds import is_run_or_checkpoint
 from cartoon_dist.metrics.features import extractor
 from cartoon_dist.metrics.folders import score_drawings, score_folders
-from cartoon_dist.metrics.scores import Score, record
+from cartoon_dist.metrics.score_file import Score, record
 from cartoon_dist.metrics.scoring import Subject, opened, score
 from cartoon_dist.pretrained import default_folder, resolve
 from cartoon_dist.runs import checkpoint, trained

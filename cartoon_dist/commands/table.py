@@ -21,7 +21,7 @@ from cartoon_dist.data.inputs.search import require_outside
 from cartoon_dist.data.remote.fetch import is_remote
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.files.atomic import MAX_TEXT_BYTES, read_regular_text
-from cartoon_dist.metrics import scores
+from cartoon_dist.metrics import score_file
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder, config_text
 from cartoon_dist.tables.paper_rows import collect, write
@@ -177,7 +177,9 @@ def _is_done(plan: Plan, row: Row, seed: int) -> bool:
 
 def _score_kept(run: RunFolder, device: DeviceName) -> None:
     """The distance after each step whose checkpoint the run has kept, without what only an end needs."""
-    scored = [score.get("step") for score in scores.read(run.scores) if scores.protocol(score).get("weights") == "raw"]
+    scored = [
+        score.get("step") for score in score_file.read(run.scores) if score_file.protocol(score).get("weights") == "raw"
+    ]
     for step in checkpoint.steps(run):
         if step not in scored:
             words = ("score.weights=raw", "score.subsamples=0", "score.content=false", f"device={device}")

@@ -24,7 +24,7 @@ from cartoon_dist.distributed import collectives
 from cartoon_dist.distributed.heartbeat import together
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
 from cartoon_dist.files.atomic import alone
-from cartoon_dist.metrics import scores
+from cartoon_dist.metrics import score_file
 from cartoon_dist.pretrained import default_folder
 from cartoon_dist.runs import checkpoint, setup
 from cartoon_dist.runs.layout import RunFolder
@@ -211,7 +211,7 @@ def _train_on(
 
     state, meter = start(method.networks, settings.optimizer), Meter()
     data = {"photos": photos.shards.fingerprint(), "cartoons": cartoons.shards.fingerprint()}
-    best = partial(scores.best, folder.scores, settings.score)
+    best = partial(score_file.best, folder.scores, settings.score)
     saver = Saver(
         run=folder, settings=settings, engine=engine, data=data, best=best, warmup_steps=schedule.warmup_steps
     )
@@ -257,7 +257,7 @@ def _train_on(
 def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState) -> None:
     """Score the checkpoint just written on the processes that trained, unless its scores are there already."""
     model = folder.checkpoint(state.step)
-    scored = any(score.get("step") == state.step for score in scores.read(folder.scores))
+    scored = any(score.get("step") == state.step for score in score_file.read(folder.scores))
     if collectives.gather(scored)[0]:
         return
     found = fid.score_checkpoint(model, settings, engine.device)

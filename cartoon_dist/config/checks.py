@@ -42,7 +42,7 @@ def conflicts(flat: Mapping[str, Any]) -> list[str]:
             "use capture.mode=none"
         )
     network, layer = flat["loss.content.network"], flat["loss.content.layer"]
-    layers = next((layer_names(known) for known in NUM_CONVOLUTIONS if known == network), [])
+    layers = [name for known in NUM_CONVOLUTIONS if known == network for name in layer_names(known)]
     if layers and layer not in layers:
         wrong.append(f"loss.content.layer: {network} has no {shortened(str(layer))}; it has {' '.join(layers)}")
     milestones = flat["optimizer.milestones"]

@@ -14,10 +14,10 @@ from cartoon_dist.data.remote.fetch import at_hand
 from cartoon_dist.errors import CartoonError
 from cartoon_dist.export.export import Comparison
 from cartoon_dist.files.atomic import sha256_of
-from cartoon_dist.metrics.scores import protocol as protocol_of
+from cartoon_dist.files.json_values import as_number
+from cartoon_dist.metrics.score_file import protocol as protocol_of
 from cartoon_dist.models.blocks import num_parameters
 from cartoon_dist.pretrained import KNOWN
-from cartoon_dist.report.curves import drawable
 from cartoon_dist.runs.setup import needs_features
 from cartoon_dist.runs.trained import Trained
 
@@ -114,7 +114,7 @@ def _settings(settings: TrainSettings) -> Iterable[tuple[str, ...]]:
 
 def _scores(scores: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, ...]]:
     for score in scores:
-        number, constant = drawable(score.get("value")), drawable(protocol_of(score).get("constant_map"))
+        number, constant = as_number(score.get("value")), as_number(protocol_of(score).get("constant_map"))
         if not math.isfinite(number):
             continue  # an entry of somebody else's, or of an earlier release that was not finite
         protocol = protocol_of(score)

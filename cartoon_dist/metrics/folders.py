@@ -19,8 +19,9 @@ from cartoon_dist.files.atomic import read_regular, sha256_of
 from cartoon_dist.image.decode import Picture, decode, max_file_bytes
 from cartoon_dist.metrics.feature_store import FeatureStore
 from cartoon_dist.metrics.features import Extractor, features
+from cartoon_dist.metrics.frechet_kid import measure_all
 from cartoon_dist.metrics.generated import drawn, stored
-from cartoon_dist.metrics.scores import Score, checked, each, measure_all
+from cartoon_dist.metrics.score_file import Score, checked, each
 from cartoon_dist.metrics.scoring import Subject, opened, seen_from, store_of_drawings, without_value
 from cartoon_dist.tensors import Bytes
 

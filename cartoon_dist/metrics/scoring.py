@@ -15,9 +15,10 @@ from cartoon_dist.errors import ShardError
 from cartoon_dist.metrics.content import content
 from cartoon_dist.metrics.feature_store import FeatureStore
 from cartoon_dist.metrics.features import Extractor, features
+from cartoon_dist.metrics.frechet_kid import measure_all
 from cartoon_dist.metrics.generated import drawn, stored
 from cartoon_dist.metrics.label_error import constant_map, label_error
-from cartoon_dist.metrics.scores import Score, checked, each, measure_all
+from cartoon_dist.metrics.score_file import Score, checked, each
 from cartoon_dist.models.generator import DrawingNetwork
 from cartoon_dist.pretrained import known
 

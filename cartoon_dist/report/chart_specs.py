@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from cartoon_dist.files.json_values import as_number
 from cartoon_dist.report.charts import Chart, Level
-from cartoon_dist.report.curves import Series, drawable
+from cartoon_dist.report.curves import Series
 from cartoon_dist.report.run_summary import Findings
 
 _NOTES = {
@@ -80,7 +81,9 @@ def _own_scores(found: Findings) -> dict[str, list[Mapping[str, Any]]]:
     """The run's own scores by their metrics, in the order of their steps."""
     by_metric: dict[str, list[Mapping[str, Any]]] = {}
     held = [score for scored in found.scored if not scored.label for score in scored.scores]
-    known = [score for score in held if np.isfinite([drawable(score.get("step")), drawable(score.get("value"))]).all()]
+    known = [
+        score for score in held if np.isfinite([as_number(score.get("step")), as_number(score.get("value"))]).all()
+    ]
     for score in sorted(known, key=lambda score: float(score["step"])):
         by_metric.setdefault(str(score.get("metric")), []).append(score)
     return by_metric
@@ -97,6 +100,6 @@ def _constant_maps(scored: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterabl
     for split, of in (("train", "training"), ("test", "held-out")):
         for score in list(scored.get(f"saliency_l1_{split}", []))[-1:]:
             protocol = score.get("protocol")
-            value = drawable(protocol.get("constant_map") if isinstance(protocol, Mapping) else None)
+            value = as_number(protocol.get("constant_map") if isinstance(protocol, Mapping) else None)
             if np.isfinite(value):
                 yield Level(f"one map for all {of} photos", value)

@@ -14,7 +14,7 @@ BUCKETS = 240
 """How many stretches a long series is cut into; each keeps its least and its greatest value."""
 _WINDOW_SHARE = 0.04
 _LOG_RATIO = 200.0
-_SMALLEST, _GREATEST = 1e-100, 1e100
+_SMALLEST = 1e-100
 """Beyond these a figure is no figure, and axes would run out of digits."""
 
 
@@ -132,19 +132,6 @@ def thin(steps: Values, values: Values) -> tuple[Values, Values]:
             kept.append(int(start))
     kept = sorted({0, *kept, len(values) - 1})
     return steps[kept], values[kept]
-
-
-def drawable(value: object) -> float:
-    """A figure of a record as a number to draw: what is none, or far beyond any figure, is a gap; next to 0 is 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return math.nan
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.nan
-    if abs(number) < _SMALLEST:
-        return 0.0
-    return number if abs(number) <= _GREATEST else math.nan
 
 
 def runs_of_finite(values: Values) -> list[slice]:

@@ -4,11 +4,11 @@ What would steer the writing of a page, such as a mark that turns its direction 
 """
 
 import json
-import math
 from html import escape
 from typing import Any
 
 from cartoon_dist.console.escape import on_lines
+from cartoon_dist.files.json_values import finite
 
 _VOID = frozenset({"img", "input", "meta"})
 
@@ -56,12 +56,3 @@ def _shown(values: Any) -> Any:
 def _attribute(key: str, value: object) -> str:
     name = key.rstrip("_").replace("_", "-")
     return f" {name}" if value is True else f' {name}="{_escaped(value)}"'
-
-
-def finite(values: Any) -> Any:
-    """Values as JSON can hold them: a number that is not finite becomes None."""
-    if isinstance(values, dict):
-        return {key: finite(value) for key, value in values.items()}
-    if isinstance(values, (list, tuple)):
-        return [finite(value) for value in values]
-    return None if isinstance(values, float) and not math.isfinite(values) else values

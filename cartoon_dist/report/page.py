@@ -13,8 +13,9 @@ from cartoon_dist.config import overrides
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.files.atomic import turn_at, write_whole
 from cartoon_dist.files.folder_kinds import require_model_folder
+from cartoon_dist.files.json_values import as_number
 from cartoon_dist.report import chart_specs, charts, score_tables
-from cartoon_dist.report.curves import drawable, in_words
+from cartoon_dist.report.curves import in_words
 from cartoon_dist.report.embedded_pictures import Frames, frames
 from cartoon_dist.report.markup import Html, tag
 from cartoon_dist.report.run_summary import Findings, defaults, find
@@ -88,7 +89,7 @@ def _facts(found: Findings) -> Html:
 def _known(found: Findings) -> Iterable[tuple[str, str]]:
     yield "state", ended(found.ended)
     last: Mapping[str, Any] = found.records.rows[-1] if found.records.rows else {}
-    step, images, epoch = (drawable(last.get(name)) for name in ("step", "images", "epoch"))
+    step, images, epoch = (as_number(last.get(name)) for name in ("step", "images", "epoch"))
     yield "step", in_words(step) if last else "none on record"
     if epoch == epoch:
         yield "phase", f"{'warm-up' if last.get('phase') == 'warmup' else 'GAN phase'}, epoch {in_words(epoch)}"
@@ -116,7 +117,7 @@ def _duration(found: Findings) -> str:
     """The time between the records, from how many photos they took at which speed."""
     seconds, before = 0.0, 0.0
     for row in found.records.rows:
-        images, speed = drawable(row.get("images")), drawable(row.get("images_per_second"))
+        images, speed = as_number(row.get("images")), as_number(row.get("images_per_second"))
         if images == images and speed > 0:
             seconds += max(images - before, 0) / speed
             before = images
@@ -188,7 +189,7 @@ def _left_out(held: Frames) -> Html | None:
 
 def _enlarged(found: Findings, width: int) -> int:
     """By how much a grid is enlarged, so that small pictures can be seen."""
-    size = drawable(found.setting("image_size"))
+    size = as_number(found.setting("image_size"))
     cell = size if 0 < size <= width else width / 4
     return max(1, round(_CELL_PIXELS / cell))
 

@@ -17,9 +17,10 @@ from cartoon_dist.data.format.manifest import read_manifest
 from cartoon_dist.data.remote.fetch import at_hand
 from cartoon_dist.errors import CartoonError
 from cartoon_dist.files.atomic import MAX_RECORD_BYTES, read_regular
+from cartoon_dist.files.json_values import as_number
 from cartoon_dist.files.json_yaml import json_text
-from cartoon_dist.metrics import scores
-from cartoon_dist.report.curves import Series, Values, drawable
+from cartoon_dist.metrics import score_file
+from cartoon_dist.report.curves import Series, Values
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.metrics_file import record_of
 
@@ -44,7 +45,7 @@ class Records:
 
     def series(self, name: str) -> Series:
         """A figure over the run; where a record lacks it there is a gap."""
-        return Series(name, self.steps, np.array([drawable(row.get(name)) for row in self.rows], np.float64))
+        return Series(name, self.steps, np.array([as_number(row.get(name)) for row in self.rows], np.float64))
 
     def warmup_steps(self) -> float:
         """The last step of the warm-up that is on record, or 0."""
@@ -144,7 +145,7 @@ def _scored(run: RunFolder, notes: list[str]) -> list[Scored]:
     found = []
     for label, folder in [("", run), *((each.root.name, each) for each in inside)]:
         try:
-            held = scores.read(folder.scores)
+            held = score_file.read(folder.scores)
         except (CartoonError, OSError) as error:
             notes.append(f"scores cannot be read: {error}")
             continue

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cartoon_dist.report.curves import drawable, in_words
+from cartoon_dist.files.json_values import as_number
+from cartoon_dist.report.curves import in_words
 from cartoon_dist.report.markup import Html, join, tag
 from cartoon_dist.report.run_summary import Scored
 
@@ -41,7 +42,7 @@ class Row:
 
     @property
     def step(self) -> float:
-        return drawable(self.first.get("step"))
+        return as_number(self.first.get("step"))
 
     def name(self) -> str:
         """Which generator: the run inside which it was made, and what the protocol calls it."""
@@ -95,7 +96,7 @@ def _distances(rows: Sequence[Row]) -> Html:
 
 def _distance_cells(row: Row, metrics: Sequence[str]) -> Iterable[Html]:
     yield from _value_cells(row, metrics)
-    yield _cell(drawable(row.first.get("num_real")))
+    yield _cell(as_number(row.first.get("num_real")))
     yield tag("td", _text(row.first.get("features")))
     yield from _origin(row)
 
@@ -136,7 +137,7 @@ def _value_cells(row: Row, metrics: Sequence[str]) -> Iterable[Html]:
     yield _cell(row.step)
     for metric in metrics:
         yield _value_cell(row.scores.get(metric))
-    yield _cell(drawable(row.first.get("num_generated")))
+    yield _cell(as_number(row.first.get("num_generated")))
 
 
 def _label_errors(rows: Sequence[Row]) -> Html:
@@ -155,12 +156,12 @@ def _label_errors(rows: Sequence[Row]) -> Html:
 
 def _label_cells(row: Row) -> Iterable[Html]:
     metric, score = next(iter(row.scores.items()))
-    error, constant = drawable(score.get("value")), drawable(_protocol(score).get("constant_map"))
+    error, constant = as_number(score.get("value")), as_number(_protocol(score).get("constant_map"))
     split = metric.removeprefix(_LABELS)
     yield tag("th", row.name(), scope="row")
     yield _cell(row.step)
     yield tag("td", {"train": "training", "test": "held out"}.get(split, split))
-    yield _cell(drawable(score.get("num_generated")))
+    yield _cell(as_number(score.get("num_generated")))
     yield _cell(error)
     yield _cell(constant)
     yield tag("td", f"{error / constant:.2f}" if constant > 0 and math.isfinite(error) else "–", class_="number")
@@ -190,9 +191,9 @@ def _value_cell(score: Mapping[str, Any] | None) -> Html:
     if score is None:
         return tag("td", "–", class_="number")
     protocol = _protocol(score)
-    deviation = drawable(protocol.get("deviation", protocol.get("standard_error")))
+    deviation = as_number(protocol.get("deviation", protocol.get("standard_error")))
     more = f" ± {in_words(deviation)}" if math.isfinite(deviation) else ""
-    return tag("td", _figure(drawable(score.get("value"))), more, class_="number")
+    return tag("td", _figure(as_number(score.get("value"))), more, class_="number")
 
 
 def _cell(value: float) -> Html:

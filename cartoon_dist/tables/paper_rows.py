@@ -13,13 +13,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.format.reader import Shards
 from cartoon_dist.files.atomic import MAX_RECORD_BYTES, read_regular, write_whole
+from cartoon_dist.files.json_values import as_number
 from cartoon_dist.image.contact_sheet import Strip, contact_sheet
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.image.png import encode_png
-from cartoon_dist.metrics import scores
+from cartoon_dist.metrics import score_file
 from cartoon_dist.metrics.generated import drawn, stored
 from cartoon_dist.report.charts import draw
-from cartoon_dist.report.curves import drawable
 from cartoon_dist.report.run_summary import Records, records
 from cartoon_dist.runs import setup, trained
 from cartoon_dist.runs.estimate import parameter_counts
@@ -84,7 +84,7 @@ def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
     if not run.config.exists() or not run.scores.exists():
         return None
     settings = settings_of(run.config)
-    held = [score for score in scores.read(run.scores) if _is_the_tables(score, settings)]
+    held = [score for score in score_file.read(run.scores) if _is_the_tables(score, settings)]
     last = max((score["step"] for score in held), default=0)
     made = [score for score in held if score["step"] == last]
     if not made or not last:
@@ -92,7 +92,7 @@ def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
     told = _records(run)
     before, seconds = 0.0, 0.0
     for record in told.rows:
-        images, rate = (drawable(record.get(name)) for name in ("images", "images_per_second"))
+        images, rate = (as_number(record.get(name)) for name in ("images", "images_per_second"))
         if math.isfinite(images) and rate > 0:
             seconds += (images - before) / rate
             before = images
@@ -101,7 +101,7 @@ def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
         seed=seed,
         scores={score["metric"]: score["value"] for score in made},
         errors={
-            score["metric"]: e for score in made if (e := scores.protocol(score).get("standard_error")) is not None
+            score["metric"]: e for score in made if (e := score_file.protocol(score).get("standard_error")) is not None
         },
         images=int(before),
         seconds=seconds,
@@ -114,9 +114,9 @@ def _result(row: Row, seed: int, run: RunFolder) -> Result | None:
 
 def _is_the_tables(score: Mapping[str, Any], settings: TrainSettings) -> bool:
     """Whether a score is of raw weights and made as the run's settings say, not otherwise by hand."""
-    of, protocol = settings.score, scores.protocol(score)
+    of, protocol = settings.score, score_file.protocol(score)
     step, value, metric = (score.get(key) for key in ("step", "value", "metric"))
-    if not isinstance(step, int) or not isinstance(metric, str) or not math.isfinite(drawable(value)):
+    if not isinstance(step, int) or not isinstance(metric, str) or not math.isfinite(as_number(value)):
         return False  # nothing that our scores leave: somebody else's entry, or a damaged one
     if metric.startswith("saliency") or protocol.get("weights") != "raw":
         return False
@@ -134,7 +134,7 @@ def _records(run: RunFolder) -> Records:
 
 
 def _figure(told: Records, name: str) -> dict[int, float]:
-    figures = {record["step"]: drawable(record.get(name)) for record in told.rows}
+    figures = {record["step"]: as_number(record.get(name)) for record in told.rows}
     return {step: figure for step, figure in figures.items() if math.isfinite(figure)}
 
 

@@ -12,7 +12,7 @@ from cartoon_dist.commands import weights as weights_command
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_USER_ERROR, status_of
 from cartoon_dist.commands.shards import cartoons
 from cartoon_dist.errors import CheckpointError, ShardError, WeightsError
-from cartoon_dist.metrics import scores
+from cartoon_dist.metrics import score_file
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.train.run_log import Log
 
@@ -58,7 +58,7 @@ def test_a_report_of_a_run(tmp_path: Path, kind: str, name: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_scores_of_a_run(tmp_path: Path, kind: str) -> None:
     with pytest.raises(CheckpointError, match=r"scores\.json: cannot be read .*; move it away and score again"):
-        scores.read(put(tmp_path / "scores.json", kind))
+        score_file.read(put(tmp_path / "scores.json", kind))
 
 
 @pytest.mark.parametrize("kind", ["pipe", "zero"])

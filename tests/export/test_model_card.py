@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from tests.export.test_export import made
-
 from cartoon_dist.export.export import Comparison
 from cartoon_dist.export.model_card import card
 from cartoon_dist.files.atomic import sha256_of
+from tests.export.test_export import made
 
 SCORE = {
     "metric": "fid",

@@ -9,7 +9,8 @@ import torch
 
 from cartoon_dist.distributed.devices import without_tf32
 from cartoon_dist.metrics.efficientnet import EfficientNetLite0
-from cartoon_dist.metrics.scores import measure, read
+from cartoon_dist.metrics.frechet_kid import measure
+from cartoon_dist.metrics.score_file import read
 from tests.running import ROOT, script, tiny, train
 
 pytestmark = pytest.mark.gpu

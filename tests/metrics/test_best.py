@@ -8,7 +8,7 @@ import pytest
 
 from cartoon_dist.config.train import ScoreSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.metrics.scores import best
+from cartoon_dist.metrics.score_file import best
 
 ALL = [1, 2, 3, 4, 5]
 

@@ -18,7 +18,7 @@ from cartoon_dist.errors import CartoonError, WeightsError
 from cartoon_dist.metrics import efficientnet
 from cartoon_dist.metrics.feature_store import FeatureStore
 from cartoon_dist.metrics.features import extractor, features, inception
-from cartoon_dist.metrics.scores import measure
+from cartoon_dist.metrics.frechet_kid import measure
 from cartoon_dist.tensors import Bytes
 from tests.running import ROOT, helper
 

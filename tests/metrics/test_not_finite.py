@@ -16,8 +16,9 @@ from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CartoonError, CheckpointError, PictureError
 from cartoon_dist.export.exported_model import load_onnx
 from cartoon_dist.inference.batched import Cartoonist, by_torch
+from cartoon_dist.metrics.frechet_kid import measure, measure_all
 from cartoon_dist.metrics.generated import drawn
-from cartoon_dist.metrics.scores import Score, checked, measure, measure_all, read, record
+from cartoon_dist.metrics.score_file import Score, checked, read, record
 from cartoon_dist.models.generator import Generator
 from cartoon_dist.runs.exported import Facts, to_strings
 

@@ -11,7 +11,7 @@ import pytest
 
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.files.atomic import turn_at
-from cartoon_dist.metrics.scores import Score, read, record
+from cartoon_dist.metrics.score_file import Score, read, record
 
 NUM_PROCESSES, NUM_RECORDS = 6, 8
 

@@ -167,15 +167,6 @@ def test_ticks_in_words(ticks: tuple[float, ...], words: list[str]) -> None:
     assert curves.tick_words(ticks) == words
 
 
-@pytest.mark.parametrize("value", [None, "3", True, [1], {}, math.nan, math.inf, 1e200, 10**400])
-def test_what_is_no_figure_is_a_gap(value: object) -> None:
-    assert math.isnan(curves.drawable(value))
-
-
-def test_figures_to_draw() -> None:
-    assert [curves.drawable(value) for value in (3, 0.5, -2.0, 1e-200)] == [3.0, 0.5, -2.0, 0.0]
-
-
 def test_the_last_value_of_a_series() -> None:
     series = Series("a", array([1, 2, 3]), array([0.5, 0.25, math.nan]))
     assert series.last() == (2.0, 0.25)

@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.data.build.test_pipeline import pixels, read_plainly
 
 from cartoon_dist.config.shards import SaliencySettings, ShardSettings
 from cartoon_dist.data.audit.repair import mend
@@ -18,6 +17,7 @@ from cartoon_dist.data.inputs.sources import Frame, Source
 from cartoon_dist.errors import ShardError
 from cartoon_dist.image.crop import resize
 from cartoon_dist.image.decode import decode
+from tests.data.build.test_pipeline import pixels, read_plainly
 from tests.data.shard_folders import SMALL, built, linked
 
 
