@@ -1,1 +1,1 @@
-"""What a user sees while a command runs: lines, progress, and text from outside made harmless."""
+"""What a user sees while a command runs: messages, progress, and text from outside escaped."""

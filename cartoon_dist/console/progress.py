@@ -1,4 +1,4 @@
-"""How far a long job is: a bar on a terminal, otherwise a line every half a minute; always on standard error."""
+"""Progress of a long job: a bar on a terminal, otherwise a line every half a minute; always on standard error."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from typing import Never, Self
 
 from tqdm import tqdm
 
-from cartoon_dist.console.escape import on_a_line
+from cartoon_dist.console.escape import escape_line
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 30.0
 class Progress:
     """Shows how much of `total` is done, at what rate, and how long the rest will take.
 
-    `done` is what an earlier run did; it counts as done but not towards the rate. Calling `update` each step costs
+    `done` is what an earlier run finished; it does not count towards the rate. Calling `update` each step costs
     about a microsecond. With `shown=False` nothing is printed.
     """
 
@@ -30,7 +30,7 @@ class Progress:
         shown: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._total, self._unit, self._label = total, unit, on_a_line(label)
+        self._total, self._unit, self._label = total, unit, escape_line(label)
         self._shown, self._clock = shown, clock
         self._first = self._done = self._printed = done
         self._note = ""
@@ -40,8 +40,8 @@ class Progress:
             self._bar = tqdm(total=total, initial=done, desc=self._label, unit=f" {unit}", dynamic_ncols=True)
 
     def update(self, done: int, note: str = "") -> None:
-        """Say that `done` of the total are done by now, and what else is worth reading."""
-        self._done, self._note = done, on_a_line(note)
+        """Show that `done` of the total are done, and a note after it."""
+        self._done, self._note = done, escape_line(note)
         if not self._shown:
             return
         if self._bar is not None:
@@ -51,7 +51,7 @@ class Progress:
             self._print_line()
 
     def close(self) -> None:
-        """Leave the last state on the screen; safe to call twice."""
+        """Show the last state and end the bar; safe to call twice."""
         if self._bar is not None:
             self._bar.close()
         elif self._shown and self._printed != self._done:
@@ -74,12 +74,12 @@ class Progress:
             f"{rate:.3g} {self._unit}/s",
         ]
         if self._done < self._total and rate > 0:
-            words.append(f"{_clock_face((self._total - self._done) / rate)} left")
+            words.append(f"{_format_duration((self._total - self._done) / rate)} left")
         print(", ".join([*words, self._note] if self._note else words), file=sys.stderr, flush=True)  # noqa: T201
         self._last_line, self._printed = now, self._done
 
 
-def _clock_face(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

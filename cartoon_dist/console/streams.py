@@ -1,7 +1,7 @@
-"""Standard output and error as a command leaves them: nothing in them steers a terminal, and none ends the command.
+"""Standard output and error made safe: control characters are escaped, and a failed write does not end the command.
 
-A name of a file, a line of another program, a text out of a damaged file may hold anything. Whoever reads may have gone
-(`| head`), may know ASCII only, or may be a full disk: work that is done is not undone by it.
+A name of a file, a line of another program, a text from a damaged file may hold anything. The reader may be gone
+(`| head`), may know ASCII only, or may be a full disk: none of them may undo finished work.
 """
 
 import io
@@ -11,44 +11,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from cartoon_dist.console.escape import on_lines
+from cartoon_dist.console.escape import escape_lines
 
 
-class Shown(io.TextIOWrapper):
-    """A stream that writes out what steers a terminal, escapes what its encoding lacks, and outlives its reader.
+class SafeTextStream(io.TextIOWrapper):
+    """A stream that escapes control characters and what its encoding lacks, and goes on when its reader has gone.
 
-    `returns` says whether a carriage return may pass: a bar on a terminal begins its line again by it.
+    carriage_return: whether `\\r` may pass, by which a progress bar on a terminal begins its line again.
     """
 
-    def __init__(self, number: int, like: TextIO, *, returns: bool) -> None:
-        binary = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
-        at_once = getattr(like, "line_buffering", True) or getattr(like, "write_through", True)
-        super().__init__(binary, encoding=like.encoding, errors="backslashreplace", line_buffering=at_once)
-        self._returns = returns
+    def __init__(self, descriptor: int, original: TextIO, *, carriage_return: bool) -> None:
+        binary = io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False))
+        flush_lines = getattr(original, "line_buffering", True) or getattr(original, "write_through", True)
+        super().__init__(binary, encoding=original.encoding, errors="backslashreplace", line_buffering=flush_lines)
+        self._carriage_return = carriage_return
 
     def write(self, text: str) -> int:
-        """Write a text; the number of its characters."""
-        shown = "\r".join(map(on_lines, text.split("\r"))) if self._returns else on_lines(text)
+        """Write a text; returns the number of its characters."""
+        escaped = "\r".join(map(escape_lines, text.split("\r"))) if self._carriage_return else escape_lines(text)
         try:
-            super().write(shown)
+            super().write(escaped)
         except OSError as error:
             self._failed(error)
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what is written; where nobody reads any more it is dropped."""
+        """Pass on what is written; where nobody reads any more it is dropped."""
         try:
             super().flush()
         except OSError as error:
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        """Go on without a reader, and without a line on standard error that finds no room; raise what else is wrong."""
+        """Go on without a reader, or without a line for which standard error has no room; raise all other errors."""
         if not isinstance(error, BrokenPipeError):
-            if self._returns:
+            if self._carriage_return:
                 return
             raise error
-        # From now on nothing is read: also not what this process's children write.
+        # From now on all goes to /dev/null: also what this process's children write.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
@@ -56,29 +56,29 @@ class Shown(io.TextIOWrapper):
 
 
 @contextmanager
-def shown() -> Iterator[None]:
-    """Standard output and error are such streams meanwhile, where they are a process's own."""
+def safe_streams() -> Iterator[None]:
+    """Standard output and error are safe streams within the block, unless something has replaced them already."""
     before = sys.stdout, sys.stderr
-    for number, name in ((1, "stdout"), (2, "stderr")):
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
-        if _is_own(stream, number):
+        if _writes_to(stream, descriptor):
             stream.flush()
-            setattr(sys, name, Shown(number, stream, returns=number == 2))
+            setattr(sys, name, SafeTextStream(descriptor, stream, carriage_return=descriptor == 2))
     try:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, Shown):
+            if isinstance(stream, SafeTextStream):
                 try:
                     stream.flush()
-                except OSError:  # a full disk: it has been told of where it can be
+                except OSError:  # a full disk, already reported if possible
                     with suppress(OSError):
-                        stream.close()  # else Python 3.13 tells of it again when it collects the stream
+                        stream.close()  # else Python 3.13 reports it again when it collects the stream
         sys.stdout, sys.stderr = before
 
 
-def _is_own(stream: TextIO | None, number: int) -> bool:
+def _writes_to(stream: TextIO | None, descriptor: int) -> bool:
     try:
-        return stream is not None and stream.fileno() == number
+        return stream is not None and stream.fileno() == descriptor
     except (OSError, ValueError):
         return False

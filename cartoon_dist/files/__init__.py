@@ -1,1 +1,1 @@
-"""Files on disk and bytes from the network: read within bounds, written whole or not at all."""
+"""Files on disk and content from the network: reading within bounds, atomic writing, locks."""

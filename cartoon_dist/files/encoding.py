@@ -1,17 +1,17 @@
-"""Text files as every editor writes them: UTF-8 with or without a byte order mark, UTF-16, any ends of lines."""
+"""Decodes text files of any editor: UTF-8 with or without a byte order mark, UTF-16, any line ends."""
 
 import codecs
 import re
 
 # UTF-32's mark begins with UTF-16's.
-_MARKS = {
+_BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-_MOST_SHOWN = 60
+_MAX_SHOWN = 60
 _NO_TEXT = "holds zero bytes, so it is no text, or UTF-16 without its mark; save it as UTF-8"
 
 
@@ -19,12 +19,12 @@ class NotTextError(ValueError):
     """Bytes that are no text; the message says where and why, on one line."""
 
 
-def text_of(data: bytes) -> str:
-    """The text that bytes hold, its lines ended by `\\n` alone; NotTextError when they are none.
+def decode_text(data: bytes) -> str:
+    """The text that bytes encode, with `\\n` as the only line end; NotTextError when they are no text.
 
-    A byte order mark tells UTF-8, UTF-16 and UTF-32; without one the bytes are UTF-8.
+    A byte order mark tells UTF-8, UTF-16 and UTF-32 apart; without one the bytes are UTF-8.
     """
-    mark, encoding = next(((m, e) for m, e in _MARKS.items() if data.startswith(m)), (b"", "utf-8"))
+    mark, encoding = next(((m, e) for m, e in _BYTE_ORDER_MARKS.items() if data.startswith(m)), (b"", "utf-8"))
     try:
         text = data[len(mark) :].decode(encoding)
     except UnicodeDecodeError as problem:
@@ -33,7 +33,7 @@ def text_of(data: bytes) -> str:
         raise NotTextError(_NO_TEXT if b"\0" in data else _wrong_line(data, problem.start + len(mark))) from None
     if "\0" in text:
         raise NotTextError(_NO_TEXT)
-    # Not str.splitlines: it takes characters for ends of lines that may stand in a file's name.
+    # Not str.splitlines: it splits at further characters, which a file's name may contain.
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -41,5 +41,5 @@ def _wrong_line(data: bytes, at: int) -> str:
     lines = re.split(rb"\r\n|\n|\r", data[:at])
     line = lines[-1] + re.split(rb"[\r\n]", data[at:], maxsplit=1)[0]
     shown = line.decode("utf-8", "backslashreplace")
-    shown = shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
+    shown = shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}..."
     return f"line {len(lines)} is not UTF-8 text ({shown}); save the file as UTF-8"

@@ -1,34 +1,34 @@
-"""Folders that this program wrote itself, told from folders of pictures by the files in them.
+"""Recognises folders that this program wrote itself, by the files in them, so that they are not taken for pictures.
 
 A run, a shard folder and the tables hold pictures too: sample sheets, a contact sheet, a grid. Nobody wants these
-drawn, scored or cut into shards, and they are taken by mistake easily.
+cartoonized, scored or built into shards, and it is easy to name such a folder by mistake.
 """
 
 import re
 from pathlib import Path
 
 from cartoon_dist.errors import CheckpointError, PictureError, ShardError
-from cartoon_dist.files.atomic import MAX_RECORD_BYTES, open_regular
+from cartoon_dist.files.bounded import MAX_RECORD_BYTES, open_regular
 
-_RECORD = re.compile(rb'\s*\{\s*"format":\s*\d')
-"""How the records of shards and of checkpoints begin."""
-_CHECKPOINT = re.compile(r"step-\d{7,}")
-_OF_A_RUN = ("metrics.jsonl", "exit.json", "scores.json", "tensorboard", "samples/step-*.png", "step-*")
-"""What lies beside a run's config.yaml, one of them at least."""
+_RECORD_START = re.compile(rb'\s*\{\s*"format":\s*\d')
+"""The first bytes of the records of shards and of checkpoints."""
+_CHECKPOINT_NAME = re.compile(r"step-\d{7,}")
+_RUN_FILES = ("metrics.jsonl", "exit.json", "scores.json", "tensorboard", "samples/step-*.png", "step-*")
+"""Files beside a run's config.yaml, at least one of which is there."""
 RUN = "a run"
 CHECKPOINT = "a checkpoint of a run"
 SHARDS = "a shard folder"
-_INSTEAD = {
+_ADVICE = {
     RUN: "let the run draw pictures first, with launch/cartoonize.py, and give the folder of its drawings",
     CHECKPOINT: "let it draw pictures first, with launch/cartoonize.py, and give the folder of its drawings",
     SHARDS: "give the folder of the pictures that the shards were built of",
 }
 
 
-def kind_of_folder(folder: Path) -> str | None:
+def folder_kind(folder: Path) -> str | None:
     """What one of our own folders is, in words that follow "is"; None for any other folder, and for what is no folder.
 
-    Looks at a few names and the beginning of a record: cheap enough to be asked of every folder that is searched.
+    Looks at a few names and the first bytes of a record: cheap enough for every folder of a search.
     """
     if not folder.is_dir():
         return None
@@ -48,54 +48,53 @@ def kind_of_folder(folder: Path) -> str | None:
 
 
 def require_pictures_folder(folder: Path) -> None:
-    """PictureError where a folder of pictures is asked for and one of our own is given."""
-    kind = kind_of_folder(folder)
+    """PictureError where a folder of pictures is needed and this is one of our own folders."""
+    kind = folder_kind(folder)
     if kind is not None:
-        instead = _INSTEAD.get(kind, "give a folder that holds the pictures themselves")
-        raise PictureError(f"{folder}: is {kind}, no folder of pictures; {instead}")
+        advice = _ADVICE.get(kind, "give a folder that holds the pictures themselves")
+        raise PictureError(f"{folder}: is {kind}, no folder of pictures; {advice}")
 
 
 def require_model_folder(folder: Path) -> None:
-    """CheckpointError where a run or a checkpoint is asked for and another one of our own folders is given."""
-    kind = kind_of_folder(folder)
+    """CheckpointError where a run or a checkpoint is needed and this is another one of our own folders."""
+    kind = folder_kind(folder)
     if kind not in (None, RUN, CHECKPOINT):
         raise CheckpointError(f"{folder}: is {kind}, no run and no checkpoint; give the run_dir of a training")
 
 
 def require_run_folder(folder: Path) -> None:
-    """CheckpointError where a run is to be trained in another one of our own folders."""
-    kind = kind_of_folder(folder)
+    """CheckpointError where a run folder is needed and this is another one of our own folders."""
+    kind = folder_kind(folder)
     if kind not in (None, RUN):
         raise CheckpointError(f"{folder}: is {kind}, no run; name another folder as run_dir=")
 
 
 def require_shard_folder(folder: Path, *, new: bool = False) -> None:
-    """ShardError where shards are asked for, or new ones are to be written, and another one of our own folders is
-    given."""
-    kind = kind_of_folder(folder)
+    """ShardError where a shard folder is needed, to read or (new) to write, and this is another of our own folders."""
+    kind = folder_kind(folder)
     if kind not in (None, SHARDS):
-        instead = "name a new folder to write to" if new else "give one built by shards/photos.py or cartoons.py"
-        raise ShardError(f"{folder}: is {kind}, no shard folder; {instead}")
+        advice = "name a new folder to write to" if new else "give one built by shards/photos.py or cartoons.py"
+        raise ShardError(f"{folder}: is {kind}, no shard folder; {advice}")
 
 
 def is_run_or_checkpoint(folder: Path) -> bool:
-    """Whether a generator can be looked for there."""
-    return kind_of_folder(folder) in (RUN, CHECKPOINT)
+    """Whether the folder may hold a generator."""
+    return folder_kind(folder) in (RUN, CHECKPOINT)
 
 
 def _is_run(folder: Path) -> bool:
     if not (folder / "config.yaml").is_file():
         # A run that lost its settings, or one that was copied without them.
         return any(_is_checkpoint(path) for path in folder.glob("step-*"))
-    return any(next(folder.glob(name), None) is not None for name in _OF_A_RUN)
+    return any(next(folder.glob(name), None) is not None for name in _RUN_FILES)
 
 
 def _is_checkpoint(folder: Path) -> bool:
     is_record = _is_record(folder / "manifest.json")
-    if _CHECKPOINT.fullmatch(folder.name) is not None and is_record:
+    if _CHECKPOINT_NAME.fullmatch(folder.name) is not None and is_record:
         return True  # though it may have lost all its tensors
-    named = is_record or _CHECKPOINT.fullmatch(folder.name) is not None
-    return named and next(folder.glob("*.safetensors"), None) is not None
+    is_candidate = is_record or _CHECKPOINT_NAME.fullmatch(folder.name) is not None
+    return is_candidate and next(folder.glob("*.safetensors"), None) is not None
 
 
 def _is_shard_folder(folder: Path) -> bool:
@@ -103,13 +102,13 @@ def _is_shard_folder(folder: Path) -> bool:
         return True
     if (folder / "fetched.json").is_file() or any(_is_record(path) for path in folder.glob("*.index.json")):
         return True
-    # Of a set that was built elsewhere and never indexed, or whose records are damaged.
+    # A set that was built elsewhere and never indexed, or whose records are damaged.
     return next(folder.glob("photo-[0-9]*.tar"), None) is not None or any(folder.glob("cartoon-[0-9]*.tar"))
 
 
 def _is_record(path: Path) -> bool:
     try:
         with open_regular(path, max_bytes=MAX_RECORD_BYTES) as file:
-            return _RECORD.match(file.read(64)) is not None
+            return _RECORD_START.match(file.read(64)) is not None
     except OSError:
         return False

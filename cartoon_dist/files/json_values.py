@@ -1,4 +1,4 @@
-"""Numbers between our records and JSON, which knows no NaN and no infinity."""
+"""Converts numbers to and from JSON, which has no NaN and no infinity."""
 
 import math
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 _SMALLEST, _GREATEST = 1e-100, 1e100
 
 
-def finite(values: Any) -> Any:
-    """Values as JSON can hold them: a number that is not finite becomes None."""
+def nan_to_none(values: Any) -> Any:
+    """Values as JSON can hold them: every NaN and infinity becomes None."""
     if isinstance(values, dict):
-        return {key: finite(value) for key, value in values.items()}
+        return {key: nan_to_none(value) for key, value in values.items()}
     if isinstance(values, (list, tuple)):
-        return [finite(value) for value in values]
+        return [nan_to_none(value) for value in values]
     return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
-def as_number(value: object) -> float:
-    """A figure of a record as a number to draw: what is none, or far beyond any figure, is a gap; next to 0 is 0."""
+def float_or_nan(value: object) -> float:
+    """A recorded value as a number for a chart: NaN (a gap) for what is no number or above 1e100; 0 below 1e-100."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return math.nan
     try:

@@ -1,4 +1,4 @@
-"""Pictures whose names steer a terminal, break out of a shell or a page, or are as long as a name may be."""
+"""Pictures whose names hold control characters, break out of a shell or a page, or are as long as a name may be."""
 
 import os
 import tarfile
@@ -12,7 +12,7 @@ from cartoon_dist.commands import cartoonize, shards
 from cartoon_dist.commands.main import status_of
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.console.escape import hidden
+from cartoon_dist.console.escape import first_control_character
 from cartoon_dist.runs import exported, setup
 
 NAMES = ["a\nerror: forged", "b\x1b[2J", "c'\"$(touch PWN)`x`", "-d", "e\u202egnp", "<script>f", "g" * 251]
@@ -30,12 +30,12 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def test_shards_of_them(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_building_shards_of_hostile_names(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["image_size=16", "max_broken=0.5", "num_workers=1"]
     assert shards.cartoons([str(pictures), str(tmp_path / "out"), *words]) == 0
     said = capsys.readouterr()
     assert "\nskipped bad\\x1b]0;x\\x07\\nerror: forged.png: " in said.err
-    assert all(not hidden(line) for line in (said.out + said.err).split("\n"))
+    assert all(not first_control_character(line) for line in (said.out + said.err).split("\n"))
     assert not any(line.startswith("error: ") for line in said.err.split("\n"))
     with tarfile.open(next((tmp_path / "out").glob("*.tar"))) as tar:
         names = tar.getnames()
@@ -43,7 +43,7 @@ def test_shards_of_them(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert all(name.isascii() and name.replace("-", "").replace(".", "").isalnum() for name in names)
 
 
-def test_drawings_of_them(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cartoonizing_hostile_names(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = tmp_path / "model.safetensors"
     settings = read(TrainSettings, [], ["run_dir=x", "model.channels=2", "model.num_blocks=0"])
     tensors = setup.build_networks(settings)["generator"].state_dict()
@@ -52,6 +52,6 @@ def test_drawings_of_them(pictures: Path, tmp_path: Path, capsys: pytest.Capture
     words = [str(model), str(pictures), str(tmp_path / "out")]
     assert status_of(cartoonize.main, words) == 2  # one of them is damaged
     said = capsys.readouterr()
-    assert all(not hidden(line) for line in (said.out + said.err).split("\n"))
+    assert all(not first_control_character(line) for line in (said.out + said.err).split("\n"))
     assert [line[:16] for line in said.err.splitlines() if line.startswith("error: ")] == ["error: 1 of 9 pi"]
     assert len(list((tmp_path / "out").iterdir())) == len(NAMES) + 1

@@ -1,4 +1,4 @@
-"""What a long job tells on standard error, with a clock that the test turns."""
+"""What a long job prints on standard error, with a clock that the test sets."""
 
 import fcntl
 import os
@@ -34,7 +34,7 @@ def test_a_line_every_half_a_minute_and_the_last_one(capsys: pytest.CaptureFixtu
     ]
 
 
-def test_names_in_it_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_names_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(total=2, unit="photos", label="a\nb\x1b[2J") as progress:
         progress.update(1, "c\r\udcff\u202e")
     [line] = capsys.readouterr().err.splitlines()

@@ -1,4 +1,4 @@
-"""What a command says steers no terminal, and nobody who stops reading undoes its work."""
+"""A command's output holds no control characters, and a reader that stops reading does not undo its work."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist.console.messages import result, say
-from cartoon_dist.console.streams import Shown
+from cartoon_dist.console.messages import print_message, print_result
+from cartoon_dist.console.streams import SafeTextStream
 from tests.running import ROOT, environment
 
 COMMAND = """
@@ -31,22 +31,22 @@ run_command(main)
 
 
 @contextmanager
-def stream(number: int, *, returns: bool = False, encoding: str = "utf-8") -> Iterator[Shown]:
-    with open(os.devnull, "w", encoding=encoding) as like:  # noqa: PTH123
-        made = Shown(number, like, returns=returns)
-        yield made
-        made.detach()
+def stream(descriptor: int, *, carriage_return: bool = False, encoding: str = "utf-8") -> Iterator[SafeTextStream]:
+    with open(os.devnull, "w", encoding=encoding) as original:  # noqa: PTH123
+        safe = SafeTextStream(descriptor, original, carriage_return=carriage_return)
+        yield safe
+        safe.detach()
 
 
-def test_commands_speak_through_it_alone() -> None:
+def test_commands_print_to_standard_error_through_it_only() -> None:
     """A `print` to standard error would let a file's name make two lines of one."""
     for path in (ROOT / "cartoon_dist/commands").glob("*.py"):
         assert path.stem in ("main", "streams") or "file=sys.stderr" not in path.read_text(), path
 
 
-def test_a_line_is_one_line_whatever_names_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    say("skipped a\nerror: forged\x1b[2J: empty")
-    result("out\u202e\r: made")
+def test_a_message_is_one_line_whatever_names_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    print_message("skipped a\nerror: forged\x1b[2J: empty")
+    print_result("out\u202e\r: made")
     assert capsys.readouterr() == ("out\\u202e\\r: made\n", "skipped a\\nerror: forged\\x1b[2J: empty\n")
 
 
@@ -61,16 +61,16 @@ def read_back(*texts: str, **how: object) -> bytes:
         return read.read()
 
 
-def test_what_steers_a_terminal_is_written_out() -> None:
+def test_control_characters_are_escaped() -> None:
     assert read_back("a\x1b[2J\r\udcff\u202e\n", "ü漢\t\n") == "a\\x1b[2J\\r\\xff\\u202e\nü漢\t\n".encode()
-    assert read_back("\r 3 % \x1b\r 4 %\n", returns=True) == b"\r 3 % \\x1b\r 4 %\n"
+    assert read_back("\r 3 % \x1b\r 4 %\n", carriage_return=True) == b"\r 3 % \\x1b\r 4 %\n"
 
 
-def test_what_an_encoding_lacks_is_written_out() -> None:
+def test_what_an_encoding_lacks_is_escaped() -> None:
     assert read_back("ü漢\x9b\udcff\n", encoding="ascii") == b"\\xfc\\u6f22\\x9b\\xff\n"
 
 
-def test_a_reader_that_has_gone_is_forgotten() -> None:
+def test_writes_after_the_reader_has_gone_go_to_dev_null() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with stream(writing) as made:
@@ -81,14 +81,14 @@ def test_a_reader_that_has_gone_is_forgotten() -> None:
     os.close(writing)
 
 
-def test_a_full_disk_stops_results_and_no_progress() -> None:
+def test_a_full_disk_fails_standard_output_but_not_standard_error() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     with stream(full) as made:
         with pytest.raises(OSError, match="No space"):
             made.write("x" * 100_000)
         os.dup2(os.open(os.devnull, os.O_WRONLY), full)
     os.dup2(os.open("/dev/full", os.O_WRONLY), full)
-    with stream(full, returns=True) as made:
+    with stream(full, carriage_return=True) as made:
         for _ in range(3):
             made.write("x" * 100_000)
             made.flush()
@@ -97,7 +97,7 @@ def test_a_full_disk_stops_results_and_no_progress() -> None:
 
 
 @pytest.mark.parametrize("reader", ["| head -n 1", "2>&1 | true", ">&- 2>&-", "| PYTHONIOENCODING= cat > out"])
-def test_a_command_ends_well_whoever_reads(reader: str, tmp_path: Path) -> None:
+def test_a_command_exits_zero_whoever_reads(reader: str, tmp_path: Path) -> None:
     script = tmp_path / "command.py"
     script.write_text(COMMAND)
     done = subprocess.run(
@@ -116,7 +116,7 @@ def test_a_command_ends_well_whoever_reads(reader: str, tmp_path: Path) -> None:
     assert said.replace("\n", "").replace("\r", "").isprintable()
 
 
-def test_a_full_disk_behind_a_result_is_told_of(tmp_path: Path) -> None:
+def test_a_full_disk_behind_standard_output_is_reported(tmp_path: Path) -> None:
     script = tmp_path / "command.py"
     script.write_text(COMMAND.replace("20_000", "1"))
     with Path("/dev/full").open("w") as full:

@@ -1,4 +1,4 @@
-"""Text as every editor writes it, read the same; what is no text refused by line."""
+"""Text of any editor is decoded alike; what is no text is refused with its line."""
 
 import codecs
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.files.atomic import read_text
-from cartoon_dist.files.encoding import text_of
+from cartoon_dist.files.bounded import read_text
+from cartoon_dist.files.encoding import decode_text
 
 TEXT = "one\n\nzwei ä\u2028\x0b\n# three"
 UNIX = TEXT.encode()
@@ -24,8 +24,8 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("how", WRITTEN)
-def test_every_way_to_write_a_text_reads_the_same(how: str) -> None:
-    assert text_of(WRITTEN[how]) == TEXT
+def test_every_encoding_decodes_to_the_same_text(how: str) -> None:
+    assert decode_text(WRITTEN[how]) == TEXT
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_every_way_to_write_a_text_reads_the_same(how: str) -> None:
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "holds zero bytes, so it is no text"),
     ],
 )
-def test_what_is_no_text_is_one_line_of_the_given_kind(tmp_path: Path, data: bytes, complaint: str) -> None:
+def test_what_is_no_text_raises_the_given_error_on_one_line(tmp_path: Path, data: bytes, complaint: str) -> None:
     path = tmp_path / "some.txt"
     path.write_bytes(data)
     with pytest.raises(ConfigError, match=f"^{path}: {complaint}"):

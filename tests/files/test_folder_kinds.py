@@ -1,4 +1,4 @@
-"""Our own folders are known by what lies in them, and folders of pictures are not taken for them."""
+"""Our own folders are recognised by the files in them, and folders of pictures are not taken for them."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from cartoon_dist.commands.verify import main as verify
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.format.manifest import read_manifest
 from cartoon_dist.errors import CheckpointError, PictureError, ShardError
-from cartoon_dist.files.folder_kinds import kind_of_folder, require_pictures_folder
+from cartoon_dist.files.folder_kinds import folder_kind, require_pictures_folder
 from cartoon_dist.report.page import write
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.trained import load
@@ -46,9 +46,9 @@ OURS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_each_of_our_folders_is_known_and_refused_in_one_line(tmp_path: Path, name: str) -> None:
+def test_each_of_our_folders_is_recognised_and_refused_on_one_line(tmp_path: Path, name: str) -> None:
     folder = OURS[name](tmp_path / "it")
-    kind = kind_of_folder(folder)
+    kind = folder_kind(folder)
     assert kind is not None
     with pytest.raises(PictureError, match=f"it.*: is {kind}, no folder of pictures; (give|let)") as refused:
         require_pictures_folder(folder)
@@ -59,14 +59,14 @@ def test_pictures_with_other_files_beside_them_are_pictures(tmp_path: Path) -> N
     put(tmp_path / "it", "a.png", "config.yaml", "samples/b.png", "notes.tar", "model.safetensors", "exits.json")
     put(tmp_path / "it", "manifest.json", "job.json", content='{"jobs": [], "format": 1}')
     for path in (tmp_path / "it", tmp_path / "it/samples", tmp_path / "it/a.png", tmp_path / "nowhere"):
-        assert kind_of_folder(path) is None
+        assert folder_kind(path) is None
         require_pictures_folder(path)
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_one_of_our_folders_in_the_place_of_another_is_called_what_it_is(tmp_path: Path, name: str) -> None:
+def test_one_of_our_folders_given_for_another_is_named_in_the_error(tmp_path: Path, name: str) -> None:
     folder = OURS[name](tmp_path / "it")
-    kind = kind_of_folder(folder)
+    kind = folder_kind(folder)
     if kind != "a shard folder":
         with pytest.raises(ShardError, match=f"is {kind}, no shard folder; give one built by"):
             read_manifest(folder)

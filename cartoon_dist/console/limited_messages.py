@@ -2,27 +2,27 @@
 
 from collections import Counter
 
-from cartoon_dist.console.messages import say
+from cartoon_dist.console.messages import print_message
 
 _NUM_SHOWN = 20
 _NUM_REASONS_SHOWN = 5
 
 
-class FirstFew:
-    """Says lines on standard error until there are too many; `end` sums the others up."""
+class LimitedMessages:
+    """Prints lines on standard error until there are too many; `print_summary` counts the others."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._reasons: Counter[str] = Counter()
 
-    def say(self, line: str, reason: str) -> None:
-        """Say a line now, or count it by its reason."""
+    def print(self, line: str, reason: str) -> None:
+        """Print a line now, or only count its reason."""
         self._reasons[reason] += 1
         if self._reasons.total() <= _NUM_SHOWN:
-            say(line)
+            print_message(line)
 
-    def end(self) -> None:
-        """Say how many there were and why, if not all were said."""
+    def print_summary(self) -> None:
+        """Print how many there were and why, if not all were printed."""
         if self._reasons.total() > _NUM_SHOWN:
             mostly = "; ".join(f"{times} x {reason}" for reason, times in self._reasons.most_common(_NUM_REASONS_SHOWN))
-            say(f"{self._kind}: {self._reasons.total()}, mostly: {mostly}")
+            print_message(f"{self._kind}: {self._reasons.total()}, mostly: {mostly}")
