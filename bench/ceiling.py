@@ -49,7 +49,7 @@ class Ceiling:
 
     def __init__(self, chosen: TrainSettings) -> None:
         step = driven.our_step(chosen)
-        with switch.left_out(), FlopCounterMode(display=False) as counter, _Calls() as calls:
+        with switch.disabled(), FlopCounterMode(display=False) as counter, _Calls() as calls:
             step()
         self.flops, self.counts = counter.get_total_flops(), calls.counts
 

@@ -1,1 +1,1 @@
-"""Jobs on Slurm or on this machine. The only room that imports submitit."""
+"""Jobs on Slurm or on this machine. The only package that imports submitit."""

@@ -1,8 +1,8 @@
-"""Our commands as jobs, on Slurm or as processes on this machine: the only file that knows submitit.
+"""Our commands as jobs, on Slurm or as processes on this machine: the only file that imports submitit.
 
-A job is an array of tasks, each one call of a command, or one call that processes on all nodes make together. What
-loses its node, or whose time is up, is put back in the queue and does the same call again: a command that is submitted
-here goes on where it stopped.
+A job is an array of tasks, each of which runs one command, or one command that processes on all nodes run together. A
+task that loses its node or reaches its time limit is put back into the queue and runs the same command again, which
+must go on where it stopped.
 """
 
 import os
@@ -26,43 +26,43 @@ from submitit.slurm import slurm
 
 from cartoon_dist.cluster import requeue
 from cartoon_dist.config.cluster import ClusterSettings
-from cartoon_dist.console.escape import hidden, on_a_line
+from cartoon_dist.console.escape import escape_line, first_control_character
 from cartoon_dist.errors import ClusterError
 
-JOBS = "jobs"
-"""The folder, in a shard folder or a run, where logs and submitit's files lie."""
+JOBS_FOLDER = "jobs"
+"""The folder, in a shard folder or a run, that holds logs and submitit's files."""
 _MAX_REQUEUES = 100
-"""How often a task may run out of time; each time it has done a part of its work."""
+"""How often a task may reach its time limit; each time it has done a part of its work."""
 _POLL_SECONDS = 0.2
 _SIGNAL_SECONDS = 120
-"""How long before its time limit a training job is told to save."""
+"""How long before its time limit a training job gets the signal to save."""
 _FIRST_PORT, _NUM_PORTS = 20000, 10000
-"""Below the ports that systems give out by themselves."""
-_SITE = Path(__file__).resolve().parents[2] / "slurm/environment.sh"
-"""What the site wants before a command; there only in a clone of the project."""
+"""Below the ports that systems assign by themselves."""
+_SITE_ENVIRONMENT = Path(__file__).resolve().parents[2] / "slurm/environment.sh"
+"""Shell commands that the site wants before a job's command; exists only in a clone of the project."""
 
 
 @dataclass(frozen=True)
-class Call:
-    """One task: a command of ours, and the words it is given."""
+class CommandTask:
+    """One task: a command of ours and its arguments."""
 
     command: Callable[[Sequence[str]], int]
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
 
     def __call__(self) -> None:
         """Run the command in the job; its status, unless 0, becomes that of the job."""
-        status = self.command(self.words)
+        status = self.command(self.arguments)
         if status:
             sys.exit(status)
 
     def checkpoint(self) -> DelayedSubmission:
-        """What is to run when the task comes out of the queue again (submitit asks, on its signal)."""
+        """What runs when the task starts again after a requeue (submitit calls this on its signal)."""
         return DelayedSubmission(self)
 
 
 @dataclass(frozen=True)
-class Together(Call):
-    """One call made by all processes of a job, each of which is told its rank and where the others are to be met."""
+class DistributedTask(CommandTask):
+    """One command run by all processes of a job, each with its rank and the rendezvous address in its environment."""
 
     def __call__(self) -> None:
         """Run the command as one of several processes."""
@@ -72,25 +72,25 @@ class Together(Call):
             "WORLD_SIZE": str(here.num_tasks),
             "LOCAL_RANK": str(here.local_rank),
             "LOCAL_WORLD_SIZE": str(here.num_tasks // here.num_nodes),
-            # The first node, as the sbatch file says; on this machine there is no other.
+            # The first node, as the sbatch file sets it; on this machine there is no other.
             "MASTER_ADDR": os.environ["MASTER_ADDR"] if here.cluster == "slurm" else "127.0.0.1",
             "MASTER_PORT": str(_FIRST_PORT + int(here.raw_job_id) % _NUM_PORTS),
-            **({requeue.ASKED_FOR: "yes"} if here.cluster == "slurm" else {}),
+            **({requeue.REQUEUE_VARIABLE: "yes"} if here.cluster == "slurm" else {}),
         }
         super().__call__()
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """A job that was handed over: its tasks, in the order of the calls or of the ranks.
+class SubmittedJob:
+    """A submitted job: its tasks, in the order of submission or of the ranks.
 
-    together: whether they are processes of one call, of which rank 0 speaks for all; saves: whether these save when
-    they are told to stop, so that their end is worth waiting for.
+    distributed: whether they are the processes of one command; of these only rank 0 reports errors that concern all.
+    saves: whether they save when they get a signal to stop, so that an interrupt waits for their end.
     """
 
     tasks: Sequence[Any]
     folder: Path
-    together: bool = False
+    distributed: bool = False
     saves: bool = False
 
     @property
@@ -99,74 +99,80 @@ class Submitted:
         return str(self.tasks[0].job_id).split("_")[0]
 
     def wait(self, tick: Callable[[], None]) -> None:
-        """Wait until all tasks of a local job have ended, and call `tick` now and then.
+        """Wait until all tasks of a local job have ended, and call `tick` regularly meanwhile.
 
-        Raises ClusterError that names the tasks that failed, with their own last words. An interrupt ends the tasks;
-        those that save are waited for, unless it comes twice.
+        Raises ClusterError that names the failed tasks, each with its last error line. An interrupt ends the tasks;
+        those that save are waited for, unless there is a second interrupt.
         """
         try:
-            self._watch(tick)
+            self._poll(tick)
         except KeyboardInterrupt:
             if self.saves:
-                self.tasks[0]._process.send_signal(signal.SIGTERM)  # which submitit hands on to every process
-                self._watch(tick)
+                self.tasks[0]._process.send_signal(signal.SIGTERM)  # submitit passes it on to every process
+                self._poll(tick)
             else:
                 for task in self.tasks:
                     task.cancel()
             raise
-        failed = [(number, task) for number, task in enumerate(self.tasks, 1) if not _succeeded(task)]
+        failed = [(index, task) for index, task in enumerate(self.tasks, 1) if not _succeeded(task)]
         if failed:
-            if self.together:
-                failed = [(number, task) for number, task in failed if _words(task)] or failed
-            told = "; ".join(f"task {number} of {len(self.tasks)}: {_last_words(task)}" for number, task in failed)
-            raise ClusterError(f"{told}; the logs are in {self.folder}; the same command goes on")
+            if self.distributed:
+                failed = [(index, task) for index, task in failed if _error_lines(task)] or failed
+            errors = "; ".join(f"task {index} of {len(self.tasks)}: {_last_error(task)}" for index, task in failed)
+            raise ClusterError(f"{errors}; the logs are in {self.folder}; the same command goes on")
 
-    def _watch(self, tick: Callable[[], None]) -> None:
+    def _poll(self, tick: Callable[[], None]) -> None:
         while not all(task.done() for task in self.tasks):
             tick()
             time.sleep(_POLL_SECONDS)
         tick()
 
 
-def submit(calls: Sequence[Call], asked: ClusterSettings, *, name: str, folder: Path) -> Submitted:
-    """Hand the calls over as one job, each a task of its own; logs and submitit's files go into the folder.
+def submit(tasks: Sequence[CommandTask], settings: ClusterSettings, *, name: str, folder: Path) -> SubmittedJob:
+    """Submit the tasks as one job; logs and submitit's files go into the folder.
 
     On Slurm it returns at once. Raises ClusterError when there is no Slurm here, or it refuses the job.
     """
-    return Submitted(_handed_over(calls, asked, _parameters(asked, name), name, folder), folder.absolute())
+    return SubmittedJob(
+        _submit_tasks(tasks, settings, _submitit_parameters(settings, name), name, folder), folder.absolute()
+    )
 
 
-def submit_together(call: Together, asked: ClusterSettings, *, name: str, folder: Path, saves: bool) -> Submitted:
-    """Hand over one call that `nodes * tasks_per_node` processes make together; otherwise as `submit`."""
-    with _deaf_to_interrupts() if saves and asked.cluster == "local" else nullcontext():
-        [job] = _handed_over([call], asked, _parameters(asked, name) | _together(asked), name, folder)
+def submit_distributed(
+    task: DistributedTask, settings: ClusterSettings, *, name: str, folder: Path, saves: bool
+) -> SubmittedJob:
+    """Submit a command that `nodes * tasks_per_node` processes run together; otherwise as `submit`."""
+    with _ignoring_interrupts() if saves and settings.cluster == "local" else nullcontext():
+        [job] = _submit_tasks(
+            [task], settings, _submitit_parameters(settings, name) | _distributed_parameters(settings), name, folder
+        )
     tasks = [job.task(rank) for rank in range(job.num_tasks)]
-    return Submitted(tasks, folder.absolute(), together=True, saves=saves)
+    return SubmittedJob(tasks, folder.absolute(), distributed=True, saves=saves)
 
 
-def _handed_over(
-    calls: Sequence[Call], asked: ClusterSettings, parameters: dict[str, Any], name: str, folder: Path
+def _submit_tasks(
+    tasks: Sequence[CommandTask], settings: ClusterSettings, parameters: dict[str, Any], name: str, folder: Path
 ) -> list[Any]:
-    if asked.cluster == "slurm" and shutil.which("sbatch") is None:
+    if settings.cluster == "slurm" and shutil.which("sbatch") is None:
         raise ClusterError(
             "cluster=slurm: there is no sbatch here; submit from a login node, or run it here with cluster=local"
         )
-    folder = folder.absolute()  # nodes are to find it whatever folder they start in
-    check_names(folder, name)
-    kind = submitit.SlurmExecutor if asked.cluster == "slurm" else submitit.LocalExecutor
+    folder = folder.absolute()  # nodes must find it whatever folder they start in
+    check_script_names(folder, name)
+    kind = submitit.SlurmExecutor if settings.cluster == "slurm" else submitit.LocalExecutor
     executor = kind(folder, max_num_timeout=_MAX_REQUEUES)
     try:
         executor.update_parameters(**parameters)
         with executor.batch():
-            tasks = [executor.submit(call) for call in calls]
+            submitted = [executor.submit(task) for task in tasks]
     except (FailedSubmissionError, FailedJobError, subprocess.CalledProcessError) as error:
-        raise ClusterError(f"{name}: Slurm refused the job: {_said(error)}") from None
-    return tasks
+        raise ClusterError(f"{name}: Slurm refused the job: {_reason(error)}") from None
+    return submitted
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """What is started meanwhile does not hear Ctrl-C: submitit would kill its processes a second after it."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Processes that are started in this block ignore Ctrl-C: submitit would kill them a second after it."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -174,74 +180,74 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def sbatch_file(num_calls: int, asked: ClusterSettings, *, name: str, folder: Path) -> str:
-    """The file that is handed to sbatch for so many calls."""
-    count = num_calls if num_calls > 1 else None
-    return _file(_parameters(asked, name), name, folder, count)
+def sbatch_file(num_tasks: int, settings: ClusterSettings, *, name: str, folder: Path) -> str:
+    """The script that is given to sbatch for so many tasks."""
+    count = num_tasks if num_tasks > 1 else None
+    return _sbatch_text(_submitit_parameters(settings, name), name, folder, count)
 
 
-def sbatch_file_together(asked: ClusterSettings, *, name: str, folder: Path) -> str:
-    """The file that is handed to sbatch for a call that processes make together."""
-    return _file(_parameters(asked, name) | _together(asked), name, folder, None)
+def sbatch_file_distributed(settings: ClusterSettings, *, name: str, folder: Path) -> str:
+    """The script that is given to sbatch for a command that several processes run together."""
+    return _sbatch_text(_submitit_parameters(settings, name) | _distributed_parameters(settings), name, folder, None)
 
 
-def check_names(folder: Path, name: str) -> None:
-    """ClusterError unless what comes to stand in a script is a name and nothing more.
+def check_script_names(folder: Path, name: str) -> None:
+    """ClusterError for a name or a folder that is not safe in an sbatch script.
 
-    submitit quotes it for the shell; a line end in it would end a line of Slurm's, and Slurm reads a percent sign and a
-    backslash in a folder as signs of its own.
+    submitit quotes both for the shell; a line end would still end a line of Slurm's options, and Slurm gives percent
+    signs and backslashes in a folder a meaning of their own.
     """
     for text in (str(folder), name):
-        if found := hidden(text):
-            raise ClusterError(f"{on_a_line(text)}: holds {found}, which no script may hold; use another name")
+        if character := first_control_character(text):
+            raise ClusterError(f"{escape_line(text)}: holds {character}, which no script may hold; use another name")
     if sign := re.search(r"[%\\]", str(folder)):
         raise ClusterError(f"{folder}: holds {sign[0]}, by which Slurm means something else; use another folder")
 
 
-def _file(parameters: dict[str, Any], name: str, folder: Path, count: int | None) -> str:
-    check_names(folder, name)
+def _sbatch_text(parameters: dict[str, Any], name: str, folder: Path, count: int | None) -> str:
+    check_script_names(folder, name)
     command = shlex.join([sys.executable, "-u", "-m", "submitit.core._submit", str(folder)])
     return slurm._make_sbatch_string(command=command, folder=folder, map_count=count, **parameters)
 
 
-def _parameters(asked: ClusterSettings, name: str) -> dict[str, Any]:
-    """The settings in submitit's words."""
-    minutes = max(1, round(asked.time_hours * 60))
-    if asked.cluster == "local":
+def _submitit_parameters(settings: ClusterSettings, name: str) -> dict[str, Any]:
+    """The settings as submitit's parameters."""
+    minutes = max(1, round(settings.time_hours * 60))
+    if settings.cluster == "local":
         return {"timeout_min": minutes}
-    wanted = {key: getattr(asked, key) for key in ("partition", "account", "qos", "constraint")}
+    optional = {key: getattr(settings, key) for key in ("partition", "account", "qos", "constraint")}
     return {
-        **{key: value for key, value in wanted.items() if value is not None},
+        **{key: value for key, value in optional.items() if value is not None},
         "job_name": name,
         "time": minutes,
-        "cpus_per_task": asked.cpus,
+        "cpus_per_task": settings.cpus,
         # Since Slurm 22.05 srun does not take this over from sbatch, and would give the task one core.
-        "srun_args": [f"--cpus-per-task={asked.cpus}"],
-        **({"mem": f"{round(asked.mem_gb * 1024)}MB"} if asked.mem_gb is not None else {}),
-        **({"array_parallelism": asked.at_once} if asked.at_once is not None else {}),
-        # After a node's failure, too.
+        "srun_args": [f"--cpus-per-task={settings.cpus}"],
+        **({"mem": f"{round(settings.mem_gb * 1024)}MB"} if settings.mem_gb is not None else {}),
+        **({"array_parallelism": settings.at_once} if settings.at_once is not None else {}),
+        # Also after a node's failure.
         "additional_parameters": {"requeue": True},
-        **({"setup": [f". {shlex.quote(str(_SITE))}"]} if _SITE.exists() else {}),
+        **({"setup": [f". {shlex.quote(str(_SITE_ENVIRONMENT))}"]} if _SITE_ENVIRONMENT.exists() else {}),
     }
 
 
-def _together(asked: ClusterSettings) -> dict[str, Any]:
-    """What a job whose processes work together asks for beyond the rest."""
-    if asked.cluster == "local":
-        return {"tasks_per_node": asked.tasks_per_node, "gpus_per_node": asked.gpus_per_node}
-    plain = _parameters(asked, "")
-    memory = asked.mem_gb and asked.mem_gb * asked.tasks_per_node
+def _distributed_parameters(settings: ClusterSettings) -> dict[str, Any]:
+    """The further parameters of a job whose processes work together."""
+    if settings.cluster == "local":
+        return {"tasks_per_node": settings.tasks_per_node, "gpus_per_node": settings.gpus_per_node}
+    parameters = _submitit_parameters(settings, "")
+    memory = settings.mem_gb and settings.mem_gb * settings.tasks_per_node
     return {
-        "nodes": asked.nodes,
-        "ntasks_per_node": asked.tasks_per_node,
-        **({"gpus_per_node": asked.gpus_per_node} if asked.gpus_per_node else {}),
+        "nodes": settings.nodes,
+        "ntasks_per_node": settings.tasks_per_node,
+        **({"gpus_per_node": settings.gpus_per_node} if settings.gpus_per_node else {}),
         **({"mem": f"{round(memory * 1024)}MB"} if memory else {}),
         "signal_delay_s": _SIGNAL_SECONDS,
-        # A process that leaves first ends no other, whatever the site's default: rank 0 has something left to do, and
-        # when a node is lost Slurm is to find that out, and put the job back, before srun gives it up.
-        "srun_args": [*plain["srun_args"], "--kill-on-bad-exit=0", "--wait=0"],
-        # The file runs on the first node. A site whose nodes meet by another name says so in its environment.sh.
-        "setup": ["export MASTER_ADDR=$(hostname)", *plain.get("setup", [])],
+        # A process that ends first does not end the others, whatever the site's default: rank 0 still has work to do,
+        # and when a node is lost Slurm must notice it and requeue the job before srun gives up.
+        "srun_args": [*parameters["srun_args"], "--kill-on-bad-exit=0", "--wait=0"],
+        # The script runs on the first node. A site whose nodes use another name sets it in its environment.sh.
+        "setup": ["export MASTER_ADDR=$(hostname)", *parameters.get("setup", [])],
     }
 
 
@@ -249,13 +255,13 @@ def _succeeded(task: Any) -> bool:
     return bool(task.paths.result_pickle.exists()) and task.exception() is None
 
 
-def _last_words(task: Any) -> str:
+def _last_error(task: Any) -> str:
     """The last error line of a task's log, or that there is none."""
-    words = _words(task)
-    return words[-1] if words else f"ended without a word of its own, see {task.paths.stderr.name}"
+    lines = _error_lines(task)
+    return lines[-1] if lines else f"ended without a word of its own, see {task.paths.stderr.name}"
 
 
-def _words(task: Any) -> list[str]:
+def _error_lines(task: Any) -> list[str]:
     try:
         lines = task.paths.stderr.read_text(errors="replace").splitlines()
     except OSError:
@@ -263,7 +269,7 @@ def _words(task: Any) -> list[str]:
     return [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
 
 
-def _said(error: Exception) -> str:
-    said = getattr(error, "stderr", None) or str(error)
-    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+def _reason(error: Exception) -> str:
+    output = getattr(error, "stderr", None) or str(error)
+    text = output.decode(errors="replace") if isinstance(output, bytes) else str(output)
     return " ".join(text.split()) or "no reason given"

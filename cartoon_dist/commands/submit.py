@@ -12,9 +12,9 @@ from cartoon_dist.config.cluster import ClusterSettings
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.shards import ShardSettings
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.config.validation_errors import known, meant
-from cartoon_dist.console.escape import shortened
-from cartoon_dist.console.messages import say
+from cartoon_dist.config.validation_errors import setting_paths, did_you_mean
+from cartoon_dist.console.escape import truncated
+from cartoon_dist.console.messages import print_message
 from cartoon_dist.errors import ConfigError
 
 _CLUSTER_KEYS = frozenset(field.name for field in dataclasses.fields(ClusterSettings))
@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> int:
     given = [word for word in words if SETTING.match(word)]
     of_job = [word for word in given if _key(word) in _CLUSTER_KEYS]
     for key in sorted({_key(word) for word in of_job} & set(_IDLE[chosen.what])):
-        say(f"warning: {key} has no effect on {chosen.what}")
+        print_message(f"warning: {key} has no effect on {chosen.what}")
     cluster = read(ClusterSettings, [], of_job)
     _check_known(chosen.what, [word for word in given if _key(word) not in _CLUSTER_KEYS])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -60,7 +60,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    cluster = ", ".join(f"{k}={v}" for k, v in overrides.flatten(overrides.plain(ClusterSettings())).items())
+    cluster = ", ".join(f"{k}={v}" for k, v in overrides.flatten(overrides.to_dict(ClusterSettings())).items())
     parser = argparse.ArgumentParser(
         prog="launch/submit.py",
         description="A command as a job on several nodes. Run it again to go on where it stopped.",
@@ -94,8 +94,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check_known(what: str, words: Sequence[str]) -> None:
     """ConfigError for a setting that neither the job nor the command has: it may be a slip in either."""
-    paths = [*sorted(_CLUSTER_KEYS), *known(ShardSettings if what == "shards" else TrainSettings)]
-    wrong = [f"{shortened(key)}: no such setting{meant(key, paths)}" for key in map(_key, words) if key not in paths]
+    paths = [*sorted(_CLUSTER_KEYS), *setting_paths(ShardSettings if what == "shards" else TrainSettings)]
+    wrong = [f"{truncated(key)}: no such setting{did_you_mean(key, paths)}" for key in map(_key, words) if key not in paths]
     if wrong:
         raise ConfigError("; ".join(wrong))
 

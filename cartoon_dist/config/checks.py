@@ -1,16 +1,17 @@
-"""What cannot be said of one setting alone: settings that conflict, and settings without effect in this mode."""
+"""Checks over several settings: settings that conflict, and settings that have no effect in this mode."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cartoon_dist.config.overrides import flatten, plain
+from cartoon_dist.config.overrides import flatten, to_dict
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.console.escape import shortened
+from cartoon_dist.console.escape import truncated
 from cartoon_dist.vgg_layers import NUM_CONVOLUTIONS, layer_names
 
-_LARGEST = 2**22
-"""1.2 billion weights, by what a residual block has at one channel: 288, two 3x3 kernels from 4 to 4."""
+_MAX_SIZE = 2**22
+"""The bound of channels^2 * (blocks + 4): 1.2 billion weights, as a residual block has 288 * channels^2 of them (two
+3x3 kernels from 4 to 4 times the channels)."""
 
 # A name and a password, in any link of a chain (simplecache::https://...), and over http a name, a query or a fragment.
 # github://OWNER:REPOSITORY@VERSION is no secret.
@@ -18,61 +19,66 @@ _SECRET = re.compile(r"(?i)(?:^|::)(?:https?://([^/]*@|[^#?]*[#?])|(?!github:)[a
 
 
 def conflicts(flat: Mapping[str, Any]) -> list[str]:
-    """Settings that cannot go together, of all settings by their paths, also where a config holds other mistakes."""
-    wrong = []
+    """An error line for each combination of settings that cannot work; `flat` holds all settings by their dotted paths.
+
+    Also called for a config with other mistakes, so values may be of any type.
+    """
+    errors = []
     if flat["model.attention"] == "cbam" and flat["model.saliency"] == "none":
-        wrong.append(
+        errors.append(
             "model.attention: cbam follows the saliency network's joints, so with model.saliency=none it is none"
         )
-    blocks, channels = _number(flat["model.num_blocks"]), _number(flat["model.channels"])
-    if channels <= 1024 and blocks <= 256 and channels**2 * (blocks + 4) > _LARGEST:  # else the bounds of each speak
-        most = max(0, int(_LARGEST / channels**2) - 4)
-        wrong.append(
+    blocks, channels = _as_float(flat["model.num_blocks"]), _as_float(flat["model.channels"])
+    if (
+        channels <= 1024 and blocks <= 256 and channels**2 * (blocks + 4) > _MAX_SIZE
+    ):  # else each one's own bound reports it
+        max_blocks = max(0, int(_MAX_SIZE / channels**2) - 4)
+        errors.append(
             f"model.num_blocks: {blocks:.0f} blocks of model.channels={channels:.0f} have over a billion weights; use "
-            f"{most} or fewer, or fewer channels"
+            f"{max_blocks} or fewer, or fewer channels"
         )
     method = flat["method"]
     if method in ("animegan", "whitebox") and flat["model.saliency"] != "none":
-        wrong.append(
+        errors.append(
             f"model.saliency: {method} has no saliency network: use model.saliency=none and model.attention=none"
         )
     if method == "whitebox" and flat["capture.mode"] != "none":
-        wrong.append(
+        errors.append(
             "capture.mode: whitebox cuts its own drawing into superpixels on the host, so its step cannot be recorded: "
             "use capture.mode=none"
         )
     network, layer = flat["loss.content.network"], flat["loss.content.layer"]
     layers = [name for known in NUM_CONVOLUTIONS if known == network for name in layer_names(known)]
     if layers and layer not in layers:
-        wrong.append(f"loss.content.layer: {network} has no {shortened(str(layer))}; it has {' '.join(layers)}")
+        errors.append(f"loss.content.layer: {network} has no {truncated(str(layer))}; it has {' '.join(layers)}")
     milestones = flat["optimizer.milestones"]
-    if isinstance(milestones, list) and milestones != sorted(set(map(_number, milestones))):
-        wrong.append(f"optimizer.milestones: {milestones} must rise")
-    places = {name: str(flat[name]).rstrip("/") for name in ("data.photos", "data.cartoons")}
-    # A URL stands in the run's config and report, and a file's name is put behind it.
-    secret = [name for name, place in places.items() if _SECRET.search(place)]
-    wrong += [
+    if isinstance(milestones, list) and milestones != sorted(set(map(_as_float, milestones))):
+        errors.append(f"optimizer.milestones: {milestones} must rise")
+    folders = {name: str(flat[name]).rstrip("/") for name in ("data.photos", "data.cartoons")}
+    # The URL is written into the run's config and report, and file names are appended to it.
+    secret = [name for name, folder in folders.items() if _SECRET.search(folder)]
+    errors += [
         f"{name}: the URL carries a password, a query or a fragment; give the address of the folder alone"
         for name in secret
     ]
-    if places["data.photos"] == places["data.cartoons"] and not secret:
-        wrong.append(f"data.cartoons: is the same folder as data.photos ({flat['data.photos']})")
-    every, lasting = flat["checkpoint.every"], flat["checkpoint.keep_every"]
-    if _number(every) >= 1 and _number(lasting) % _number(every):
-        wrong.append(
-            f"checkpoint.keep_every: {lasting} is no multiple of checkpoint.every={every}, so it would keep none"
+    if folders["data.photos"] == folders["data.cartoons"] and not secret:
+        errors.append(f"data.cartoons: is the same folder as data.photos ({flat['data.photos']})")
+    every, keep_every = flat["checkpoint.every"], flat["checkpoint.keep_every"]
+    if _as_float(every) >= 1 and _as_float(keep_every) % _as_float(every):
+        errors.append(
+            f"checkpoint.keep_every: {keep_every} is no multiple of checkpoint.every={every}, so it would keep none"
         )
-    return wrong
+    return errors
 
 
-def _number(value: object) -> float:
+def _as_float(value: object) -> float:
     try:
         return float(value) if isinstance(value, (int, float)) else 0.0
-    except OverflowError:  # complained of where its bounds are
+    except OverflowError:  # too large: the setting's own bound reports it
         return 0.0
 
 
-_ONLY: dict[str, tuple[str, ...]] = {
+_SETTINGS_OF_METHOD: dict[str, tuple[str, ...]] = {
     "animegan": ("loss.animegan",),
     "whitebox": ("loss.whitebox",),
     "cartoongan": (
@@ -84,25 +90,25 @@ _ONLY: dict[str, tuple[str, ...]] = {
         "upsample",
     ),
 }
-"""What one method alone has: names of settings, or how they begin."""
+"""Settings, or groups of them, that only this method uses."""
 
 
 def settings_without_effect(settings: TrainSettings) -> list[str]:
-    """A line for each such setting."""
-    given, usual = (flatten(plain(each)) for each in (settings, TrainSettings(run_dir="")))
-    return list(_without_effect(given, {path for path, value in given.items() if value != usual[path]}))
+    """A warning line for each setting that was changed and is not used in this mode."""
+    flat, defaults = (flatten(to_dict(each)) for each in (settings, TrainSettings(run_dir="")))
+    return list(_without_effect(flat, {path for path, value in flat.items() if value != defaults[path]}))
 
 
-def _without_effect(given: dict[str, Any], changed: set[str]) -> Iterator[str]:
-    method, saliency = given["method"], given["model.saliency"]
-    others = [path for name, paths in _ONLY.items() if name != method for path in paths]
+def _without_effect(flat: dict[str, Any], changed: set[str]) -> Iterator[str]:
+    method, saliency = flat["method"], flat["model.saliency"]
+    of_other_methods = [path for name, paths in _SETTINGS_OF_METHOD.items() if name != method for path in paths]
     for path in sorted(changed):
-        if any(path == other or path.startswith(f"{other}.") for other in others):
+        if any(path == other or path.startswith(f"{other}.") for other in of_other_methods):
             yield f"{path}: has no effect with method={method}"
     if method == "cartoongan":
         if saliency != "ressal" and "model.residual" in changed:
             yield f"model.residual: has no effect with model.saliency={saliency}"
         if saliency == "none" and "model.joints" in changed:
             yield "model.joints: has no effect with model.saliency=none"
-    if given["warmup.steps"] is not None and "warmup.epochs" in changed:
+    if flat["warmup.steps"] is not None and "warmup.epochs" in changed:
         yield "warmup.epochs: has no effect beside warmup.steps"

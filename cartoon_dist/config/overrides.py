@@ -1,4 +1,4 @@
-"""Settings as nested dictionaries of plain values: read from YAML and from `key=value` words, merged, flattened,
+"""Settings as nested dictionaries of plain values: read from YAML and from `key=value` arguments, merged, flattened,
 compared."""
 
 import dataclasses
@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cartoon_dist.console.escape import hidden, on_a_line, shortened
+from cartoon_dist.console.escape import escape_line, first_control_character, truncated
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.files.json_yaml import RefusedError, UnreadableError, yaml_file, yaml_text
+from cartoon_dist.files.json_yaml import ParseError, UnsupportedError, parse_yaml, read_yaml
 
-_MOST_DOTS = 10
+_MAX_DEPTH = 10
 
 
-def load(file: Path) -> dict[str, Any]:
-    """A YAML file's mapping; an empty file is an empty one. ConfigError when it is no such thing."""
+def load_yaml(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; an empty file gives an empty one. ConfigError when it cannot be read as a mapping."""
     try:
-        values = yaml_file(file)
+        values = read_yaml(file)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}), give the path of a config file") from None
-    except UnreadableError as error:
+    except ParseError as error:
         raise ConfigError(f"{file}: {error}") from None
     if values is None:
         return {}
@@ -28,21 +28,22 @@ def load(file: Path) -> dict[str, Any]:
     return values
 
 
-def nest(word: str) -> dict[str, Any]:
+def parse_override(argument: str) -> dict[str, Any]:
     """`loss.content.weight=1` -> {"loss": {"content": {"weight": 1}}}; the value is read as YAML reads it."""
-    key, sign, text = word.partition("=")
-    if found := hidden(word):  # YAML would make a space of a line end, and the word itself is handed on to jobs
-        name = shortened(on_a_line(key if sign else word))
-        raise ConfigError(f"{name}: holds {found}, which no setting may hold")
-    if not sign or not all(key.split(".")):
-        raise ConfigError(f"'{shortened(word)}' is neither a config file nor a setting, which is written key=value")
-    if key.count(".") > _MOST_DOTS:
-        raise ConfigError(f"{shortened(key)}: no such setting")
+    key, equals, text = argument.partition("=")
+    # Here, as YAML would turn a line end into a space, and the argument itself is handed on to jobs.
+    if character := first_control_character(argument):
+        name = truncated(escape_line(key if equals else argument))
+        raise ConfigError(f"{name}: holds {character}, which no setting may hold")
+    if not equals or not all(key.split(".")):
+        raise ConfigError(f"'{truncated(argument)}' is neither a config file nor a setting, which is written key=value")
+    if key.count(".") > _MAX_DEPTH:
+        raise ConfigError(f"{truncated(key)}: no such setting")
     try:
-        value = yaml_text(text) if text else None
-    except RefusedError as error:
-        raise ConfigError(f"{shortened(key)}: {error}") from None
-    except UnreadableError:
+        value = parse_yaml(text) if text else None
+    except UnsupportedError as error:
+        raise ConfigError(f"{truncated(key)}: {error}") from None
+    except ParseError:
         value = text
     group, *inner = key.split(".")
     for part in reversed(inner):
@@ -50,31 +51,30 @@ def nest(word: str) -> dict[str, Any]:
     return {group: value}
 
 
-def nest_all(words: Iterable[str]) -> dict[str, Any]:
-    """All the words' settings, later over earlier."""
+def parse_overrides(arguments: Iterable[str]) -> dict[str, Any]:
+    """The settings of all `key=value` arguments together; a later one wins."""
     values: dict[str, Any] = {}
-    for word in words:
-        merge(values, nest(word))
+    for argument in arguments:
+        merge(values, parse_override(argument))
     return values
 
 
-def merge(onto: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Lay values over others, group by group; a later value wins."""
+def merge(target: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Merge values into the target, in place and group by group; a later value wins."""
     for key, value in values.items():
-        if isinstance(value, Mapping) and isinstance(onto.get(key), dict):
-            merge(onto[key], value)
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            merge(target[key], value)
         else:
-            onto[key] = dict(value) if isinstance(value, Mapping) else value
+            target[key] = dict(value) if isinstance(value, Mapping) else value
 
 
-def plain(value: object) -> dict[str, Any]:
+def to_dict(value: object) -> dict[str, Any]:
     """Settings as nested dictionaries of plain values, ready for YAML or JSON."""
-    listed = dataclasses.asdict(value)  # type: ignore[call-overload]
-    return _lists(listed)
+    return _tuples_to_lists(dataclasses.asdict(value))  # type: ignore[call-overload]
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with dotted paths for keys."""
+    """Nested dictionaries as a single one, whose keys are dotted paths."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
@@ -91,7 +91,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], ignored: frozens
     ]
 
 
-def _lists(value: Any) -> Any:
+def _tuples_to_lists(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, (tuple, list)) else value
+        return {key: _tuples_to_lists(item) for key, item in value.items()}
+    return [_tuples_to_lists(item) for item in value] if isinstance(value, (tuple, list)) else value

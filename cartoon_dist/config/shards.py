@@ -4,19 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cartoon_dist.config.fields import Count, Fraction, NotNegative, Place, Positive, Seed, settings
+from cartoon_dist.config.fields import Count, Fraction, NotNegative, PathOrURL, Positive, Seed, settings_dataclass
 
 
-@settings
+@settings_dataclass
 class SaliencySettings:
     """How labels are made: `public` is the code the paper's labels came from, mended; `author` the methods' own."""
 
     variant: Literal["public", "author"] = "public"
     # A folder of maps that somebody else made, taken instead: for deep/a.jpg it holds deep/a.png.
-    external: Annotated[Place, Field(min_length=1)] | None = None
+    external: Annotated[PathOrURL, Field(min_length=1)] | None = None
 
 
-@settings
+@settings_dataclass
 class VideoSettings:
     """Which frames of a video become samples."""
 
@@ -27,7 +27,7 @@ class VideoSettings:
     scene_threshold: Positive = 15.0
 
 
-@settings
+@settings_dataclass
 class ShardSettings:
     """All settings of a shard job, for photos and for cartoons."""
 
@@ -43,7 +43,7 @@ class ShardSettings:
     seed: Seed = 0
     # The share of pictures that may be unusable before the job stops.
     max_broken: Fraction = 0.01
-    # A picture that is not whole, or whose colours are not known, and a film that ends early: skip it, or take what a
+    # A picture that is not whole, or whose colours are not known, and a video that ends early: skip it, or take what a
     # decoder makes of it.
     damaged: Literal["skip", "take"] = "skip"
     # A larger picture is refused before it is decoded: it would not fit the memory.
@@ -57,7 +57,7 @@ class ShardSettings:
     video: VideoSettings = Field(default_factory=VideoSettings)
 
 
-@settings
+@settings_dataclass
 class IndexSettings:
     """How a set built elsewhere is split where its samples do not say."""
 

@@ -10,21 +10,21 @@ from cartoon_dist.config.fields import (
     DeviceName,
     Fraction,
     NotNegative,
-    Place,
+    PathOrURL,
     Positive,
     Seed,
-    settings,
+    settings_dataclass,
 )
 
 
-@settings
+@settings_dataclass
 class DataSettings:
     """Where the shards lie and how their samples are used."""
 
     # A folder, or a URL (https://, s3://, file://, ...) that is fetched into a folder of `cache` first.
-    photos: Place = "runs/shards/photos"
-    cartoons: Place = "runs/shards/cartoons"
-    cache: Place = "runs/cache"
+    photos: PathOrURL = "runs/shards/photos"
+    cartoons: PathOrURL = "runs/shards/cartoons"
+    cache: PathOrURL = "runs/cache"
     # A damaged sample is replaced by another one; when more than so many are, the run stops.
     max_damaged: CountOrZero = 10
     # What to do when the stored pictures are larger than image_size: refuse, shrink them, or cut a random window.
@@ -33,7 +33,7 @@ class DataSettings:
     num_workers: CountOrZero = 2
 
 
-@settings
+@settings_dataclass
 class ModelSettings:
     """The networks; the defaults are the paper's last row of Table 1."""
 
@@ -49,7 +49,7 @@ class ModelSettings:
     checkpoint_blocks: bool = False
 
 
-@settings
+@settings_dataclass
 class ContentSettings:
     """Eq 9 and Eq 12: w_con = weight * decay ** floor(epoch / every)."""
 
@@ -61,27 +61,27 @@ class ContentSettings:
     vgg_input: Literal["unit", "imagenet", "caffe"] = "unit"
 
 
-@settings
+@settings_dataclass
 class SaliencyLossSettings:
     """Eq 10 and its weight w_s in Eq 11."""
 
     weight: NotNegative = 1.0
 
 
-@settings
+@settings_dataclass
 class AnimeGANSettings:
     """The weights of AnimeGAN's losses (docs/baselines.md); that of its content is `loss.content.weight`."""
 
     adversarial: NotNegative = 300.0
     style: NotNegative = 3.0
     colour: NotNegative = 10.0
-    # Of grey smoothed cartoons among what the discriminator refuses.
+    # The weight of grey smoothed cartoons among the discriminator's terms.
     smoothed: NotNegative = 0.1
     # VGG's features are multiplied by it: the weights were chosen for Caffe's, whose input reaches to 255.
     feature_scale: Positive = 50.0
 
 
-@settings
+@settings_dataclass
 class WhiteboxSettings:
     """The weights of White-box's losses, as its program has them; that of its content is `loss.content.weight`."""
 
@@ -95,7 +95,7 @@ class WhiteboxSettings:
     feature_scale: Positive = 50.0
 
 
-@settings
+@settings_dataclass
 class LossSettings:
     """The terms of Eq 11; `log` is Eq 6, the original CartoonGAN's."""
 
@@ -106,9 +106,9 @@ class LossSettings:
     whitebox: WhiteboxSettings = Field(default_factory=WhiteboxSettings)
 
 
-@settings
+@settings_dataclass
 class WarmupSettings:
-    """The phase before the GAN: G learns to copy the photo, S learns its label."""
+    """The phase before GAN training: G learns to copy the photo, S learns its label."""
 
     epochs: NotNegative = 10.0
     # Instead of epochs, counted over the photos, a plain number of steps.
@@ -117,7 +117,7 @@ class WarmupSettings:
     learning_rate: Positive = 2e-4
 
 
-@settings
+@settings_dataclass
 class OptimizerSettings:
     """Adam, one for each network."""
 
@@ -131,7 +131,7 @@ class OptimizerSettings:
     clip: Positive | None = None
 
 
-@settings
+@settings_dataclass
 class WarningSettings:
     """When a run says that something looks wrong."""
 
@@ -143,33 +143,33 @@ class WarningSettings:
     judged_steps: Count = 200
 
 
-@settings
+@settings_dataclass
 class CheckpointSettings:
     """How often the whole state is written, and which of the checkpoints are kept: the best by score always is."""
 
     every: Count = 1000
-    # The last so many, and for ever those of every so many steps; null keeps none for ever.
+    # Keep the last so many, and for ever those of every so many steps; null keeps none for ever.
     keep: Count = 3
     keep_every: Count | None = None
 
 
-@settings
+@settings_dataclass
 class ScoreSettings:
-    """How a trained generator is scored: what it draws of photos against the style's cartoons."""
+    """How a trained generator is scored: its pictures of photos against the style's cartoons."""
 
     features: Literal["inception", "efficientnet_lite0"] = "inception"
-    # Whose weights draw; the paper has no running average, so its tables take the raw ones.
+    # Which weights generate; the paper has no running average, so its tables take the raw ones.
     weights: Literal["ema", "raw"] = "ema"
     # Held-out photos, or those of the training set. The cartoons are all of the style's.
     photos: Literal["test", "train"] = "test"
     batch_size: Count = 32
-    # Random halves of both sets from which the distance's standard error is estimated; 0 leaves it out.
+    # Number of random halves of both sets from which the distance's standard error is estimated; 0 leaves it out.
     subsamples: CountOrZero = 10
-    # Whether drawings are compared with their photos (LPIPS); needs vgg16's weights.
+    # Whether generated pictures are compared with their photos (LPIPS); needs vgg16's weights.
     content: bool = True
 
 
-@settings
+@settings_dataclass
 class CaptureSettings:
     """The step as a recorded graph: a CUDA graph on a GPU, on a CPU a replay that only proves what can be recorded.
 
@@ -183,11 +183,11 @@ class CaptureSettings:
     require: bool = False
 
 
-@settings
+@settings_dataclass
 class TrainSettings:
     """All settings of a training run."""
 
-    run_dir: Place
+    run_dir: PathOrURL
     method: Literal["cartoongan", "animegan", "whitebox"] = "cartoongan"
     seed: Seed = 0
     image_size: Annotated[int, Field(ge=16, le=4096, multiple_of=4)] = 256
@@ -199,20 +199,20 @@ class TrainSettings:
     max_hours: Positive | None = None
     # A run, a checkpoint or a .safetensors export whose weights this run begins with (docs/training.md); read once, as
     # long as the run has no checkpoint of its own.
-    init_from: Place | None = None
+    init_from: PathOrURL | None = None
     device: DeviceName = "auto"
     precision: Literal["fp32", "bf16", "fp16", "fp64"] = "fp32"
     # DeepSpeed's ZeRO: 1 divides the optimizers' moments over the processes, 2 the gradients as well. 0 is what the
     # launcher asks for: without configs/accelerate/deepspeed.yaml nothing is divided.
     zero_stage: Literal[0, 1, 2] = 0
     upsample: Literal["transposed", "resize"] = "transposed"
-    # Which generator draws the sample pictures: the running average of the weights, or the weights themselves.
+    # Which generator makes the sample pictures: the running average of the weights, or the weights themselves.
     weights: Literal["ema", "raw"] = "ema"
-    weights_folder: Place = "weights"
+    weights_folder: PathOrURL = "weights"
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
     # All processes' weights are compared every so many steps: a difference stops the run.
     compare_every: Count = 500
-    # How long a process may be silent before the others give it up and end.
+    # How long a process may send no heartbeat before the others count it as lost and end.
     silence_seconds: Positive = 45.0
     log_every: Count = 50
     sample_every: Count = 1000
@@ -227,18 +227,3 @@ class TrainSettings:
     score: ScoreSettings = Field(default_factory=ScoreSettings)
     score_at_end: bool = False
     capture: CaptureSettings = Field(default_factory=CaptureSettings)
-
-
-@settings
-class ComputeSettings:
-    """Of a command that computes and does not train."""
-
-    device: DeviceName = "auto"
-
-
-@settings
-class DrawSettings(ComputeSettings):
-    """Of a command that draws pictures."""
-
-    # A picture that is not whole, or whose colours are not known: skip it, or take what a decoder makes of it.
-    damaged: Literal["skip", "take"] = "skip"

@@ -1,4 +1,4 @@
-"""What is said of settings that are wrong: each by its path, and what was meant where a name is nearly right."""
+"""Error messages for wrong settings: each with its path, and a suggestion where a name is nearly right."""
 
 import dataclasses
 import difflib
@@ -7,29 +7,29 @@ from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 
-from cartoon_dist.console.escape import hidden, on_a_line, shortened
+from cartoon_dist.console.escape import escape_line, first_control_character, truncated
 
 
-def complaints(error: ValidationError, paths: Collection[str]) -> list[str]:
-    """A line for each mistake; `paths` are all that there are."""
+def error_lines(error: ValidationError, paths: Collection[str]) -> list[str]:
+    """A line for each mistake; `paths` are those of all settings, for suggestions."""
     return [
-        f"{_path(e['loc'])}: {_complaint(e['msg'], e['type'], e['input'], _path(e['loc']), paths)}"
+        f"{_dotted(e['loc'])}: {_error_text(e['msg'], e['type'], e['input'], _dotted(e['loc']), paths)}"
         for e in error.errors()
     ]
 
 
-def known(kind: Any) -> list[str]:
+def setting_paths(kind: Any) -> list[str]:
     """The dotted path of every setting and group of settings of a kind."""
     paths = []
     for field in dataclasses.fields(kind):
         inner = get_type_hints(kind)[field.name]
         paths.append(field.name)
         if dataclasses.is_dataclass(inner):
-            paths += [f"{field.name}.{path}" for path in known(inner)]
+            paths += [f"{field.name}.{path}" for path in setting_paths(inner)]
     return paths
 
 
-def meant(path: str, paths: Collection[str]) -> str:
+def did_you_mean(path: str, paths: Collection[str]) -> str:
     """`, did you mean loss.content.weight?`, or nothing where no known path is near: one in full, or its last name."""
     deepest_first = sorted(paths, key=lambda path: path.count("."), reverse=True)
     by_name = {path.rpartition(".")[2]: path for path in deepest_first}
@@ -38,33 +38,33 @@ def meant(path: str, paths: Collection[str]) -> str:
     return f", did you mean {near[0]}?" if near else ""
 
 
-def hidden_in(values: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Each text that must not be there, by its path: names of settings as well as values."""
-    if isinstance(values, str) and (found := hidden(values)):
-        yield path or "settings", found
+def find_forbidden_characters(values: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """The path and the first forbidden character of each text that has one: names of settings as well as values."""
+    if isinstance(values, str) and (character := first_control_character(values)):
+        yield path or "settings", character
     elif isinstance(values, Mapping):
         for key, value in values.items():
-            inner = shortened(on_a_line(f"{path}.{key}" if path else key))
-            yield from hidden_in(key, inner)
-            yield from hidden_in(value, inner)
+            inner = truncated(escape_line(f"{path}.{key}" if path else key))
+            yield from find_forbidden_characters(key, inner)
+            yield from find_forbidden_characters(value, inner)
     elif isinstance(values, (list, tuple)):
         for value in values:
-            yield from hidden_in(value, path)
+            yield from find_forbidden_characters(value, path)
 
 
-def _path(location: tuple[int | str, ...]) -> str:
-    return shortened(".".join(str(part) for part in location)) or "settings"
+def _dotted(location: tuple[int | str, ...]) -> str:
+    return truncated(".".join(str(part) for part in location)) or "settings"
 
 
-def _complaint(message: str, kind: str, given: object, path: str, paths: Collection[str]) -> str:
+def _error_text(message: str, kind: str, value: object, path: str, paths: Collection[str]) -> str:
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
-        return f"no such setting{meant(path, paths)}"
+        return f"no such setting{did_you_mean(path, paths)}"
     message = message.removeprefix("Value error, ")
-    return f"{message} (got {_shown(given)})" if kind != "missing" else "is missing"
+    return f"{message} (got {_truncated_repr(value)})" if kind != "missing" else "is missing"
 
 
-def _shown(given: object) -> str:
+def _truncated_repr(value: object) -> str:
     try:
-        return shortened(repr(given))
+        return truncated(repr(value))
     except ValueError:  # Python writes out no number of more than 4300 digits
         return "a number of thousands of digits"

@@ -1,22 +1,22 @@
-"""Whether convolutions on CPU take ways of our own (winograd.py, narrow_conv.py) where these are faster."""
+"""The switch for our own CPU convolutions (winograd.py, narrow_conv.py), which are used where they are faster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_taken = True
+_enabled = True
 
 
-def taken() -> bool:
-    """Whether they do."""
-    return _taken
+def is_enabled() -> bool:
+    """Whether our own CPU convolutions may be used."""
+    return _enabled
 
 
 @contextmanager
-def left_out() -> Iterator[None]:
-    """While every convolution is torch's, as on a GPU: for whoever looks at a step's operations."""
-    global _taken
-    before, _taken = _taken, False
+def disabled() -> Iterator[None]:
+    """In this block every convolution is torch's own, as on a GPU: for code that inspects a step's operations."""
+    global _enabled
+    before, _enabled = _enabled, False
     try:
         yield
     finally:
-        _taken = before
+        _enabled = before

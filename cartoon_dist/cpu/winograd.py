@@ -2,7 +2,7 @@
 
 The maps are cut into tiles of 6x6 that overlap by two; a tile gives 4x4 pixels of the result:
 Y = A [(G g G^T) * (B d B^T)] A^T (Eq 8 there, whose B^T, A^T are B, A here). The product between the tiles of all
-channels is one matrix product for each of the 36 places of a tile. Both gradients take the same way back.
+channels is one matrix product for each of the 36 positions in a tile. Both gradients use the same transforms.
 
 cuDNN does the same on GPUs; oneDNN, torch's convolutions on CPU, does not. Exact up to rounding: relative errors in
 float32 are near 2e-6, against 2e-7 of the plain sum.
@@ -39,20 +39,20 @@ _A = (
     (0.0, 1.0, 1.0, 4.0, 4.0, 0.0),
     (0.0, 1.0, -1.0, 8.0, -8.0, 1.0),
 )
-_ONES = 7
-"""The place of a tile whose value A [.] A^T gives to all 4x4 pixels: where a bias is added."""
+_BIAS_POSITION = 7
+"""The position in a tile whose value A [.] A^T adds to all 4x4 pixels: where a bias is added."""
 _CHUNK = 128
-"""Tiles taken at a time: what is made of them stays in the cache. 128 measured best of 128 to 1024."""
-_FEWEST_TILES = 128
-_FEWEST_WEIGHTS = 64 * 128
-"""Fewer tiles or channels and the transforms cost more than they save."""
+"""Tiles computed at a time: their intermediate results stay in the cache. 128 measured best of 128 to 1024."""
+_MIN_TILES = 128
+_MIN_WEIGHTS = 64 * 128
+"""With fewer tiles or weights the transforms cost more than they save."""
 
 
-def suits(maps: Tensor, weight: Tensor, stride: tuple[int, ...]) -> bool:
+def is_faster(maps: Tensor, weight: Tensor, stride: tuple[int, ...]) -> bool:
     """Whether a convolution that keeps the resolution is faster this way; decided by shapes and types alone."""
     n, _, height, width = maps.shape
     return (
-        switch.taken()
+        switch.is_enabled()
         and maps.is_cpu
         and maps.dtype == weight.dtype
         and maps.dtype in (torch.float32, torch.float64)
@@ -61,18 +61,18 @@ def suits(maps: Tensor, weight: Tensor, stride: tuple[int, ...]) -> bool:
         and tuple(stride) == (1, 1)
         and height % 4 == 0
         and width % 4 == 0
-        and n * height * width >= 16 * _FEWEST_TILES
-        and weight.shape[0] * weight.shape[1] >= _FEWEST_WEIGHTS
+        and n * height * width >= 16 * _MIN_TILES
+        and weight.shape[0] * weight.shape[1] >= _MIN_WEIGHTS
     )
 
 
-def winograd(maps: Tensor, weight: Tensor, bias: Tensor | None, *, reflect: bool) -> Tensor:
+def winograd_convolution(maps: Tensor, weight: Tensor, bias: Tensor | None, *, reflect: bool) -> Tensor:
     """n c y x -> n c' y x by a 3x3 kernel c' c 3 3, sides multiples of 4; borders reflected, or zero.
 
-    What it keeps for the backward are the maps before their padding, and only where the kernel learns.
+    For the backward it keeps the maps before their padding, and only where the kernel needs a gradient.
     """
-    made: Tensor = _Winograd.apply(maps, weight, bias, reflect)
-    return made
+    convolved: Tensor = _Winograd.apply(maps, weight, bias, reflect)
+    return convolved
 
 
 class _Winograd(torch.autograd.Function):
@@ -83,35 +83,35 @@ class _Winograd(torch.autograd.Function):
         a, b = _kronecker(_A, maps), _kronecker(_B, maps)
         kernel = _transformed_weight(weight).transpose(1, 2)  # 36 c c'
         padded = _padded(maps, reflect=reflect)
-        made = maps.new_empty(len(maps), *maps.shape[2:], len(weight))
-        for images, first, last in _chunks(made):
+        output = maps.new_empty(len(maps), *maps.shape[2:], len(weight))
+        for images, first, last in _chunks(output):
             products = torch.bmm(_transformed_maps(b, padded[images, 4 * first : 4 * last + 2]), kernel)  # 36 p c'
             if bias is not None:
-                products[_ONES].add_(bias)
-            tiles = _tiles(made[images, 4 * first : 4 * last])
+                products[_BIAS_POSITION].add_(bias)
+            tiles = _tiles(output[images, 4 * first : 4 * last])
             tiles.copy_((a @ products.flatten(1)).view(tiles.shape))
-        return _channels_first(made)
+        return _channels_first(output)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         maps, weight = ctx.saved_tensors
         to_maps, to_weight, to_bias, _ = ctx.needs_input_grad
-        given = _channels_last(gradient)
+        upstream = _channels_last(gradient)
         back_a = _kronecker(_A, gradient).t().contiguous()
         b = _kronecker(_B, gradient)
         back_b = b.t().contiguous()
-        n, height, width, out_channels = given.shape
-        # Two more rows and columns than the padded maps have: the last tiles' overlap falls there, as zeros.
+        n, height, width, out_channels = upstream.shape
+        # Two more rows and columns than the padded maps have, for the overlap of the last tiles.
         of_padded = gradient.new_zeros(n, height + 4, width + 4, weight.shape[1]) if to_maps else None
         kernel = _transformed_weight(weight) if to_maps else None
         of_kernel = gradient.new_zeros(36, *weight.shape[:2]) if to_weight else None
         padded = _padded(maps, reflect=ctx.reflect) if to_weight else None
-        for images, first, last in _chunks(given):
-            tiles = _tiles(given[images, 4 * first : 4 * last])
+        for images, first, last in _chunks(upstream):
+            tiles = _tiles(upstream[images, 4 * first : 4 * last])
             products = (back_a @ tiles.reshape(16, -1)).view(36, -1, out_channels)  # 36 p c'
             if of_kernel is not None and padded is not None:
-                seen = _transformed_maps(b, padded[images, 4 * first : 4 * last + 2])
-                of_kernel.baddbmm_(products.transpose(1, 2), seen)
+                transformed = _transformed_maps(b, padded[images, 4 * first : 4 * last + 2])
+                of_kernel.baddbmm_(products.transpose(1, 2), transformed)
             if of_padded is not None and kernel is not None:
                 back = back_b @ torch.bmm(products, kernel).flatten(1)
                 _add_overlapping(of_padded, (images, slice(4 * first, 4 * last + 4)), back)
@@ -124,7 +124,7 @@ class _Winograd(torch.autograd.Function):
 
 
 def _kronecker(matrix: tuple[tuple[float, ...], ...], like: Tensor) -> Tensor:
-    """The transform of both directions at once: M x M, applied to a tile's places in one row after the other."""
+    """The transform of both directions at once: M x M, applied to a tile's values row by row."""
     one = torch.tensor(matrix, dtype=like.dtype)
     return torch.kron(one, one)
 
@@ -147,19 +147,19 @@ def _channels_last(maps: Tensor) -> Tensor:
     Picture by picture, as a transposed matrix, which torch copies block by block.
     """
     n, c, height, width = maps.shape
-    made = maps.new_empty(n, height, width, c)
-    for number in range(n):
-        made[number].view(-1, c).copy_(maps[number].reshape(c, -1).t())
-    return made
+    output = maps.new_empty(n, height, width, c)
+    for index in range(n):
+        output[index].view(-1, c).copy_(maps[index].reshape(c, -1).t())
+    return output
 
 
 def _channels_first(maps: Tensor) -> Tensor:
     """n y x c -> n c y x."""
     n, height, width, c = maps.shape
-    made = maps.new_empty(n, c, height, width)
-    for number in range(n):
-        made[number].view(c, -1).copy_(maps[number].reshape(-1, c).t())
-    return made
+    output = maps.new_empty(n, c, height, width)
+    for index in range(n):
+        output[index].view(c, -1).copy_(maps[index].reshape(-1, c).t())
+    return output
 
 
 def _padded(maps: Tensor, *, reflect: bool) -> Tensor:
@@ -168,8 +168,8 @@ def _padded(maps: Tensor, *, reflect: bool) -> Tensor:
 
 
 def _without_padding(of_padded: Tensor, *, reflect: bool) -> Tensor:
-    """The gradient of the padded maps, n y+4 x+4 c -> that of the maps, n c y x: what was reflected is added to where
-    it came from."""
+    """The gradient of the padded maps, n y+4 x+4 c -> that of the maps, n c y x: gradients of reflected pixels are
+    added to their originals."""
     if not reflect:
         return _channels_first(of_padded[:, 1:-3, 1:-3])
     padded = _channels_first(of_padded[:, :-2, :-2])
@@ -179,8 +179,7 @@ def _without_padding(of_padded: Tensor, *, reflect: bool) -> Tensor:
 
 
 def _chunks(maps: Tensor) -> Iterator[tuple[slice, int, int]]:
-    """Which pictures of maps n y x c, and from which row of tiles to which, so that about so many tiles come
-    together."""
+    """Parts of maps n y x c with about _CHUNK tiles each: which pictures, and from which row of tiles to which."""
     num, rows, columns = len(maps), maps.shape[1] // 4, maps.shape[2] // 4
     together = max(1, _CHUNK // (rows * columns))
     band = min(rows, max(1, _CHUNK // columns))
@@ -190,7 +189,7 @@ def _chunks(maps: Tensor) -> Iterator[tuple[slice, int, int]]:
 
 
 def _tiles(maps: Tensor) -> Tensor:
-    """The maps' own memory, n 4t 4u c, as 4 4 n t u c: tile by tile."""
+    """A view of maps n 4t 4u c as 4 4 n t u c: tile by tile."""
     return maps.unflatten(2, (-1, 4)).unflatten(1, (-1, 4)).permute(2, 4, 0, 1, 3, 5)
 
 
@@ -200,13 +199,13 @@ def _transformed_maps(b: Tensor, padded: Tensor) -> Tensor:
     return (b @ tiles.reshape(36, -1)).view(36, -1, padded.shape[3])
 
 
-def _add_overlapping(of_padded: Tensor, place: tuple[slice, slice], back: Tensor) -> None:
-    """Add tiles of 6x6, given as 36 x (p c), to the place of maps in which they begin every 4 pixels.
+def _add_overlapping(of_padded: Tensor, region: tuple[slice, slice], back: Tensor) -> None:
+    """Add tiles of 6x6, given as 36 x (p c), to the region of maps in which one begins every 4 pixels.
 
-    Four times, as what a tile shares with its right, lower and diagonal neighbour lies among their first pixels.
+    In four parts, as a tile shares its last pixels with its right, lower and diagonal neighbours.
     """
-    back = back.view(6, 6, *_tiles(of_padded[place][:, :-4, :-4]).shape[2:])
-    _tiles(of_padded[place][:, :-4, :-4]).add_(back[:4, :4])
-    _tiles(of_padded[place][:, :-4, 4:])[:, :2].add_(back[:4, 4:])
-    _tiles(of_padded[place][:, 4:, :-4])[:2].add_(back[4:, :4])
-    _tiles(of_padded[place][:, 4:, 4:])[:2, :2].add_(back[4:, 4:])
+    back = back.view(6, 6, *_tiles(of_padded[region][:, :-4, :-4]).shape[2:])
+    _tiles(of_padded[region][:, :-4, :-4]).add_(back[:4, :4])
+    _tiles(of_padded[region][:, :-4, 4:])[:, :2].add_(back[:4, 4:])
+    _tiles(of_padded[region][:, 4:, :-4])[:2].add_(back[4:, :4])
+    _tiles(of_padded[region][:, 4:, 4:])[:2, :2].add_(back[4:, 4:])

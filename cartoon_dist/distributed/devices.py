@@ -1,4 +1,4 @@
-"""Which device a process computes on, and how exactly it computes there."""
+"""Which device a process computes on, and in what precision."""
 
 import os
 import socket
@@ -14,9 +14,9 @@ from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import ConfigError
 
 
-def choose(name: DeviceName) -> torch.device:
-    """This process's device. Of several GPUs it is the one of the process's number on its node, which is made the
-    current one; where each task of a job sees a single GPU, that one. ConfigError where there is no such device."""
+def choose_device(name: DeviceName) -> torch.device:
+    """This process's device. Of several GPUs it is the one with the process's local rank, and it becomes the current
+    device; where each task of a job sees a single GPU, that one. ConfigError where there is no such device."""
     if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
@@ -29,7 +29,7 @@ def choose(name: DeviceName) -> torch.device:
     return device
 
 
-def require_own_gpus(device: torch.device) -> None:
+def check_one_process_per_gpu(device: torch.device) -> None:
     """ConfigError on all processes when two of them share a GPU, which NCCL refuses without saying which ones.
 
     NCCL_MULTI_RANK_GPU_ENABLE=1 (NCCL 2.30 and later) allows it. Waits for the other processes.
@@ -40,8 +40,8 @@ def require_own_gpus(device: torch.device) -> None:
         return
     ranks: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     mine = (socket.gethostname(), str(torch.cuda.get_device_properties(device).uuid))
-    for rank, place in enumerate(collectives.gather(mine)):
-        ranks[place].append(rank)
+    for rank, gpu_of_host in enumerate(collectives.all_gather(mine)):
+        ranks[gpu_of_host].append(rank)
     for (host, gpu), sharing in ranks.items():
         if len(sharing) > 1:
             raise ConfigError(
@@ -52,7 +52,7 @@ def require_own_gpus(device: torch.device) -> None:
 
 @contextmanager
 def without_tf32() -> Iterator[None]:
-    """While matrix products and convolutions of float32 are float32's on a GPU too: TF32, torch's default for
+    """Float32 matrix products and convolutions keep full precision on a GPU in this block: TF32, torch's default for
     convolutions, keeps 10 bits of each factor."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.allow_tf32, matmul.allow_tf32

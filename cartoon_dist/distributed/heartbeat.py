@@ -1,9 +1,9 @@
-"""Whether all processes of a run are still there: without it, one that has gone leaves the others waiting for ever.
+"""Detects lost processes of a run; without it, the others would wait for a lost one for ever.
 
-Each process says every second that it is alive, from a thread and over a connection to process 0, which tells the
-others whom it misses. Collectives notice a broken connection at best; that to a stopped process or to a node without
-power stays whole until their time limit, half an hour. (torch's TCPStore was tried: its client waits for ever when the
-process that keeps the store is stopped.)
+A thread of each process sends a heartbeat every second over a connection to process 0, which tells the others which
+processes are missing. Collectives notice a broken connection at best; that to a stopped process or to a node without
+power stays open until their time limit, half an hour. (torch's TCPStore was tried: its client waits for ever when the
+process that holds the store is stopped.)
 """
 
 import threading
@@ -13,19 +13,19 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from cartoon_dist.distributed import collectives
-from cartoon_dist.distributed.heartbeat_wire import Hub, Spoke, meet
+from cartoon_dist.distributed.heartbeat_wire import HeartbeatClient, HeartbeatServer, connect_processes
 from cartoon_dist.errors import LostProcessError
 
-BEAT_SECONDS = 1.0
-_LOOK_SECONDS = 20.0
-"""How long a failed collective may take to find out who has gone."""
+INTERVAL_SECONDS = 1.0
+_DIAGNOSIS_SECONDS = 20.0
+"""How long to look for the lost process after a collective has failed."""
 
 
-class Presence:
-    """Watches the processes of a group from its construction, which waits for all of them, until it is left.
+class Heartbeat:
+    """Watches the processes of a group from its construction, which waits for all of them, until the block ends.
 
-    silence_seconds: how long one may be silent before it is given up. on_loss: called then, from the watching thread
-    and with the error that names the process, as the main thread may wait for the lost one and never hear of it.
+    silence_seconds: how long a process may send no heartbeat before it counts as lost. on_loss: called then with the
+    error that names the process, from the heartbeat's thread, as the main thread may be waiting for the lost process.
     """
 
     def __init__(self, *, silence_seconds: float, on_loss: Callable[[LostProcessError], None]) -> None:
@@ -35,42 +35,42 @@ class Presence:
         self._closing = threading.Event()
         if collectives.world_size() == 1:
             return
-        self._wire: Hub | Spoke
-        self._wire, self.hosts = meet()
-        self._thread = threading.Thread(target=self._watch, name="presence", daemon=True)
+        self._connection: HeartbeatServer | HeartbeatClient
+        self._connection, self.hosts = connect_processes()
+        self._thread = threading.Thread(target=self._watch, name="heartbeat", daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> "Presence":
+    def __enter__(self) -> "Heartbeat":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
-        if collectives.world_size() > 1 and error is None:  # after an error the others are to miss this process
+        if collectives.world_size() > 1 and error is None:  # after an error the others shall notice the loss
             self._thread.join()
-            self._wire.leave()
+            self._connection.close()
 
-    def lost(self) -> LostProcessError | None:
-        """The error that names who has gone, after a collective has failed; looks for some seconds."""
-        end = time.monotonic() + _LOOK_SECONDS
+    def find_lost(self) -> LostProcessError | None:
+        """The error that names the lost process, after a collective has failed; looks for some seconds."""
+        end = time.monotonic() + _DIAGNOSIS_SECONDS
         while collectives.world_size() > 1 and self._thread.is_alive() and time.monotonic() < end:
             if self.missed:
-                return self._name(self.missed)
-            self._closing.wait(BEAT_SECONDS / 4)
+                return self._error(self.missed)
+            self._closing.wait(INTERVAL_SECONDS / 4)
         return None
 
     def _watch(self) -> None:
         while not self._closing.is_set():
-            self.missed = self._wire.exchange(BEAT_SECONDS)
-            given_up = {rank: age for rank, age in self.missed.items() if age > self.silence_seconds}
-            if given_up and not self._closing.is_set():
-                self.on_loss(self._name(given_up))
+            self.missed = self._connection.exchange(INTERVAL_SECONDS)
+            lost = {rank: age for rank, age in self.missed.items() if age > self.silence_seconds}
+            if lost and not self._closing.is_set():
+                self.on_loss(self._error(lost))
                 return
 
-    def _name(self, missed: dict[int, float]) -> LostProcessError:
+    def _error(self, missed: dict[int, float]) -> LostProcessError:
         if collectives.rank() == 0:
-            time.sleep(2 * BEAT_SECONDS)  # the others are to hear it before this process goes, and is missed itself
+            time.sleep(2 * INTERVAL_SECONDS)  # the others shall be told before this process ends and is missed itself
         rank, seconds = max(missed.items(), key=lambda item: item[1])
         return LostProcessError(
             f"process {rank} on {self.hosts[rank]} has gone or does not answer, last heard {seconds:.0f} s ago; "
@@ -80,14 +80,14 @@ class Presence:
 
 
 @contextmanager
-def together(silence_seconds: float, on_loss: Callable[[LostProcessError], None]) -> Iterator[None]:
-    """Work with the other processes of the group: LostProcessError, in place of a collective's own words, when one has
-    gone."""
-    with Presence(silence_seconds=silence_seconds, on_loss=on_loss) as presence:
+def monitor(silence_seconds: float, on_loss: Callable[[LostProcessError], None]) -> Iterator[None]:
+    """Watch the other processes of the group in this block: when one is lost, LostProcessError replaces the error of
+    the collective that failed."""
+    with Heartbeat(silence_seconds=silence_seconds, on_loss=on_loss) as heartbeat:
         try:
             yield
         except RuntimeError:  # what torch raises when a connection breaks
-            lost = presence.lost()
+            lost = heartbeat.find_lost()
             if lost is None:
                 raise
             raise lost from None

@@ -1,7 +1,7 @@
-"""What the heartbeat sends: a connection from each process to process 0, over which both say that they are there.
+"""The heartbeat's wire protocol: each process has a connection to process 0, over which both send heartbeats.
 
-A process sends a dot now and then, and an `L` when it leaves. Process 0 sends lines of JSON: whom it misses and for how
-many seconds, or that it leaves itself.
+A process sends a dot as its heartbeat, and an `L` when it ends normally. Process 0 sends lines of JSON: which processes
+are missing and for how many seconds, or that it ends normally itself.
 """
 
 import json
@@ -14,134 +14,135 @@ from typing import NamedTuple
 from cartoon_dist.distributed import collectives, rendezvous
 
 SUSPECT_SECONDS = 6.0
-"""Silence that explains a failed collective; a closed connection explains it at once."""
-_LINE_BYTES = 1 << 20
-"""More than process 0 ever says in a line."""
+"""After so much silence a process is suspected when a collective fails; after a closed connection, at once."""
+_MAX_LINE_BYTES = 1 << 20
+"""More than process 0 ever sends in a line."""
 
 
-def meet() -> tuple["Hub | Spoke", list[str]]:
-    """Connect all processes to process 0: this process's end, and the host of each.
+def connect_processes() -> tuple["HeartbeatServer | HeartbeatClient", list[str]]:
+    """Connect all processes to process 0: this process's end of the connections, and the host of each process.
 
-    Waits for all of them; LostProcessError, naming the missing, when they do not come.
+    Waits for all of them; LostProcessError, naming the missing ones, when they do not connect.
     """
-    wires, hosts = rendezvous.connect()
-    return Hub(wires) if collectives.rank() == 0 else Spoke(wires[0]), hosts
+    connections, hosts = rendezvous.connect()
+    return HeartbeatServer(connections) if collectives.rank() == 0 else HeartbeatClient(connections[0]), hosts
 
 
-class Hub:
+class HeartbeatServer:
     """Process 0's end of all connections."""
 
-    def __init__(self, wires: dict[int, socket.socket]) -> None:
+    def __init__(self, connections: dict[int, socket.socket]) -> None:
         now = time.monotonic()
-        self.heard = dict.fromkeys(wires, now)
+        self.last_heard = dict.fromkeys(connections, now)
         self.closed: set[int] = set()
-        self.wires = selectors.DefaultSelector()
-        for rank, wire in wires.items():
-            wire.settimeout(0.0)
-            self.wires.register(wire, selectors.EVENT_READ, rank)
+        self.connections = selectors.DefaultSelector()
+        for rank, connection in connections.items():
+            connection.settimeout(0.0)
+            self.connections.register(connection, selectors.EVENT_READ, rank)
 
     def exchange(self, seconds: float) -> dict[int, float]:
-        """Listen for so long, then tell the others; who is missed, with the seconds since it was last heard."""
+        """Listen for so long, then tell the others; the missing processes and the seconds since each was heard."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            for key, _ in self.wires.select(left):
-                self._hear(key)
-            if not self.wires.get_map():
+            for key, _ in self.connections.select(left):
+                self._read(key)
+            if not self.connections.get_map():
                 time.sleep(max(0.0, end - time.monotonic()))
         now = time.monotonic()
-        ages = {rank: now - heard for rank, heard in self.heard.items()}
+        ages = {rank: now - heard for rank, heard in self.last_heard.items()}
         missed = {rank: age for rank, age in ages.items() if age > SUSPECT_SECONDS or rank in self.closed}
-        self._tell({"missed": missed})
+        self._send({"missed": missed})
         return missed
 
-    def leave(self) -> None:
-        """Tell the others that this process needs no missing, and close."""
-        self._tell({"left": True})
-        for key in [*self.wires.get_map().values()]:
+    def close(self) -> None:
+        """Tell the others that this process ends normally, and close the connections."""
+        self._send({"left": True})
+        for key in [*self.connections.get_map().values()]:
             key.fileobj.close()  # type: ignore[union-attr]  # a socket, as registered
 
-    def _hear(self, key: selectors.SelectorKey) -> None:
-        said = _received(key.fileobj)  # type: ignore[arg-type]
-        if said and b"L" not in said:
-            self.heard[key.data] = time.monotonic()
+    def _read(self, key: selectors.SelectorKey) -> None:
+        received = _receive(key.fileobj)  # type: ignore[arg-type]
+        if received and b"L" not in received:
+            self.last_heard[key.data] = time.monotonic()
             return
-        self.wires.unregister(key.fileobj)
-        if said:
-            del self.heard[key.data]
+        self.connections.unregister(key.fileobj)
+        if received:
+            del self.last_heard[key.data]
         else:
             self.closed.add(key.data)
 
-    def _tell(self, news: object) -> None:
-        line = json.dumps(news).encode() + b"\n"
-        for key in self.wires.get_map().values():
-            with suppress(OSError):  # one that is stopped or gone: it will be missed
+    def _send(self, message: object) -> None:
+        line = json.dumps(message).encode() + b"\n"
+        for key in self.connections.get_map().values():
+            with suppress(OSError):  # one that is stopped or gone: it will be reported as missing
                 key.fileobj.send(line)  # type: ignore[union-attr]
 
 
-class Told(NamedTuple):
-    """Whom process 0 missed when it last spoke, and when that was."""
+class MissedReport(NamedTuple):
+    """The processes that were missing in process 0's last message, and when it arrived."""
 
     missed: dict[int, float]
-    when: float
+    received_at: float
 
 
-class Spoke:
+class HeartbeatClient:
     """Another process's end of its connection to process 0."""
 
-    def __init__(self, wire: socket.socket) -> None:
-        self.wire = wire
-        self.told = Told({}, time.monotonic())
-        self.begun = b""
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.report = MissedReport({}, time.monotonic())
+        self.partial_line = b""
         self.closed = self.left = False
 
     def exchange(self, seconds: float) -> dict[int, float]:
-        """Say that this process is there and listen for so long; who is missed, with the seconds since it was last
-        heard.
+        """Send a heartbeat and listen for so long; the missing processes, with the seconds since each was last heard.
 
-        Whom process 0 missed before it went itself comes before it: it may have gone because of that one.
+        When process 0 has gone, processes that it reported as missing come first: they may be the reason.
         """
         end = time.monotonic() + seconds
         with suppress(OSError):
-            self.wire.send(b".")
+            self.connection.send(b".")
         while (left := end - time.monotonic()) > 0:
             if self.closed or self.left:
                 time.sleep(left)
                 continue
-            self.wire.settimeout(left)
-            self._hear()
-        since = time.monotonic() - self.told.when
-        if self.told.missed:
-            return {rank: age + since for rank, age in self.told.missed.items() if rank != collectives.rank()}
+            self.connection.settimeout(left)
+            self._read()
+        since = time.monotonic() - self.report.received_at
+        if self.report.missed:
+            return {rank: age + since for rank, age in self.report.missed.items() if rank != collectives.rank()}
         return {0: since} if (self.closed or since > SUSPECT_SECONDS) and not self.left else {}
 
-    def leave(self) -> None:
-        """Tell process 0 that this process needs no missing, and close."""
+    def close(self) -> None:
+        """Tell process 0 that this process ends normally, and close the connection."""
         with suppress(OSError):
-            self.wire.settimeout(SUSPECT_SECONDS)
-            self.wire.sendall(b"L")
-        self.wire.close()
+            self.connection.settimeout(SUSPECT_SECONDS)
+            self.connection.sendall(b"L")
+        self.connection.close()
 
-    def _hear(self) -> None:
+    def _read(self) -> None:
         try:
-            said = self.wire.recv(4096)
+            received = self.connection.recv(4096)
         except TimeoutError:
             return
         except OSError:
-            said = b""
-        if not said:
+            received = b""
+        if not received:
             self.closed = True
             return
-        *lines, self.begun = (self.begun + said)[-_LINE_BYTES:].split(b"\n")
+        *lines, self.partial_line = (self.partial_line + received)[-_MAX_LINE_BYTES:].split(b"\n")
         for line in lines:
-            with suppress(ValueError):  # the rest of a line that found no room while this process was stopped
-                news = json.loads(line)
-                self.left = news.get("left", False)
-                self.told = Told({int(rank): age for rank, age in news.get("missed", {}).items()}, time.monotonic())
+            with suppress(ValueError):  # the rest of a line that did not fit the buffer while this process was stopped
+                message = json.loads(line)
+                self.left = message.get("left", False)
+                self.report = MissedReport(
+                    {int(rank): age for rank, age in message.get("missed", {}).items()}, time.monotonic()
+                )
 
 
-def _received(wire: socket.socket) -> bytes:
+def _receive(connection: socket.socket) -> bytes:
     try:
-        return wire.recv(4096)
+        return connection.recv(4096)
     except BlockingIOError:
         return b"."
     except OSError:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cartoon_dist.errors import PictureError
 from cartoon_dist.image.codec import Pixels, read_pixels
 from cartoon_dist.image.exif import UPRIGHT
-from cartoon_dist.image.header import Header, scan_header
+from cartoon_dist.image.header import ImageHeader, scan_header
 from cartoon_dist.image.srgb import Convert, UnknownColoursError, converter
 
 Picture = npt.NDArray[np.uint8]
@@ -98,7 +98,7 @@ def turn(picture: Picture, orientation: int) -> Picture:
     return np.ascontiguousarray(picture)
 
 
-def _stored_pixels(data: bytes, header: Header) -> tuple[Pixels, str]:
+def _stored_pixels(data: bytes, header: ImageHeader) -> tuple[Pixels, str]:
     """The pixels, blue first, and what is wrong with the file, or ""."""
     kind = header.kind.upper()
     if header.kind == "jpeg" and header.damage:
@@ -117,7 +117,7 @@ def _stored_pixels(data: bytes, header: Header) -> tuple[Pixels, str]:
 _CMYK = 4
 
 
-def _num_colours(header: Header) -> int:
+def _num_colours(header: ImageHeader) -> int:
     """Numbers that make a colour: 1 for grey, 3 for RGB, 4 for CMYK; alpha is none."""
     if header.kind == "jpeg":
         return header.num_channels
@@ -137,7 +137,7 @@ def _cmyk(data: bytes) -> Picture:
         raise PictureError(f"the JPEG file is damaged ({error})") from None
 
 
-def _with_key(pixels: Pixels, header: Header) -> Pixels:
+def _with_key(pixels: Pixels, header: ImageHeader) -> Pixels:
     """A PNG's pixels with alpha where one colour was named as transparent; OpenCV does it for RGB, not for grey."""
     if header.key is None or pixels.ndim == 3:
         return pixels

@@ -59,11 +59,11 @@ class Convolution(nn.Conv2d):
         reflect = self.padding_mode == "reflect"
         edges = (self.kernel_size[1] // 2,) * 2 + (self.kernel_size[0] // 2,) * 2
         if self.groups == 1 and torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad):
-            if winograd.suits(input, weight, self.stride):
-                return winograd.winograd(input, weight, self.bias, reflect=reflect)
-            if narrow_conv.suits(input, weight, self.stride):
+            if winograd.is_faster(input, weight, self.stride):
+                return winograd.winograd_convolution(input, weight, self.bias, reflect=reflect)
+            if narrow_conv.is_faster(input, weight, self.stride):
                 padded = functional.pad(input, edges, mode="reflect" if reflect else "constant")
-                return narrow_conv.narrow(padded, weight, self.bias)
+                return narrow_conv.narrow_convolution(padded, weight, self.bias)
         if reflect and _in_one_order(input):
             return functional.conv2d(reflected(input, edges), weight, self.bias, self.stride, groups=self.groups)
         return self._conv_forward(input, weight, self.bias)

@@ -81,8 +81,8 @@ class FrozenConvolution(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Maps n c y x -> n c' y x."""
-        if winograd.suits(input, self.weight, self.stride):
-            return winograd.winograd(input, self.weight, self.bias, reflect=False)
+        if winograd.is_faster(input, self.weight, self.stride):
+            return winograd.winograd_convolution(input, self.weight, self.bias, reflect=False)
         return super().forward(input)
 
 

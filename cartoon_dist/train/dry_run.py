@@ -7,7 +7,7 @@ import yaml
 from cartoon_dist.config import overrides
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.format.manifest import read_manifest
-from cartoon_dist.data.remote.fetch import Patience, is_remote, look_up
+from cartoon_dist.data.remote.fetch import RetryPolicy, is_remote, find_remote
 from cartoon_dist.errors import ShardError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.estimate import checkpoint_bytes, largest_batch, memory_bytes, parameter_counts, traffic_bytes
@@ -20,9 +20,9 @@ _CARDS = (8, 24, 80)
 """Gigabytes of usual graphics cards."""
 
 
-def describe(settings: TrainSettings, *, world_size: int, zero_stage: int = 0) -> str:
+def describe_run(settings: TrainSettings, *, world_size: int, zero_stage: int = 0) -> str:
     """The run that these settings would make on so many processes, in words; the last line names its folder."""
-    head = yaml.safe_dump(overrides.plain(settings), sort_keys=False, allow_unicode=True)
+    head = yaml.safe_dump(overrides.to_dict(settings), sort_keys=False, allow_unicode=True)
     parts = [_networks(settings), _steps(settings, world_size), _memory(settings, world_size, zero_stage)]
     parts.append([_checkpoint(settings), _folder(settings)])
     return "\n".join([head, *(line for part in parts for line in [*part, ""])][:-1])
@@ -54,7 +54,7 @@ def _steps(settings: TrainSettings, world_size: int) -> list[str]:
 def _count(folder: str, otherwise: int) -> tuple[str, int]:
     """How many training samples a folder holds; where it is not there, as many as the paper had."""
     try:
-        manifest = look_up(folder, Patience(tries=2)).manifest if is_remote(folder) else read_manifest(Path(folder))
+        manifest = find_remote(folder, RetryPolicy(tries=2)).manifest if is_remote(folder) else read_manifest(Path(folder))
         return f"training samples in {folder}", sum(shard.num_train for shard in manifest.shards)
     except ShardError as error:
         why = str(error) if is_remote(folder) else f"{folder} is not there yet"
@@ -62,8 +62,8 @@ def _count(folder: str, otherwise: int) -> tuple[str, int]:
 
 
 def _memory(settings: TrainSettings, world_size: int, zero_stage: int) -> list[str]:
-    held = memory_bytes(settings, world_size=world_size, zero_stage=zero_stage)
-    lines = [f"  {name:<14}{num / _GIB:>12.2f}" for name, num in held.items()]
+    memory = memory_bytes(settings, world_size=world_size, zero_stage=zero_stage)
+    lines = [f"  {name:<14}{num / _GIB:>12.2f}" for name, num in memory.items()]
     sent = traffic_bytes(settings, world_size=world_size)
     fitting = [
         f"{largest_batch(settings, world_size=world_size, limit=limit * 10**9, zero_stage=zero_stage)} at {limit} GB"
@@ -72,7 +72,7 @@ def _memory(settings: TrainSettings, world_size: int, zero_stage: int) -> list[s
     return [
         "memory of a process, GiB, estimated" + (f", with ZeRO {zero_stage}" if zero_stage else ""),
         *lines,
-        f"  {'together':<14}{sum(held.values()) / _GIB:>12.2f}",
+        f"  {'together':<14}{sum(memory.values()) / _GIB:>12.2f}",
         f"largest batch: {', '.join(fitting)} a process, of a model measured on CPU",
         "",
         "traffic of a process, MiB a step, sent and as much received",

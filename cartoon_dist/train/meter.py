@@ -10,7 +10,7 @@ from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import TrainingError
 
 SKIPPED = "skipped/"
-"""Begins the name of a figure that is 1 in a step whose update was left out (train/network_update.py)."""
+"""Begins the name of a figure that is 1 in a step whose update was left out (train/engine.py)."""
 MAX_SKIPPED = 50
 """So many steps in a row that fp16's scaler leaves out are a run that stands still: it needs 16 to come from its first
 scale down to 1."""
@@ -44,11 +44,11 @@ class Meter:
         rows = [[value if math.isfinite(value) else None for value in row] for row in self._rows().tolist()]
         return {"names": [*self.names], "steps": [*self.steps], "rows": [*rows]}
 
-    def resume(self, held: dict[str, list[object]]) -> None:
-        """Take up an unfinished interval."""
-        self.names = [str(name) for name in held["names"]]
-        self.steps = [int(str(step)) for step in held["steps"]]
-        self.rows = [torch.tensor(_with_nan(row), dtype=torch.float64) for row in held["rows"]]
+    def resume(self, pending: dict[str, list[object]]) -> None:
+        """Continue an unfinished interval, as `pending` gave it."""
+        self.names = [str(name) for name in pending["names"]]
+        self.steps = [int(str(step)) for step in pending["steps"]]
+        self.rows = [torch.tensor(_with_nan(row), dtype=torch.float64) for row in pending["rows"]]
 
     def report(self) -> dict[str, float]:
         """The mean of each figure over the interval's steps and the processes, and begin the next interval; a figure
@@ -72,7 +72,7 @@ class Meter:
         """(steps, names), averaged over the processes."""
         if not self.rows:
             return torch.empty(0, 0, dtype=torch.float64)
-        rows = collectives.mean(torch.stack([row.to("cpu") for row in self.rows]))
+        rows = collectives.all_reduce_mean(torch.stack([row.to("cpu") for row in self.rows]))
         for step, row in zip(self.steps, rows.tolist(), strict=True):
             figures = dict(zip(self.names, row, strict=True))
             if any(figures[name] for name in self._skipped()):

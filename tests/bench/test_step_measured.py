@@ -26,9 +26,9 @@ def test_processes_step_when_they_are_told_alone_and_together() -> None:
 
 def test_the_ceiling_is_the_time_of_the_steps_convolutions() -> None:
     chosen = settings(16, 2, *SMALL)
-    ours = winograd.suits
+    ours = winograd.is_faster
     ceiling = Ceiling(chosen)
-    assert winograd.suits is ours
+    assert winograd.is_faster is ours
     with FlopCounterMode(display=False) as counter:
         driven.textbook_step(chosen, "detached")()
     # G draws once and D's weights get no gradients in G's step.

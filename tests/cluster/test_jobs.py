@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist.cluster.jobs import Call, sbatch_file, sbatch_file_together, submit
+from cartoon_dist.cluster.jobs import CommandTask, sbatch_file, sbatch_file_distributed, submit
 from cartoon_dist.commands.main import status_of
 from cartoon_dist.config.cluster import ClusterSettings
 from cartoon_dist.config.reading import check, read
@@ -71,7 +71,7 @@ FOLDERS = [
     "<b>",
 ]
 SRUN = """#!/bin/sh
-for word in "$@"; do printf '%s\\n' "$word" >> said; done
+for word in "$@"; do printf '%s\\n' "$word" >> arguments; done
 """
 
 
@@ -81,17 +81,17 @@ def test_a_folder_in_the_script_is_never_more_than_a_name(name: str, tmp_path: P
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/srun").write_text(SRUN)
     (tmp_path / "bin/srun").chmod(0o755)
-    asked, folder = ClusterSettings(account="films"), tmp_path / name / "jobs"
+    settings, folder = ClusterSettings(account="films"), tmp_path / name / "jobs"
     for made in (
-        sbatch_file(3, asked, name=name, folder=folder),
-        sbatch_file_together(asked, name=name, folder=folder),
+        sbatch_file(3, settings, name=name, folder=folder),
+        sbatch_file_distributed(settings, name=name, folder=folder),
     ):
-        (tmp_path / "said").unlink(missing_ok=True)
+        (tmp_path / "arguments").unlink(missing_ok=True)
         ours = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
         subprocess.run(["bash"], input=made, cwd=tmp_path, env=ours, text=True, check=True)
-        said = (tmp_path / "said").read_text().splitlines()
-        assert said[-5:] == [sys.executable, "-u", "-m", "submitit.core._submit", str(folder)]
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "said"]
+        arguments = (tmp_path / "arguments").read_text().splitlines()
+        assert arguments[-5:] == [sys.executable, "-u", "-m", "submitit.core._submit", str(folder)]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["arguments", "bin"]
         lines = [line for line in made.splitlines() if line.startswith("#SBATCH")]
         assert shlex.split(lines[0]) == ["#SBATCH", "--account=films"]
         assert ["#SBATCH", f"--job-name={name}"] in map(shlex.split, lines)
@@ -99,11 +99,11 @@ def test_a_folder_in_the_script_is_never_more_than_a_name(name: str, tmp_path: P
 
 @pytest.mark.parametrize("name", ["a\ntouch PWN", "a\rb", "a\x1bb", "a\udcff", "a\u202eb"])
 def test_no_script_is_made_with_a_name_that_breaks_out(name: str, tmp_path: Path) -> None:
-    asked, call = ClusterSettings(cluster="local"), Call(refuse, ())
+    settings, task = ClusterSettings(cluster="local"), CommandTask(refuse, ())
     made: list[Callable[..., object]] = [
-        partial(sbatch_file, 1, asked),
-        partial(sbatch_file_together, asked),
-        partial(submit, [call], asked),
+        partial(sbatch_file, 1, settings),
+        partial(sbatch_file_distributed, settings),
+        partial(submit, [task], settings),
     ]
     for make in made:
         for names in ({"name": name, "folder": tmp_path / "jobs"}, {"name": "x", "folder": tmp_path / name / "jobs"}):
@@ -123,7 +123,7 @@ def test_a_folder_that_slurm_would_read_otherwise_is_refused(name: str, tmp_path
 @pytest.mark.parametrize(
     "value", ["-x", "--uid=0", "a b", "a;b", "$(touch PWN)", "`x`", "a'b", 'a"b', "", "#", "a\nb", "a/b"]
 )
-def test_what_slurm_is_asked_for_is_a_name(setting: str, value: str) -> None:
+def test_only_names_reach_slurm(setting: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"^{setting}: "):
         check(ClusterSettings, {setting: value})
 
@@ -131,13 +131,13 @@ def test_what_slurm_is_asked_for_is_a_name(setting: str, value: str) -> None:
 @pytest.mark.parametrize(
     "word", ["partition=gpu,gpu-big", "account=a.b@c", "qos=high_1", "constraint=[a100|h100]&nvlink*2", "partition=漢"]
 )
-def test_what_slurm_knows_is_asked_for(word: str) -> None:
-    asked = read(ClusterSettings, [], [word])
-    lines = sbatch_file(1, asked, name="x", folder=Path("/data")).splitlines()
+def test_what_slurm_knows_reaches_it(word: str) -> None:
+    settings = read(ClusterSettings, [], [word])
+    lines = sbatch_file(1, settings, name="x", folder=Path("/data")).splitlines()
     assert ["#SBATCH", f"--{word}"] in [shlex.split(line) for line in lines if line.startswith("#SBATCH")]
 
 
-def refuse(_words: object) -> int:
+def refuse(_arguments: object) -> int:
     raise ConfigError("seed: no\nsuch setting")
 
 
@@ -146,14 +146,14 @@ def test_the_status_of_a_command_becomes_its_tasks(
     command: object, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
-        Call(command, ())()
+        CommandTask(command, ())()
     assert left.value.code == status
     assert capsys.readouterr().err == ("error: seed: no such setting\n" if status == 2 else "")
 
 
 def test_a_task_that_comes_back_does_the_same_again() -> None:
-    said: list[tuple[str, ...]] = []
-    call = Call(lambda words: said.append(words) or 0, ("a", "1/2"))
-    call()
-    call.checkpoint().result()
-    assert said == [("a", "1/2"), ("a", "1/2")]
+    calls: list[tuple[str, ...]] = []
+    task = CommandTask(lambda arguments: calls.append(arguments) or 0, ("a", "1/2"))
+    task()
+    task.checkpoint().result()
+    assert calls == [("a", "1/2"), ("a", "1/2")]

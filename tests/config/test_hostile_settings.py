@@ -41,14 +41,14 @@ TAKEN = ["a b", "a'b", 'a"b', "a`touch PWN`", "$(touch PWN)", "a;b", "a&b", "-x"
 
 def texts(kind: Any, prefix: str = "") -> list[str]:
     """The paths of all settings of a kind that take any text."""
-    found = []
+    paths = []
     for field in dataclasses.fields(kind):
         hint = get_type_hints(kind)[field.name]
         if dataclasses.is_dataclass(hint):
-            found += texts(hint, f"{prefix}{field.name}.")
+            paths += texts(hint, f"{prefix}{field.name}.")
         elif hint is str or str in get_args(hint):
-            found.append(f"{prefix}{field.name}")
-    return found
+            paths.append(f"{prefix}{field.name}")
+    return paths
 
 
 CASES = [(kind, path) for kind in KINDS for path in texts(kind)]
@@ -67,13 +67,13 @@ def test_the_walk_finds_the_settings() -> None:
 @pytest.mark.parametrize("hostile", REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize(("kind", "path"), CASES, ids=ids)
 def test_no_text_takes_what_breaks_out(kind: Any, path: str, hostile: str) -> None:
-    for words in ([f"{path}={hostile}"], [f"{path}={yaml.safe_dump(hostile, width=10**6).strip()}"]):
+    for arguments in ([f"{path}={hostile}"], [f"{path}={yaml.safe_dump(hostile, width=10**6).strip()}"]):
         with pytest.raises(ConfigError) as caught:
-            read(kind, [], words, **(NEEDED.get(kind, {}) if path not in NEEDED.get(kind, {}) else {}))
-        said = str(caught.value)
-        assert said.startswith(f"{path}: ")
-        assert said.isprintable()
-        assert len(said) < 500
+            read(kind, [], arguments, **(NEEDED.get(kind, {}) if path not in NEEDED.get(kind, {}) else {}))
+        message = str(caught.value)
+        assert message.startswith(f"{path}: ")
+        assert message.isprintable()
+        assert len(message) < 500
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=ids)

@@ -16,9 +16,9 @@ from tests.running import ROOT
 ROWS = ["cartoongan", "sal", "sal_cbam", "ressal_cbam"]
 
 
-def wrong(*words: str, files: tuple[Path, ...] = ()) -> list[str]:
+def errors(*arguments: str, files: tuple[Path, ...] = ()) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        read(TrainSettings, files, words, run_dir="runs/x")
+        read(TrainSettings, files, arguments, run_dir="runs/x")
     return str(caught.value).split("; ")
 
 
@@ -33,7 +33,7 @@ def test_later_wins_and_the_rest_are_defaults(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_at_once_each_with_its_path() -> None:
-    mistakes = wrong(
+    mistakes = errors(
         "loss.content.weight=many", "colour=red", "model.depth=3", "precision=no", "batch_size=0", "model.saliency=none"
     )
     paths = {mistake.split(":")[0] for mistake in mistakes}
@@ -48,7 +48,7 @@ def test_all_mistakes_at_once_each_with_its_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "path"),
+    ("arguments", "path"),
     [
         (["model.saliency=none"], "model.attention"),
         (["loss.content.network=vgg16"], "loss.content.layer"),
@@ -64,12 +64,12 @@ def test_all_mistakes_at_once_each_with_its_path() -> None:
         (["loss=3"], "loss"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(words: list[str], path: str) -> None:
-    assert path in {mistake.split(":")[0] for mistake in wrong(*words)}
+def test_settings_that_cannot_be_are_refused(arguments: list[str], path: str) -> None:
+    assert path in {mistake.split(":")[0] for mistake in errors(*arguments)}
 
 
 @pytest.mark.parametrize(
-    ("word", "meant"),
+    ("argument", "message"),
     [
         ("epoch=3", "epoch: no such setting, did you mean epochs?"),
         ("batchsize=4", "batchsize: no such setting, did you mean batch_size?"),
@@ -81,11 +81,11 @@ def test_settings_that_cannot_be_are_refused(words: list[str], path: str) -> Non
         ("zzz=1", "zzz: no such setting"),
     ],
 )
-def test_a_slip_is_met_with_what_was_meant(word: str, meant: str) -> None:
-    assert meant in wrong(word)
+def test_a_misspelt_name_gets_a_suggestion(argument: str, message: str) -> None:
+    assert message in errors(argument)
 
 
-def test_a_word_given_twice_has_its_later_value() -> None:
+def test_an_argument_given_twice_has_its_later_value() -> None:
     assert read(TrainSettings, [], ["seed=1", "seed=2", "run_dir=x"]).seed == 2
 
 
@@ -101,11 +101,11 @@ def test_a_word_given_twice_has_its_later_value() -> None:
         "https://a/b?signature=secret",
     ],
 )
-def test_a_password_in_an_address_is_refused_and_not_said_again(url: str) -> None:
-    for words in ([f"data.photos={url}"], [f"data.photos={url}", f"data.cartoons={url}"]):
-        said = "; ".join(wrong(*words))
-        assert said.count("the URL carries a password") == len(words)
-        assert "secret" not in said
+def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
+    for arguments in ([f"data.photos={url}"], [f"data.photos={url}", f"data.cartoons={url}"]):
+        message = "; ".join(errors(*arguments))
+        assert message.count("the URL carries a password") == len(arguments)
+        assert "secret" not in message
 
 
 def test_addresses_without_a_secret() -> None:
@@ -123,13 +123,13 @@ def test_no_setting_takes_a_bare_yes_or_no() -> None:
     from typing import Literal, get_args, get_origin, get_type_hints
 
     def choices(kind: type) -> set[object]:
-        found: set[object] = set()
+        values: set[object] = set()
         for hint in get_type_hints(kind).values():
             if get_origin(hint) is Literal:
-                found |= set(get_args(hint))
+                values |= set(get_args(hint))
             elif hasattr(hint, "__dataclass_fields__"):
-                found |= choices(hint)
-        return found
+                values |= choices(hint)
+        return values
 
     for kind in (TrainSettings, ShardSettings):
         for choice in choices(kind):
@@ -148,22 +148,22 @@ def test_a_config_is_read_as_any_editor_writes_it(tmp_path: Path, encoding: str,
 def test_a_file_that_is_no_config(tmp_path: Path, content: str) -> None:
     file = tmp_path / "x.yaml"
     file.write_bytes(content.encode("latin-1"))
-    assert str(file) in wrong(files=(file,))[0]
+    assert str(file) in errors(files=(file,))[0]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    assert "cannot be read" in wrong(files=(tmp_path / "no.yaml",))[0]
+    assert "cannot be read" in errors(files=(tmp_path / "no.yaml",))[0]
 
 
 def test_a_word_without_a_key() -> None:
-    assert "key=value" in wrong("=3")[0]
-    assert "key=value" in wrong("loss..content=3")[0]
+    assert "key=value" in errors("=3")[0]
+    assert "key=value" in errors("loss..content=3")[0]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_reads_and_comes_back_from_its_own_yaml(path: Path) -> None:
     settings = read(TrainSettings, [path], [], run_dir="runs/x")
-    again = check(TrainSettings, yaml.safe_load(yaml.safe_dump(overrides.plain(settings))))
+    again = check(TrainSettings, yaml.safe_load(yaml.safe_dump(overrides.to_dict(settings))))
     assert again == settings
 
 
@@ -182,56 +182,57 @@ def test_the_rows_of_table_1_differ_by_a_few_lines() -> None:
 
 
 def test_settings_without_effect_are_named() -> None:
-    words = [
+    arguments = [
         "model.saliency=none",
         "model.attention=none",
         "model.joints=detached",
         "warmup.steps=3",
         "warmup.epochs=4",
     ]
-    idle = settings_without_effect(read(TrainSettings, [], words, run_dir="runs/x"))
-    assert [line.split(":")[0] for line in idle] == ["model.joints", "warmup.epochs"]
+    warnings = settings_without_effect(read(TrainSettings, [], arguments, run_dir="runs/x"))
+    assert [line.split(":")[0] for line in warnings] == ["model.joints", "warmup.epochs"]
     assert settings_without_effect(read(TrainSettings, [], [], run_dir="runs/x")) == []
 
 
-def animegan(*words: str) -> TrainSettings:
+def animegan(*arguments: str) -> TrainSettings:
     files = [ROOT / "configs/hayao.yaml", ROOT / "configs/baseline/animegan.yaml"]
-    return read(TrainSettings, files, words, run_dir="runs/x")
+    return read(TrainSettings, files, arguments, run_dir="runs/x")
 
 
 def test_animegans_config_is_what_was_published() -> None:
-    held = animegan()
-    assert (held.method, held.batch_size, held.epochs, held.data.flip) == ("animegan", 6, 101, False)
-    assert (held.optimizer.generator, held.optimizer.discriminator, held.optimizer.betas) == (
+    settings = animegan()
+    assert (settings.method, settings.batch_size, settings.epochs, settings.data.flip) == ("animegan", 6, 101, False)
+    assert (settings.optimizer.generator, settings.optimizer.discriminator, settings.optimizer.betas) == (
         8e-5,
         1.6e-4,
         (0.5, 0.999),
     )
-    assert held.optimizer.milestones == ()
-    assert (held.warmup.epochs, held.warmup.loss, held.warmup.learning_rate) == (5, "content", 1e-4)
-    content, loss = held.loss.content, held.loss.animegan
+    assert settings.optimizer.milestones == ()
+    assert (settings.warmup.epochs, settings.warmup.loss, settings.warmup.learning_rate) == (5, "content", 1e-4)
+    content, loss = settings.loss.content, settings.loss.animegan
     assert (content.weight, content.decay, content.network, content.layer) == (1.5, 1, "vgg19", "conv4_4")
     assert (loss.adversarial, loss.style, loss.colour, loss.smoothed) == (300, 3, 10, 0.1)
-    assert settings_without_effect(held) == []
+    assert settings_without_effect(settings) == []
 
 
 def test_whiteboxs_config_is_what_was_published() -> None:
     files = [ROOT / "configs/hayao.yaml", ROOT / "configs/baseline/whitebox.yaml"]
-    held = read(TrainSettings, files, [], run_dir="runs/x")
-    assert (held.method, held.batch_size, held.warmup.steps, held.warmup.loss) == ("whitebox", 16, 50_000, "pixel")
-    assert held.epochs * 2000 / held.batch_size == 100_000
-    assert (held.model.channels, held.model.num_blocks, held.data.flip) == (32, 4, False)
-    optimizer, loss = held.optimizer, held.loss.whitebox
+    settings = read(TrainSettings, files, [], run_dir="runs/x")
+    assert (settings.method, settings.batch_size) == ("whitebox", 16)
+    assert (settings.warmup.steps, settings.warmup.loss) == (50_000, "pixel")
+    assert settings.epochs * 2000 / settings.batch_size == 100_000
+    assert (settings.model.channels, settings.model.num_blocks, settings.data.flip) == (32, 4, False)
+    optimizer, loss = settings.optimizer, settings.loss.whitebox
     assert (optimizer.generator, optimizer.discriminator, optimizer.betas) == (2e-4, 2e-4, (0.5, 0.99))
-    assert (optimizer.milestones, held.loss.content.weight, held.loss.content.decay) == ((), 200, 1)
+    assert (optimizer.milestones, settings.loss.content.weight, settings.loss.content.decay) == ((), 200, 1)
     assert (loss.surface, loss.texture, loss.structure, loss.variation, loss.area) == (0.1, 1, 200, 1e4, 32 * 32 * 512)
-    assert settings_without_effect(held) == []
+    assert settings_without_effect(settings) == []
 
 
 def test_settings_of_another_method_are_named() -> None:
-    words = ["loss.adversarial=log", "upsample=resize", "loss.saliency.weight=2", "model.checkpoint_blocks=true"]
-    idle = settings_without_effect(animegan(*words, "model.joints=detached", "model.residual=identity"))
-    assert idle == [
+    arguments = ["loss.adversarial=log", "upsample=resize", "loss.saliency.weight=2", "model.checkpoint_blocks=true"]
+    warnings = settings_without_effect(animegan(*arguments, "model.joints=detached", "model.residual=identity"))
+    assert warnings == [
         f"{path}: has no effect with method=animegan"
         for path in (
             "loss.adversarial",
@@ -242,17 +243,17 @@ def test_settings_of_another_method_are_named() -> None:
             "upsample",
         )
     ]
-    idle = settings_without_effect(read(TrainSettings, [], ["loss.animegan.style=1"], run_dir="runs/x"))
-    assert idle == ["loss.animegan.style: has no effect with method=cartoongan"]
+    warnings = settings_without_effect(read(TrainSettings, [], ["loss.animegan.style=1"], run_dir="runs/x"))
+    assert warnings == ["loss.animegan.style: has no effect with method=cartoongan"]
 
 
 def test_animegan_with_a_saliency_network_is_refused() -> None:
-    said = wrong("method=animegan", "model.attention=none")
-    assert [line.split(":")[0] for line in said] == ["model.saliency"]
+    message = errors("method=animegan", "model.attention=none")
+    assert [line.split(":")[0] for line in message] == ["model.saliency"]
 
 
 def test_differences_name_paths_and_values() -> None:
     old = {"seed": 0, "loss": {"content": {"weight": 1.0}}, "max_steps": 3}
     new = {"seed": 1, "loss": {"content": {"weight": 2.0}}, "max_steps": 4}
-    found = overrides.differences(old, new, frozenset({"max_steps"}))
-    assert found == ["loss.content.weight: 1.0 -> 2.0", "seed: 0 -> 1"]
+    changes = overrides.differences(old, new, frozenset({"max_steps"}))
+    assert changes == ["loss.content.weight: 1.0 -> 2.0", "seed: 0 -> 1"]

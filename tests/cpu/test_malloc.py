@@ -12,9 +12,9 @@ pytestmark = pytest.mark.slow
 FAULTS = """
 import resource, sys
 import torch
-from cartoon_dist.cpu.malloc import keep_freed_memory
+from cartoon_dist.cpu.malloc import reuse_freed_memory
 if sys.argv[1] == "kept":
-    assert keep_freed_memory()
+    assert reuse_freed_memory()
 for turn in range(20):
     if turn == 10:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

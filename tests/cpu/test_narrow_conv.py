@@ -19,7 +19,7 @@ def test_the_same_in_float64(inputs: int, outputs: int, kernel: int, padding: st
     theirs = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode=padding).double()
     theirs.load_state_dict(ours.state_dict())
     maps = torch.randn(2, inputs, 9, 14, dtype=torch.float64, requires_grad=True)
-    assert narrow_conv.suits(maps, ours.weight, ours.stride)
+    assert narrow_conv.is_faster(maps, ours.weight, ours.stride)
     made, expected = ours(maps), theirs(maps)
     torch.testing.assert_close(made, expected, rtol=1e-12, atol=1e-12)
     steer = torch.randn_like(made)
@@ -33,8 +33,8 @@ def test_the_same_in_float64(inputs: int, outputs: int, kernel: int, padding: st
 
 def test_what_it_does_not_suit() -> None:
     maps = torch.randn(1, 3, 8, 8)
-    assert narrow_conv.suits(maps, torch.randn(1, 3, 3, 3), (1, 1))
-    assert not narrow_conv.suits(maps, torch.randn(1, 3, 1, 1), (1, 1))
-    assert not narrow_conv.suits(maps, torch.randn(1, 3, 3, 3), (2, 2))
-    assert not narrow_conv.suits(maps, torch.randn(8, 3, 3, 3), (1, 1))
-    assert not narrow_conv.suits(maps.to("meta"), torch.randn(1, 3, 3, 3), (1, 1))
+    assert narrow_conv.is_faster(maps, torch.randn(1, 3, 3, 3), (1, 1))
+    assert not narrow_conv.is_faster(maps, torch.randn(1, 3, 1, 1), (1, 1))
+    assert not narrow_conv.is_faster(maps, torch.randn(1, 3, 3, 3), (2, 2))
+    assert not narrow_conv.is_faster(maps, torch.randn(8, 3, 3, 3), (1, 1))
+    assert not narrow_conv.is_faster(maps.to("meta"), torch.randn(1, 3, 3, 3), (1, 1))

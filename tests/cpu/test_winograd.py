@@ -17,14 +17,14 @@ SHAPES = [(1, 4, 4), (2, 8, 20), (3, 16, 16), (1, 64, 48), (2, 48, 64), (9, 16, 
 
 @pytest.fixture(autouse=True)
 def _for_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd, "_FEWEST_TILES", 1)
-    monkeypatch.setattr(winograd, "_FEWEST_WEIGHTS", 1)
+    monkeypatch.setattr(winograd, "_MIN_TILES", 1)
+    monkeypatch.setattr(winograd, "_MIN_WEIGHTS", 1)
     torch.manual_seed(0)
 
 
 def both_ways(layer: nn.Conv2d, maps: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """The result and each gradient, ours and torch's."""
-    assert winograd.suits(maps, layer.weight, layer.stride)
+    assert winograd.is_faster(maps, layer.weight, layer.stride)
     theirs = nn.Conv2d(
         layer.in_channels,
         layer.out_channels,
@@ -95,14 +95,14 @@ def test_a_traced_step_replays() -> None:
 def test_what_it_does_not_suit() -> None:
     weight = torch.randn(4, 3, 3, 3)
     maps = torch.randn(1, 3, 8, 8)
-    assert winograd.suits(maps, weight, (1, 1))
-    assert not winograd.suits(maps, weight, (2, 2))
-    assert not winograd.suits(maps[..., :6], weight, (1, 1))
-    assert not winograd.suits(maps, torch.randn(4, 3, 1, 1), (1, 1))
-    assert not winograd.suits(maps.to("meta"), weight.to("meta"), (1, 1))
-    assert not winograd.suits(maps.bfloat16(), weight.bfloat16(), (1, 1))
+    assert winograd.is_faster(maps, weight, (1, 1))
+    assert not winograd.is_faster(maps, weight, (2, 2))
+    assert not winograd.is_faster(maps[..., :6], weight, (1, 1))
+    assert not winograd.is_faster(maps, torch.randn(4, 3, 1, 1), (1, 1))
+    assert not winograd.is_faster(maps.to("meta"), weight.to("meta"), (1, 1))
+    assert not winograd.is_faster(maps.bfloat16(), weight.bfloat16(), (1, 1))
     with torch.autocast("cpu", torch.bfloat16):
-        assert not winograd.suits(maps, weight, (1, 1))
+        assert not winograd.is_faster(maps, weight, (1, 1))
 
 
 def test_without_gradients_the_trained_networks_convolutions_are_torchs() -> None:

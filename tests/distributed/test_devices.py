@@ -1,4 +1,4 @@
-"""Which device a process takes: what is said and chosen where there are GPUs, with torch's answers planted."""
+"""Which device a process takes: messages and choice where there are GPUs, with torch's answers planted."""
 
 import subprocess
 import sys
@@ -27,9 +27,9 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused() -> None:
-    assert devices.choose("auto") == devices.choose("cpu") == torch.device("cpu")
+    assert devices.choose_device("auto") == devices.choose_device("cpu") == torch.device("cpu")
     with pytest.raises(ConfigError, match="device=cuda: torch finds no CUDA device"):
-        devices.choose("cuda")
+        devices.choose_device("cuda")
 
 
 @pytest.mark.parametrize(("count", "local_rank", "index"), [(4, 0, 0), (4, 3, 3), (1, 3, 0)])
@@ -38,12 +38,12 @@ def test_each_process_of_a_node_takes_its_own_gpu_also_where_it_sees_one(
 ) -> None:
     gpus["count"] = count
     monkeypatch.setenv("LOCAL_RANK", str(local_rank))
-    assert devices.choose("auto") == devices.choose("cuda") == torch.device("cuda", index)
+    assert devices.choose_device("auto") == devices.choose_device("cuda") == torch.device("cuda", index)
     assert gpus["current"] == torch.device("cuda", index)
 
 
 def test_cpu_is_the_cpu_beside_a_gpu(gpus: dict[str, Any]) -> None:
-    assert devices.choose("cpu") == torch.device("cpu")
+    assert devices.choose_device("cpu") == torch.device("cpu")
     assert "current" not in gpus
     assert Engine(precision="fp32", device="cpu").device.type == "cpu"
 
@@ -53,7 +53,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Processes over NCCL, each on a GPU of a host; this process is the first of them."""
     places: list[tuple[str, str]] = []
     monkeypatch.setattr(collectives, "world_size", lambda: len(places))
-    monkeypatch.setattr(collectives, "gather", lambda _: places)
+    monkeypatch.setattr(collectives, "all_gather", lambda _: places)
     monkeypatch.setattr(dist, "get_backend", lambda: "nccl")
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(uuid="GPU-1"))
     monkeypatch.delenv("NCCL_MULTI_RANK_GPU_ENABLE", raising=False)
@@ -63,16 +63,16 @@ def two(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 def test_processes_that_share_a_gpu_are_named(two: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
     two += [("n1", "GPU-1"), ("n1", "GPU-2"), ("n2", "GPU-1"), ("n1", "GPU-1")]
     with pytest.raises(ConfigError, match=r"processes 0, 3 share GPU GPU-1 of n1: .*--num_processes"):
-        devices.require_own_gpus(torch.device("cuda", 0))
+        devices.check_one_process_per_gpu(torch.device("cuda", 0))
     monkeypatch.setenv("NCCL_MULTI_RANK_GPU_ENABLE", "1")
-    devices.require_own_gpus(torch.device("cuda", 0))
+    devices.check_one_process_per_gpu(torch.device("cuda", 0))
 
 
 def test_processes_with_gpus_of_their_own_pass(two: list[tuple[str, str]]) -> None:
     two += [("n1", "GPU-1"), ("n1", "GPU-2"), ("n2", "GPU-1")]
-    devices.require_own_gpus(torch.device("cuda", 0))
+    devices.check_one_process_per_gpu(torch.device("cuda", 0))
     two += [("n1", "GPU-1")]
-    devices.require_own_gpus(torch.device("cpu"))
+    devices.check_one_process_per_gpu(torch.device("cpu"))
 
 
 def test_tf32_is_off_while_it_is_asked_for_and_as_before_after_it() -> None:
@@ -107,7 +107,7 @@ made = []
 torch.cuda.set_device = made.append
 from cartoon_dist.distributed import devices
 with open(f"{sys.argv[1]}/{os.environ['RANK']}", "w") as file:
-    print(devices.choose("auto"), "current:", *made, file=file)
+    print(devices.choose_device("auto"), "current:", *made, file=file)
 """
 
 

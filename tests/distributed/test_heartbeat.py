@@ -19,7 +19,7 @@ import os, sys
 import torch.distributed as dist
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import LostProcessError
-from cartoon_dist.distributed.heartbeat import together
+from cartoon_dist.distributed.heartbeat import monitor
 
 rank, folder, num_rounds = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=3)
@@ -29,18 +29,18 @@ def give_up(error):
     os._exit(3)
 
 try:
-    with together(20.0, give_up):
+    with monitor(20.0, give_up):
         print("there", flush=True)
         for _ in range(num_rounds):
-            collectives.gather(rank)
+            collectives.all_gather(rank)
         if rank == int(sys.argv[4]):
             raise RuntimeError("a bug of our own")
         if rank == 2:
             open(f"{folder}/leave").read()  # the last to leave: when the test has opened it, too
 except LostProcessError as error:
-    print("told:", error, flush=True)
+    print("lost:", error, flush=True)
     sys.exit(2)
-collectives.leave()
+collectives.destroy_process_group()
 """
 FOR_EVER = 10**9
 
@@ -64,9 +64,9 @@ def test_one_that_is_killed_ends_the_others_with_its_name(tmp_path: Path, lost: 
     with three(tmp_path, FOR_EVER) as processes:
         processes[lost].kill()
         for rank in {0, 1, 2} - {lost}:
-            said, _ = processes[rank].communicate(timeout=LIMIT_SECONDS)
-            assert processes[rank].returncode == 2, said
-            assert re.match(rf"told: process {lost} on \S+ has gone or does not answer, last heard \d+ s ago; ", said)
+            output, _ = processes[rank].communicate(timeout=LIMIT_SECONDS)
+            assert processes[rank].returncode == 2, output
+            assert re.match(rf"lost: process {lost} on \S+ has gone or does not answer, last heard \d+ s ago; ", output)
 
 
 @pytest.mark.parametrize("lost", [0, 1])
@@ -74,20 +74,20 @@ def test_one_that_stops_answering_does_not_keep_the_others_waiting(tmp_path: Pat
     with three(tmp_path, FOR_EVER) as processes:
         os.kill(processes[lost].pid, signal.SIGSTOP)  # its connections stay whole: no collective fails
         for rank in {0, 1, 2} - {lost}:
-            said, _ = processes[rank].communicate(timeout=LIMIT_SECONDS)
-            assert processes[rank].returncode in (2, 3), said
-            assert f"process {lost} on " in said
+            output, _ = processes[rank].communicate(timeout=LIMIT_SECONDS)
+            assert processes[rank].returncode in (2, 3), output
+            assert f"process {lost} on " in output
 
 
-def test_processes_that_end_well_miss_nobody(tmp_path: Path) -> None:
+def test_processes_that_end_normally_report_nobody(tmp_path: Path) -> None:
     with three(tmp_path, 3) as processes:
         (tmp_path / "leave").write_bytes(b"")
         for process in reversed(processes):
-            said, complaints = process.communicate(timeout=LIMIT_SECONDS)
-            assert (process.returncode, said, complaints) == (0, "", "")
+            output, errors = process.communicate(timeout=LIMIT_SECONDS)
+            assert (process.returncode, output, errors) == (0, "", "")
 
 
-def test_a_bug_keeps_its_words(tmp_path: Path) -> None:
+def test_another_error_is_not_replaced(tmp_path: Path) -> None:
     with three(tmp_path, 3, faulty=1) as processes:
-        _, complaints = processes[1].communicate(timeout=LIMIT_SECONDS)
-        assert complaints.endswith("RuntimeError: a bug of our own\n")
+        _, errors = processes[1].communicate(timeout=LIMIT_SECONDS)
+        assert errors.endswith("RuntimeError: a bug of our own\n")

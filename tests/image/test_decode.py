@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cartoon_dist.errors import PictureError
 from cartoon_dist.image.decode import Picture, decode, decode_file
-from cartoon_dist.image.header import SUFFIXES, read_header
+from cartoon_dist.image.header import IMAGE_SUFFIXES, read_header
 from tests.running import ROOT
 
 SAMPLES = ROOT / "shards" / "samples"
@@ -42,7 +42,7 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-@pytest.mark.parametrize("ending", sorted(SUFFIXES))
+@pytest.mark.parametrize("ending", sorted(IMAGE_SUFFIXES))
 def test_all_kinds_decode_to_the_rgb_that_was_stored(ending: str) -> None:
     blue_left = np.zeros((24, 40, 3), np.uint8)
     blue_left[:, :20, 0] = 255  # OpenCV's order: blue first
@@ -53,7 +53,7 @@ def test_all_kinds_decode_to_the_rgb_that_was_stored(ending: str) -> None:
     assert picture[0, 39].max() < 16
 
 
-@pytest.mark.parametrize("ending", sorted(SUFFIXES))
+@pytest.mark.parametrize("ending", sorted(IMAGE_SUFFIXES))
 def test_the_header_tells_the_size(ending: str) -> None:
     header = read_header(encoded(ending, noise(17, 31, 3)))
     assert (header.width, header.height) == (31, 17)

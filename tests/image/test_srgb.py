@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from cartoon_dist.data.inputs.external_labels import read_map
-from cartoon_dist.data.inputs.sources import Source
+from cartoon_dist.data.inputs.sources import InputPicture
 from cartoon_dist.errors import PictureError
 from cartoon_dist.image.decode import decode, decode_file
 from tests.profiles import (
@@ -156,7 +156,7 @@ def test_numbers_that_are_no_colours_stay(tmp_path: Path) -> None:
     grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
     for chunks in ([iccp(profile(b"GRAY", gamma_curve(1.5)))], [chunk(b"iCCP", b"x\0\0abc")]):
         (tmp_path / "a.png").write_bytes(png(grey, *chunks))
-        found = read_map(Source("a.jpg", "s", "train", 1), tmp_path, original=(16, 16), size=16, max_megapixels=1)
+        found = read_map(InputPicture("a.jpg", "s", "train", 1), tmp_path, original=(16, 16), size=16, max_megapixels=1)
         assert np.array_equal(found, grey)
 
 

@@ -17,8 +17,8 @@ from cartoon_dist.models.spectral import SpectralConvolution
 from cartoon_dist.models.vgg import VGG
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.state import TrainState, start
-from cartoon_dist.train.step import iterate, warmup
+from cartoon_dist.train.state import TrainState, initial_state
+from tests.train.one_step import as_bytes, gan_step, warmup_step
 
 WEIGHTS = Weights(adversarial=300.0, style=3.0, colour=10.0, smoothed=0.1)
 SCALE = 50.0
@@ -104,16 +104,17 @@ def test_the_warm_up_is_content_alone() -> None:
 
 def prepared(engine: Engine) -> tuple[Method, VGG, TrainState, Batch]:
     method, features, batch = make()
-    state = start(method.networks, OptimizerSettings())
+    state = initial_state(method.networks, OptimizerSettings())
     engine.prepare(state)
     engine.set_learning_rates({"generator": 1e-4, "discriminator": 2e-4})
-    return method, features, state, batch
+    return method, features, state, as_bytes(batch)
 
 
 def test_an_iteration_is_the_textbooks() -> None:
     """D's norms move once, then D learns; G is judged by the norms as they are and D's new weights."""
     engine = Engine(precision="fp64")
     method, features, state, batch = prepared(engine)
+    batch = engine.to_float(batch)
     slow = deepcopy(state.networks)
     generator, judge = slow["generator"], slow["discriminator"]
     of_g, of_d = (
@@ -121,7 +122,7 @@ def test_an_iteration_is_the_textbooks() -> None:
         for network, rate in ((generator, 1e-4), (judge, 2e-4))
     )
     for _ in range(3):
-        iterate(method, engine, batch, 1.5)
+        gan_step(method, engine, state, as_bytes(batch), 1.5)
         for module in judge.modules():
             if isinstance(module, SpectralConvolution):
                 module.iterate()
@@ -143,7 +144,7 @@ def test_a_batch_in_parts_teaches_what_it_does_as_one() -> None:
         engine = Engine(precision="fp64")
         method, _, state, batch = prepared(engine)
         for _ in range(3):
-            iterate(method, engine, batch, 1.5, num_parts=num_parts)
+            gan_step(method, engine, state, batch, 1.5, num_parts=num_parts)
         held.append({f"{k}/{name}": w.clone() for k, n in state.tensors().items() for name, w in n.items()})
     assert any(name.endswith(".u") for name in held[0])
     for other in held[1:]:
@@ -155,13 +156,14 @@ def test_the_norms_move_in_the_discriminators_update_alone() -> None:
     engine = Engine(precision="fp64")
     method, _, state, batch = prepared(engine)
     before = deepcopy(state.networks["discriminator"].state_dict())
-    warmup(method, engine, batch)
+    warmup_step(method, engine, state, batch)
     after = state.networks["discriminator"].state_dict()
     assert all(torch.equal(before[name], held) for name, held in after.items())
-    drawing = method.draw(state.networks, batch)
+    floats = engine.to_float(batch)
+    drawing = method.draw(state.networks, floats)
     for name in method.order:
         with engine.training(name) as networks:
-            method.losses[name](networks, batch, drawing, 1.5)
+            method.losses[name](networks, floats, drawing, 1.5)
     assert all(torch.equal(before[name], held) for name, held in after.items())
-    iterate(method, engine, batch, 1.5)
+    gan_step(method, engine, state, batch, 1.5)
     assert not torch.equal(before["layers.3.conv.u"], state.networks["discriminator"].state_dict()["layers.3.conv.u"])

@@ -7,11 +7,11 @@ from cartoon_dist.config.shards import ShardSettings
 
 RUN_ONLY = frozenset({"num_workers", "max_broken"})
 """Settings that say how a job runs and leave the shards' bytes as they are."""
-ADDED = {"damaged": "skip"}
+LATER_SETTINGS = {"damaged": "skip"}
 """Settings that came later, and what was done before: then they are left out, so that folders of before go on."""
 
 
-def shaping_settings(settings: ShardSettings) -> dict[str, Any]:
+def output_settings(settings: ShardSettings) -> dict[str, Any]:
     """The settings by which shards differ, as plain values."""
-    values = overrides.plain(settings)
-    return {key: value for key, value in values.items() if key not in RUN_ONLY and ADDED.get(key) != value}
+    values = overrides.to_dict(settings)
+    return {key: value for key, value in values.items() if key not in RUN_ONLY and LATER_SETTINGS.get(key) != value}

@@ -1,4 +1,4 @@
-"""Paths in settings and options: written out as a shell would, or refused."""
+"""Paths in settings and options: expanded as a shell would, or refused."""
 
 import argparse
 from pathlib import Path
@@ -12,8 +12,8 @@ from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import ConfigError
 from tests.config.test_hostile_settings import KINDS, NEEDED, ids, texts
 
-NO_PLACES = ("partition", "account", "qos", "constraint", "loss.content.layer")
-PLACES = [(kind, path) for kind in KINDS for path in texts(kind) if path not in NO_PLACES]
+NOT_PATHS = ("partition", "account", "qos", "constraint", "loss.content.layer")
+PATHS = [(kind, path) for kind in KINDS for path in texts(kind) if path not in NOT_PATHS]
 """Every text among the settings but these: a new one is a path until it stands above."""
 
 
@@ -25,7 +25,7 @@ def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "meant"),
+    ("value", "expected"),
     [
         ("~/x", "/home/me/x"),
         ("~/", "/home/me/"),
@@ -39,11 +39,11 @@ def _home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("a~b", "a~b"),
     ],
 )
-@pytest.mark.parametrize(("kind", "path"), PLACES, ids=ids)
-def test_a_place_is_written_out(kind: type[object], path: str, given: str, meant: str, tmp_path: Path) -> None:
-    for files, words in (([], [f"{path}={given}"]), ([_yaml(tmp_path, path, given)], [])):
-        held = read(kind, files, words, **(NEEDED.get(kind, {}) if path not in NEEDED.get(kind, {}) else {}))
-        assert overrides.flatten(overrides.plain(held))[path] == meant
+@pytest.mark.parametrize(("kind", "path"), PATHS, ids=ids)
+def test_a_path_is_expanded(kind: type[object], path: str, value: str, expected: str, tmp_path: Path) -> None:
+    for files, arguments in (([], [f"{path}={value}"]), ([_yaml(tmp_path, path, value)], [])):
+        settings = read(kind, files, arguments, **(NEEDED.get(kind, {}) if path not in NEEDED.get(kind, {}) else {}))
+        assert overrides.flatten(overrides.to_dict(settings))[path] == expected
 
 
 def _yaml(folder: Path, path: str, value: str) -> Path:
@@ -66,21 +66,21 @@ def test_a_variable_that_is_not_set_is_named() -> None:
 
 
 @pytest.mark.parametrize("name", ["$NO_SUCH_VARIABLE", "~no-such-user-here"])
-def test_a_folder_of_that_very_name_is_meant(name: str, tmp_path: Path) -> None:
+def test_a_folder_of_exactly_that_name_is_taken(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     assert read(TrainSettings, [], [f"run_dir={name}"]).run_dir == name
 
 
-def test_what_is_written_out_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expanded_path_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run's own config, read again, means the same folders whoever reads it."""
-    held = read(TrainSettings, [], ["run_dir=~/x", "data.photos=$DATA/p"])
+    settings = read(TrainSettings, [], ["run_dir=~/x", "data.photos=$DATA/p"])
     file = tmp_path / "config.yaml"
-    file.write_text(f"run_dir: {held.run_dir}\ndata: {{photos: {held.data.photos}}}\n")
+    file.write_text(f"run_dir: {settings.run_dir}\ndata: {{photos: {settings.data.photos}}}\n")
     monkeypatch.setenv("HOME", "/home/you")
-    assert read(TrainSettings, [file], []) == held
+    assert read(TrainSettings, [file], []) == settings
 
 
-def test_options_are_written_out_too() -> None:
+def test_options_are_expanded_too() -> None:
     assert place("~/x.json") == Path("/home/me/x.json")
     with pytest.raises(argparse.ArgumentTypeError, match="NO_SUCH_VARIABLE is not set"):
         place("$NO_SUCH_VARIABLE/x.json")
