@@ -19,15 +19,15 @@ from torch import nn
 from bench.textbook import Textbook, Weights
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import OptimizerSettings, TrainSettings
-from cartoon_dist.cpu.malloc import keep_freed_memory
+from cartoon_dist.cpu.malloc import reuse_freed_memory
 from cartoon_dist.distributed import collectives
 from cartoon_dist.methods.method import Method
-from cartoon_dist.runs import setup
-from cartoon_dist.tensors import Batch
+from cartoon_dist.runs import method_from_config
+from cartoon_dist.tensors import Batch, from_bytes
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.gradient_averaging import BUCKET_BYTES, sum_over_processes
-from cartoon_dist.train.state import TrainState, start
-from cartoon_dist.train.step import iterate
+from cartoon_dist.train.loop import TrainingStep
+from cartoon_dist.train.state import TrainState, initial_state
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 Step = Callable[[], object]
@@ -44,7 +44,7 @@ def settings(size: int, batch_size: int, *words: str) -> TrainSettings:
 
 def features(chosen: TrainSettings) -> nn.Module:
     """The config's VGG with random weights that keep the scale of what goes through: speed does not see values."""
-    made = setup.empty_features(chosen)
+    made = method_from_config.empty_features(chosen)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         for module in made.modules():
@@ -54,42 +54,49 @@ def features(chosen: TrainSettings) -> nn.Module:
     return made
 
 
-def batch_of(chosen: TrainSettings, dtype: torch.dtype = torch.float32) -> Batch:
+def byte_batch(chosen: TrainSettings) -> Batch:
     """Noise in the shape of a batch."""
     noise = torch.Generator().manual_seed(2)
     side, num = chosen.image_size, chosen.batch_size
-    return Batch(*(torch.rand(num, c, side, side, generator=noise, dtype=dtype) * 2 - 1 for c in (3, 1, 3, 3)))
+    return Batch(*(torch.randint(256, (num, c, side, side), generator=noise, dtype=torch.uint8) for c in (3, 1, 3, 3)))
+
+
+def float_batch(chosen: TrainSettings, dtype: torch.dtype = torch.float32) -> Batch:
+    """The same noise in [-1, 1]."""
+    return Batch(*(from_bytes(side, dtype) for side in byte_batch(chosen)))
 
 
 def our_method(chosen: TrainSettings, engine: Engine, seen: nn.Module) -> tuple[Method, TrainState]:
     """The config's networks in the engine's charge, at one learning rate."""
     engine.place(seen)
-    networks = {name: engine.place(network) for name, network in setup.fresh_networks(chosen).items()}
-    state = start(networks, OptimizerSettings())
+    networks = {name: engine.place(network) for name, network in method_from_config.initial_networks(chosen).items()}
+    state = initial_state(networks, OptimizerSettings())
     engine.prepare(state)
     engine.set_learning_rates(dict.fromkeys(networks, RATE))
-    return setup.bind(chosen, networks, seen), state
+    return method_from_config.bind_method(chosen, networks, seen), state
 
 
 def our_step(chosen: TrainSettings) -> Step:
     """A step of the trainer's own loop, with its engine; under a launcher's variables one of several processes."""
-    keep_freed_memory()
+    reuse_freed_memory()
     engine = Engine(precision=chosen.precision)
-    method, _ = our_method(chosen, engine, features(chosen))
-    return partial(iterate, method, engine, batch_of(chosen), chosen.loss.content.weight)
+    method, state = our_method(chosen, engine, features(chosen))
+    step = TrainingStep(method=method, engine=engine, state=state)
+    step.scalars.set(content_weight=chosen.loss.content.weight, ema_share=0.001)
+    return partial(step.gan, byte_batch(chosen))
 
 
 def textbook_step(chosen: TrainSettings, drawn: str) -> Step:
     """A step as it is usually written, on the same networks and numbers."""
     weights = Weights(content=chosen.loss.content.weight, saliency=chosen.loss.saliency.weight)
     book = Textbook(
-        setup.fresh_networks(chosen),
+        method_from_config.initial_networks(chosen),
         features(chosen),
         rate=RATE,
         weights=weights,
         drawn="detached" if drawn == "detached" else "undetached",
     )
-    return partial(book.step, batch_of(chosen))
+    return partial(book.step, float_batch(chosen))
 
 
 class Driven:
@@ -164,7 +171,7 @@ def _made(kind: str, chosen: TrainSettings) -> Callable[[int], str]:
 
 def _traffic() -> Callable[[int], str]:
     """Averages so many bytes, as a step does: in its buckets."""
-    collectives.join()
+    collectives.init_process_group()
 
     def timed(num_bytes: int) -> str:
         full, rest = divmod(num_bytes, BUCKET_BYTES)

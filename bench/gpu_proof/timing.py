@@ -22,7 +22,7 @@ from cartoon_dist.commands.check_capture import built
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import CaptureSettings, TrainSettings
 from cartoon_dist.cpu import switch
-from cartoon_dist.runs import setup
+from cartoon_dist.runs import method_from_config
 from cartoon_dist.tensors import Batch, from_bytes
 from cartoon_dist.train.engine import Engine
 
@@ -78,8 +78,8 @@ def textbook_step(settings: TrainSettings) -> Step:
     """The loop as it is usually written (bench/textbook.py), on the GPU where there is one; bf16 by autocast."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     book = AutocastTextbook(
-        {name: network.to(device) for name, network in setup.fresh_networks(settings).items()},
-        setup.empty_features(settings).to(device),
+        {name: network.to(device) for name, network in method_from_config.initial_networks(settings).items()},
+        method_from_config.empty_features(settings).to(device),
         rate=RATE,
         weights=Weights(content=CONTENT_WEIGHT, saliency=settings.loss.saliency.weight),
         drawn="detached",
@@ -95,14 +95,14 @@ def our_step(settings: TrainSettings, mode: str, stack: ExitStack) -> Step:
     """A step of the trainer's GAN phase, with all that the loop does around it; `stack` gives its graph back."""
     engine = Engine(precision=settings.precision, recordable=mode != "none")
     capture = CaptureSettings(mode=mode, require=True)  # type: ignore[arg-type]
-    phases = stack.enter_context(built(settings, engine, capture))
-    batch = engine.moved(random_batch(settings.image_size, settings.batch_size, seed=0))
-    rates = dict.fromkeys(phases.state.networks, RATE)
+    training_step = stack.enter_context(built(settings, engine, capture))
+    batch = engine.to_device(random_batch(settings.image_size, settings.batch_size, seed=0))
+    rates = dict.fromkeys(training_step.state.networks, RATE)
 
     def step() -> object:
-        phases.knobs.turn(content_weight=CONTENT_WEIGHT, ema_share=EMA_SHARE)
+        training_step.scalars.set(content_weight=CONTENT_WEIGHT, ema_share=EMA_SHARE)
         engine.set_learning_rates(rates)
-        return phases("gan", batch)
+        return training_step("gan", batch)
 
     return step
 
@@ -221,6 +221,6 @@ def kernel_seconds(step: Step, *, num_steps: int = 2) -> float | None:
 
 def flops_of(step: Step) -> int:
     """FLOPs of a plain step as `FlopCounterMode` counts them, all convolutions torch's own."""
-    with switch.left_out(), FlopCounterMode(display=False) as counter:
+    with switch.disabled(), FlopCounterMode(display=False) as counter:
         step()
     return int(counter.get_total_flops())

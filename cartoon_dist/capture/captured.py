@@ -10,19 +10,17 @@ from typing import Protocol
 
 import torch
 
-from cartoon_dist.capture.cuda_graph import CudaGraphs
-from cartoon_dist.capture.fault import in_words
-from cartoon_dist.capture.replay import Replay
+from cartoon_dist.capture.cuda_graph import CudaGraphRecorder
+from cartoon_dist.capture.fault import describe_fault
+from cartoon_dist.capture.replay import ReplayRecorder
 from cartoon_dist.config.train import CaptureSettings
-from cartoon_dist.console.messages import say
+from cartoon_dist.console.messages import print_message
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import TrainingError
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.loop import EagerUpdate, Phase, StepOutput, WrapPhase, run_update
 from cartoon_dist.train.state import TrainState
-from cartoon_dist.train.step import Apart, Outcome, at_once
-
-Step = Callable[[Batch, Apart], Outcome]
 
 
 class Recorder(Protocol):
@@ -31,11 +29,11 @@ class Recorder(Protocol):
     Recording trains nothing: what it changed, it puts back. Figures that a replay returns are the caller's own.
     """
 
-    def eager(self, step: Callable[[], Outcome]) -> Outcome:
+    def run_eagerly(self, step: Callable[[], StepOutput]) -> StepOutput:
         """A step that is not recorded, run so that one can be after it."""
         ...
 
-    def record(self, step: Callable[[Apart], Outcome], *, whole: bool) -> Callable[[], Outcome]:
+    def record(self, step: Callable[[EagerUpdate], StepOutput], *, whole: bool) -> Callable[[], StepOutput]:
         """The step's replay. whole: updates that are not G's are recorded too; otherwise the replay runs them plain,
         between what comes before and after them."""
         ...
@@ -45,9 +43,20 @@ class Recorder(Protocol):
         ...
 
 
+def capture_phases(engine: Engine, state: TrainState, settings: CaptureSettings) -> WrapPhase | None:
+    """What records each phase of a training step as a graph and replays it; None with capture.mode=none."""
+    if settings.mode == "none":
+        return None
+
+    def wrap(name: str, phase: Phase) -> Captured:
+        return Captured(phase, name=name, state=state, settings=settings, recorder=recorder(engine, state))
+
+    return wrap
+
+
 def recorder(engine: Engine, state: TrainState) -> Recorder:
     """CUDA graphs on a GPU; elsewhere the replay that proves what they would do."""
-    return CudaGraphs(engine.abandon) if engine.device.type == "cuda" else Replay(state, engine.abandon)
+    return CudaGraphRecorder(engine.abandon) if engine.device.type == "cuda" else ReplayRecorder(state, engine.abandon)
 
 
 class Captured:
@@ -60,7 +69,7 @@ class Captured:
     """
 
     def __init__(
-        self, step: Step, *, name: str, state: TrainState, settings: CaptureSettings, recorder: Recorder
+        self, step: Phase, *, name: str, state: TrainState, settings: CaptureSettings, recorder: Recorder
     ) -> None:
         self.step = step
         self.name = name
@@ -70,21 +79,21 @@ class Captured:
         self.refused = ""
         self.num_plain, self.generation = 0, state.generation
         self.inputs: Batch | None = None
-        self.replay: Callable[[], Outcome] | None = None
+        self.replay: Callable[[], StepOutput] | None = None
 
-    def __call__(self, batch: Batch) -> Outcome:
+    def __call__(self, batch: Batch) -> StepOutput:
         """One step from a batch on the device. TrainingError for a batch of another kind than the one recorded."""
         if self.refused:
-            return self.step(batch, at_once)
+            return self.step(batch, run_update)
         if self.generation != self.state.generation:
             self.release()
         if self.num_plain < self.settings.warmup_steps:
             self.num_plain += 1
-            return self.recorder.eager(lambda: self.step(batch, at_once))
+            return self.recorder.run_eagerly(lambda: self.step(batch, run_update))
         if self.replay is None:
             self.refused = self._record(Batch(*(side.clone() for side in batch)))
             if self.refused:
-                return self.step(batch, at_once)
+                return self.step(batch, run_update)
         assert self.replay is not None
         assert self.inputs is not None
         _fill(self.inputs, batch)
@@ -101,30 +110,30 @@ class Captured:
         reason, self.inputs = "", inputs
         try:
             whole = self.settings.mode == "iteration"
-            self.replay = self.recorder.record(lambda apart: self.step(inputs, apart), whole=whole)
+            self.replay = self.recorder.record(lambda eager_update: self.step(inputs, eager_update), whole=whole)
         except Exception as error:  # noqa: BLE001  whatever it was, the plain step goes on without it
-            reason = in_words(error)
-        reasons = collectives.gather(reason)
+            reason = describe_fault(error)
+        reasons = collectives.all_gather(reason)
         failed = [f"process {rank}: {why}" if len(reasons) > 1 else why for rank, why in enumerate(reasons) if why]
         if not failed:
             return ""
         if self.settings.require:
             raise TrainingError(f"capture.require: the {self.name} step cannot be captured: {failed[0]}")
-        say(f"warning: the {self.name} step cannot be captured and runs plain: {failed[0]}")
+        print_message(f"warning: the {self.name} step cannot be captured and runs plain: {failed[0]}")
         self.release()
         return failed[0]
 
 
 def _fill(inputs: Batch, batch: Batch) -> None:
     """Copy a batch into the memory that the recorded step reads."""
-    for name, held, given in zip(Batch._fields, inputs, batch, strict=True):
-        if _kind(held) != _kind(given):
+    for name, recorded, new in zip(Batch._fields, inputs, batch, strict=True):
+        if _layout(recorded) != _layout(new):
             raise TrainingError(
-                f"capture: batch.{name} is {_kind(given)}, and {_kind(held)} in the recorded step; all batches must be "
-                "of one kind, or set capture.mode=none"
+                f"capture: batch.{name} is {_layout(new)}, and {_layout(recorded)} in the recorded step; all batches "
+                "must be of one kind, or set capture.mode=none"
             )
-        held.copy_(given, non_blocking=True)
+        recorded.copy_(new, non_blocking=True)
 
 
-def _kind(side: torch.Tensor) -> str:
+def _layout(side: torch.Tensor) -> str:
     return f"{str(side.dtype).removeprefix('torch.')} {tuple(side.shape)} with strides {side.stride()}"

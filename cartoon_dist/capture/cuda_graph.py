@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 import torch
 from torch import Tensor
 
-from cartoon_dist.train.step import Apart, Drawn, Outcome, Update, at_once
+from cartoon_dist.train.loop import EagerUpdate, Generated, StepOutput, Update, run_update
 
 
-class CudaGraphs:
+class CudaGraphRecorder:
     """Records on a side stream into one pool of memory; nothing runs while it records. A recording that fails leaves
     torch on the stream that it was on, and holds no memory.
 
@@ -25,39 +25,39 @@ class CudaGraphs:
         self.streams: dict[str, torch.cuda.Stream] = {}
         self.graphs: list[torch.cuda.CUDAGraph] = []
         self.program: list[Callable[[], None]] = []
-        self.apart: dict[str, Tensor] = {}
+        self.eager_figures: dict[str, Tensor] = {}
 
-    def eager(self, step: Callable[[], Outcome]) -> Outcome:
+    def run_eagerly(self, step: Callable[[], StepOutput]) -> StepOutput:
         """The step on a side stream: what libraries set up there at first use may not happen within a recording."""
         here = torch.cuda.current_stream()
         side = self._stream("plain")
         side.wait_stream(here)
         with torch.cuda.stream(side):
-            outcome = step()
+            output = step()
         here.wait_stream(side)
-        for figure in outcome.figures.values():
+        for figure in output.figures.values():
             figure.record_stream(here)
-        return outcome
+        return output
 
-    def record(self, step: Callable[[Apart], Outcome], *, whole: bool) -> Callable[[], Outcome]:
+    def record(self, step: Callable[[EagerUpdate], StepOutput], *, whole: bool) -> Callable[[], StepOutput]:
         """See Recorder; errors of the step, and CUDA's own where an operation cannot be recorded."""
         self.abandon()  # gradients are to be made in the pool
         self.pool = torch.cuda.graph_pool_handle()
         try:
             with self._recording():
-                outcome = step(at_once if whole else self._leave_out)
-                names = list(outcome.figures)
+                output = step(run_update if whole else self._leave_out)
+                names = list(output.figures)
                 # One tensor, so that one copy hands all figures out before the next replay writes over them.
-                figures = torch.stack([figure.detach().double() for figure in outcome.figures.values()])
+                figures = torch.stack([figure.detach().double() for figure in output.figures.values()])
         finally:
             self.abandon()
-        program, apart, weights = self.program, self.apart, outcome.weights
+        program, eager_figures, weights = self.program, self.eager_figures, output.term_weights
 
-        def replay() -> Outcome:
+        def replay() -> StepOutput:
             for part in program:
                 part()
             recorded: dict[str, Tensor] = dict(zip(names, figures.clone().unbind(), strict=True))
-            return Outcome(recorded | apart, weights)
+            return StepOutput(recorded | eager_figures, weights)
 
         return replay
 
@@ -65,7 +65,7 @@ class CudaGraphs:
         """Give the graphs and their memory back."""
         for graph in self.graphs:
             graph.reset()
-        self.graphs, self.program, self.apart = [], [], {}
+        self.graphs, self.program, self.eager_figures = [], [], {}
 
     def _stream(self, purpose: str) -> torch.cuda.Stream:
         """One for plain steps and one for recordings: what autograd holds from one to the next stays on its stream."""
@@ -109,20 +109,20 @@ class CudaGraphs:
 
     def _begin(self) -> None:
         self.graphs.append(torch.cuda.CUDAGraph())
-        # thread_local: another thread (of the writer, of the presence) may call CUDA meanwhile.
+        # thread_local: another thread (of the writer, of the heartbeat) may call CUDA meanwhile.
         self.graphs[-1].capture_begin(pool=self.pool, capture_error_mode="thread_local")
 
     def _end(self) -> None:
         self.graphs[-1].capture_end()
         self.program.append(self.graphs[-1].replay)
 
-    def _leave_out(self, update: Update, drawn: Drawn) -> Outcome:
-        """End this graph, and begin another after the update; what was drawn lies where each replay draws it anew."""
+    def _leave_out(self, update: Update, generated: Generated) -> StepOutput:
+        """End this graph, and begin another after the update; what G made lies where each replay makes it anew."""
         self._end()
 
         def between() -> None:
-            self.apart.update(update(drawn).figures)
+            self.eager_figures.update(update(generated).figures)
 
         self.program.append(between)
         self._begin()
-        return Outcome({}, {})
+        return StepOutput({}, {})

@@ -11,29 +11,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from cartoon_dist.train.phases import Phases
+from cartoon_dist.train.loop import TrainingStep
 
 
-def broken_rules(phases: Phases, *, scaled: bool) -> list[str]:
-    """A line for each rule that the phases break, after a step of theirs, when optimizers have their moments.
+def broken_rules(step: TrainingStep, *, scaled: bool) -> list[str]:
+    """A line for each rule that the step breaks, after it has run once, when optimizers have their moments.
 
     scaled: whether the step trains in fp16, with gradient scalers.
     """
-    device, state = phases.engine.device, phases.state
-    found: list[str] = []
+    device, state = step.engine.device, step.state
+    broken: list[str] = []
     for name, optimizer in state.optimizers.items():
-        found += [f"optimizer of {name}: {what}" for what in _of_optimizer(optimizer, device)]
+        broken += [f"optimizer of {name}: {what}" for what in _of_optimizer(optimizer, device)]
         if scaled and not getattr(optimizer, "_step_supports_amp_scaling", False):
-            found.append(
+            broken.append(
                 f"scaler of {name}: {type(optimizer).__name__} is not fused, so torch's GradScaler reads back "
                 "whether gradients overflowed"
             )
     for name, network in {**state.networks, "ema": state.ema}.items():
-        found += [f"module {name}: {what}" for what in _of_module(network, device)]
-    for name, network in phases.engine.wrapped.items():
+        broken += [f"module {name}: {what}" for what in _of_module(network, device)]
+    for name, network in step.engine.wrapped.items():
         if isinstance(network, DistributedDataParallel):
-            found.append(f"module {name}: DDP's hooks average outside of the graph; the engine must be recordable")
-    return found
+            broken.append(f"module {name}: DDP's hooks average outside of the graph; the engine must be recordable")
+    return broken
 
 
 def _of_optimizer(optimizer: torch.optim.Optimizer, device: torch.device) -> Iterator[str]:
@@ -43,17 +43,17 @@ def _of_optimizer(optimizer: torch.optim.Optimizer, device: torch.device) -> Ite
         if isinstance(group["lr"], Tensor) and group["lr"].device != device:
             yield f"its learning rate lies on {group['lr'].device}, the weights on {device}"
         for weight in group["params"]:
-            for key, held in optimizer.state.get(weight, {}).items():
-                if isinstance(held, Tensor) and held.device != device:
-                    yield f"{key} of a weight of shape {tuple(weight.shape)} lies on {held.device}"
-                elif isinstance(held, Tensor) and held.dim() and held.stride() != weight.stride():
+            for key, tensor in optimizer.state.get(weight, {}).items():
+                if isinstance(tensor, Tensor) and tensor.device != device:
+                    yield f"{key} of a weight of shape {tuple(weight.shape)} lies on {tensor.device}"
+                elif isinstance(tensor, Tensor) and tensor.dim() and tensor.stride() != weight.stride():
                     yield (
-                        f"{key} of a weight of shape {tuple(weight.shape)} has strides {held.stride()}, the weight "
+                        f"{key} of a weight of shape {tuple(weight.shape)} has strides {tensor.stride()}, the weight "
                         f"{weight.stride()}: fused Adam refuses them"
                     )
 
 
 def _of_module(network: nn.Module, device: torch.device) -> Iterator[str]:
-    for name, held in (*network.named_parameters(), *network.named_buffers()):
-        if held.device != device:
-            yield f"{name} lies on {held.device}: each step would copy it to {device}"
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if tensor.device != device:
+            yield f"{name} lies on {tensor.device}: each step would copy it to {device}"

@@ -1,4 +1,4 @@
-"""Why a step cannot be recorded, in words, with the line it is about."""
+"""Why a step cannot be recorded, with the line of code that is to blame."""
 
 import sys
 import traceback
@@ -21,14 +21,18 @@ _READS_BACK = {
 """Operations that make the host wait for the device, and what the line does that calls them."""
 _OURS = Path(__file__).parents[1]
 _RECORDERS = ("replay.py", "cuda_graph.py", "fault.py", "checks.py", "cuda_rules.py", "fake_device.py")
-_NOT_THE_STEPS = (str(Path(torch.__file__).parent), "<", *(str(Path(__file__).with_name(name)) for name in _RECORDERS))
+_NOT_OF_THE_STEP = (
+    str(Path(torch.__file__).parent),
+    "<",
+    *(str(Path(__file__).with_name(name)) for name in _RECORDERS),
+)
 
 
-class ReadsBackError(RuntimeError):
+class WaitsForDeviceError(RuntimeError):
     """A line of the step waits for the device."""
 
 
-def reads_back(func: Any, args: tuple[Any, ...]) -> str:
+def waits_for_device(func: Any, args: tuple[Any, ...]) -> str:
     """What a line does that makes the host wait for the device by this operation; an empty string if it does not."""
     if func in (_aten.index.Tensor, _aten.index_put.default, _aten.index_put_.default) and any(
         isinstance(index, torch.Tensor) and index.dtype == torch.bool for index in args[1]
@@ -37,21 +41,21 @@ def reads_back(func: Any, args: tuple[Any, ...]) -> str:
     return _READS_BACK.get(func, "")
 
 
-def in_words(error: BaseException) -> str:
+def describe_fault(error: BaseException) -> str:
     """`cartoon_dist/losses/content.py:12 reads a number back from the device (...)`."""
     what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if not isinstance(error, ReadsBackError):
+    if not isinstance(error, WaitsForDeviceError):
         what = f"{type(error).__name__}: {what}"
-    return f"{place(error)} {what}"
+    return f"{line_of_error(error)} {what}"
 
 
-def place(error: BaseException) -> str:
+def line_of_error(error: BaseException) -> str:
     """The innermost line that is not torch's, as `FILE:LINE`."""
     lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     return _innermost(reversed(lines)) or "the step"
 
 
-def place_here() -> str:
+def current_line() -> str:
     """The line that called torch just now, as `FILE:LINE`; of a backward the one that began it."""
     frames = traceback.walk_stack(sys._getframe(1))
     return _innermost((frame.f_code.co_filename, line) for frame, line in frames)
@@ -59,8 +63,8 @@ def place_here() -> str:
 
 def _innermost(lines: Iterable[tuple[str, int]]) -> str:
     """The first of the lines that is neither torch's nor the recorder's."""
-    for name, number in lines:
-        if not name.startswith(_NOT_THE_STEPS):
+    for name, line in lines:
+        if not name.startswith(_NOT_OF_THE_STEP):
             path = Path(name)
-            return f"{path.relative_to(_OURS.parent) if path.is_relative_to(_OURS) else path}:{number}"
+            return f"{path.relative_to(_OURS.parent) if path.is_relative_to(_OURS) else path}:{line}"
     return ""

@@ -13,13 +13,13 @@ from torch.fx.experimental.proxy_tensor import get_proxy_mode, make_fx
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cartoon_dist.capture.fault import ReadsBackError, reads_back
+from cartoon_dist.capture.fault import WaitsForDeviceError, waits_for_device
 from cartoon_dist.train.gradient_averaging import nothing_sent
+from cartoon_dist.train.loop import EagerUpdate, Generated, StepOutput, Update, run_update
 from cartoon_dist.train.state import TrainState
-from cartoon_dist.train.step import Apart, Drawn, Outcome, Update, at_once
 
 
-class Replay:
+class ReplayRecorder:
     """Records by `make_fx`: the step runs once, without sending anything, and the state is put back after it."""
 
     def __init__(self, state: TrainState, abandon: Callable[[], None]) -> None:
@@ -27,38 +27,38 @@ class Replay:
         self.abandon = abandon
         self.release()
 
-    def eager(self, step: Callable[[], Outcome]) -> Outcome:
+    def run_eagerly(self, step: Callable[[], StepOutput]) -> StepOutput:
         """The step as it is."""
         return step()
 
-    def record(self, step: Callable[[Apart], Outcome], *, whole: bool) -> Callable[[], Outcome]:
+    def record(self, step: Callable[[EagerUpdate], StepOutput], *, whole: bool) -> Callable[[], StepOutput]:
         """See Recorder; errors of the step, and ReadsBackError where it reads a number back."""
-        told: dict[str, float | Tensor] = {}
+        term_weights: dict[str, float | Tensor] = {}
 
         def traced() -> tuple[dict[str, Tensor], list[list[Tensor]]]:
             with _NothingReadBack():
-                outcome = step(at_once if whole else self._leave_out)
-            told.update(outcome.weights)
-            return outcome.figures, [cut.given for cut in self.cuts]
+                output = step(run_update if whole else self._leave_out)
+            term_weights.update(output.term_weights)
+            return output.figures, [cut.tensors for cut in self.cuts]
 
-        held = [tensor for named in self.state.tensors().values() for tensor in named.values()]
-        before = [tensor.clone() for tensor in held]
+        state = [tensor for named in self.state.tensors().values() for tensor in named.values()]
+        before = [tensor.clone() for tensor in state]
         try:
             with nothing_sent():
                 graph = make_fx(traced)()
         finally:
             self.abandon()
             with torch.no_grad():
-                torch._foreach_copy_(held, before)
-        for number, cut in enumerate(self.cuts):
-            cut.insert(graph, at=number)
+                torch._foreach_copy_(state, before)
+        for index, cut in enumerate(self.cuts):
+            cut.insert(graph, at=index)
         graph.recompile()
 
         @torch.no_grad()
-        def replay() -> Outcome:
+        def replay() -> StepOutput:
             figures, _ = graph()
-            apart = {name: value for cut in self.cuts for name, value in cut.figures.items()}
-            return Outcome(figures | apart, told)
+            eager_figures = {name: value for cut in self.cuts for name, value in cut.figures.items()}
+            return StepOutput(figures | eager_figures, term_weights)
 
         return replay
 
@@ -66,41 +66,41 @@ class Replay:
         """Forget the recording."""
         self.cuts: list[_Cut] = []
 
-    def _leave_out(self, update: Update, drawn: Drawn) -> Outcome:
+    def _leave_out(self, update: Update, generated: Generated) -> StepOutput:
         """Where a replay runs an update plain: nothing of it is recorded, and nothing done now."""
         mode = get_proxy_mode()
         assert mode is not None
-        self.cuts.append(_Cut(update, drawn, len(mode.tracer.graph.nodes)))
-        return Outcome({}, {})
+        self.cuts.append(_Cut(update, generated, len(mode.tracer.graph.nodes)))
+        return StepOutput({}, {})
 
 
 class _Cut(nn.Module):
     """A place in the graph at which an update runs plain, on what the graph has made up to there."""
 
-    def __init__(self, update: Update, drawn: Drawn, num_nodes: int) -> None:
+    def __init__(self, update: Update, generated: Generated, num_nodes: int) -> None:
         super().__init__()
         self.update = update
         self.num_nodes = num_nodes
         self.figures: dict[str, Tensor] = {}
-        leaves, self.spec = pytree.tree_flatten(drawn)
-        self.given = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-        self.none = [number for number, leaf in enumerate(leaves) if leaf is None]
+        leaves, self.spec = pytree.tree_flatten(generated)
+        self.tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        self.places_of_none = [index for index, leaf in enumerate(leaves) if leaf is None]
 
-    def forward(self, *given: Tensor) -> None:
+    def forward(self, *tensors: Tensor) -> None:
         """Run the update, as a node of the graph."""
-        leaves: list[Any] = list(given)
-        for number in self.none:
-            leaves.insert(number, None)
+        leaves: list[Any] = list(tensors)
+        for index in self.places_of_none:
+            leaves.insert(index, None)
         with torch.enable_grad():
             self.figures = self.update(pytree.tree_unflatten(leaves, self.spec)).figures
 
     def insert(self, graph: fx.GraphModule, *, at: int) -> None:
         """Put the call into the graph after the nodes that came before it."""
         nodes = list(graph.graph.nodes)
-        given = nodes[-1].args[0][1][at]
+        inputs = nodes[-1].args[0][1][at]
         graph.add_submodule(f"apart_{at}", self)
         with graph.graph.inserting_after(nodes[self.num_nodes - 1]):
-            graph.graph.call_module(f"apart_{at}", tuple(given))
+            graph.graph.call_module(f"apart_{at}", tuple(inputs))
 
 
 class _NothingReadBack(TorchDispatchMode):
@@ -109,6 +109,6 @@ class _NothingReadBack(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if waits := reads_back(func, args):
-            raise ReadsBackError(waits)
+        if waits := waits_for_device(func, args):
+            raise WaitsForDeviceError(waits)
         return func(*args, **(kwargs or {}))

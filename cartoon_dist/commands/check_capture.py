@@ -5,16 +5,17 @@ from functools import partial
 import torch
 from torch import nn
 
-from cartoon_dist.capture.checks import Finding, check
+from cartoon_dist.capture.captured import capture_phases
+from cartoon_dist.capture.checks import CheckResult, run_checks
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_USER_ERROR
 from cartoon_dist.config.train import CaptureSettings, TrainSettings
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.runs import setup
+from cartoon_dist.runs import method_from_config
 from cartoon_dist.train.deepspeed_engine import launched_stage
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.phases import Phases
-from cartoon_dist.train.state import start
+from cartoon_dist.train.loop import TrainingStep
+from cartoon_dist.train.state import initial_state
 
 SIZE = 64
 """Larger pictures are checked at so many pixels: the operations are the same."""
@@ -36,7 +37,7 @@ def run(settings: TrainSettings) -> int:
     batch_size = 2 * settings.accumulate
     print(f"capture.mode={mode}, {precision}, {batch_size} random pictures of {size} px, random weights, on the CPU")
     num_faults = 0
-    for finding in check(
+    for finding in run_checks(
         partial(built, settings),
         mode=mode,
         size=size,
@@ -55,21 +56,22 @@ def run(settings: TrainSettings) -> int:
     return EXIT_USER_ERROR if num_faults else EXIT_DONE
 
 
-def built(settings: TrainSettings, engine: Engine, capture: CaptureSettings) -> Phases:
-    """The config's phases on an engine, with random weights, always the same."""
+def built(settings: TrainSettings, engine: Engine, capture: CaptureSettings) -> TrainingStep:
+    """The config's training step on an engine, with random weights, always the same."""
     features: nn.Module | None = None
-    if setup.needs_features(settings):
+    if method_from_config.needs_features(settings):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            features = engine.place(setup.empty_features(settings))
-    networks = {name: engine.place(network) for name, network in setup.fresh_networks(settings).items()}
-    state = start(networks, settings.optimizer)
+            features = engine.place(method_from_config.empty_features(settings))
+    networks = {name: engine.place(network) for name, network in method_from_config.initial_networks(settings).items()}
+    state = initial_state(networks, settings.optimizer)
     engine.prepare(state)
-    method = setup.bind(settings, networks, features)
-    return Phases(method=method, engine=engine, state=state, capture=capture, num_parts=settings.accumulate)
+    method = method_from_config.bind_method(settings, networks, features)
+    wrap = capture_phases(engine, state, capture)
+    return TrainingStep(method=method, engine=engine, state=state, num_parts=settings.accumulate, wrap=wrap)
 
 
-def in_words(finding: Finding) -> str:
+def in_words(finding: CheckResult) -> str:
     """A line for each fault, or one for the fact that there is none."""
-    head = f"{'warm-up' if finding.phase == 'warmup' else 'GAN':<8}{finding.check:<10}"
+    head = f"{'warm-up' if finding.phase == 'warmup' else 'GAN':<8}{finding.check:<13}"
     return "\n".join(f"{head}{line}" for line in finding.faults or [finding.fact])

@@ -8,43 +8,44 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from cartoon_dist.capture.captured import capture_phases
 from cartoon_dist.cluster.requeue import requeue
 from cartoon_dist.commands import check_capture, fid
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, EXIT_USER_ERROR, leave_at_once, refusals
 from cartoon_dist.commands.report import Refresher
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.console.messages import say
-from cartoon_dist.cpu.malloc import keep_freed_memory
+from cartoon_dist.console.messages import print_message
+from cartoon_dist.cpu.malloc import reuse_freed_memory
 from cartoon_dist.data.format.reader import Shards
-from cartoon_dist.data.load.loader import stream
+from cartoon_dist.data.load.loader import open_stream
 from cartoon_dist.data.load.loader_workers import LoaderWorkers
-from cartoon_dist.data.remote.fetch_per_node import fetched
+from cartoon_dist.data.remote.fetch_per_node import fetch_shards
 from cartoon_dist.distributed import collectives
-from cartoon_dist.distributed.heartbeat import together
+from cartoon_dist.distributed.heartbeat import monitor
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
-from cartoon_dist.files.atomic import alone
+from cartoon_dist.files.locks import lock_folder
 from cartoon_dist.metrics import score_file
 from cartoon_dist.pretrained import default_folder
-from cartoon_dist.runs import checkpoint, setup
+from cartoon_dist.runs import checkpoint, method_from_config
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.runs.trained import settings_of
-from cartoon_dist.train import input, preempt, samples
-from cartoon_dist.train.announcements import announce, conclude
-from cartoon_dist.train.bad_samples import Damage
+from cartoon_dist.runs.trained import read_settings
+from cartoon_dist.train import preempt, samples
+from cartoon_dist.train.announcements import announce_end, announce_start
+from cartoon_dist.train.bad_samples import BadSamples
 from cartoon_dist.train.deepspeed_engine import ZeroEngine, launched_stage
-from cartoon_dist.train.dry_run import describe
+from cartoon_dist.train.dry_run import describe_run
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.init_from import begin_from
-from cartoon_dist.train.loop import Hooks, train
+from cartoon_dist.train.init_from import load_initial_weights
+from cartoon_dist.train.input import check_batch_divides, local_batches, open_streams, start_workers
+from cartoon_dist.train.loop import Hooks, TrainingStep, train
 from cartoon_dist.train.meter import Meter
-from cartoon_dist.train.phases import Phases
 from cartoon_dist.train.preempt import StopRequest
 from cartoon_dist.train.reporter import Reporter
-from cartoon_dist.train.run_log import Log
+from cartoon_dist.train.run_log import RunLog
 from cartoon_dist.train.saving import Saver
 from cartoon_dist.train.schedule import Schedule
-from cartoon_dist.train.state import TrainState, start
+from cartoon_dist.train.state import TrainState, initial_state
 
 
 def main(argv: Sequence[str]) -> int:
@@ -76,9 +77,9 @@ def main(argv: Sequence[str]) -> int:
     if not arguments.dry_run:
         return run(settings)
     world_size = max(1, arguments.processes or collectives.world_size())
-    input.check_shares(settings, world_size)
-    if collectives.is_main():
-        print(describe(settings, world_size=world_size, zero_stage=settings.zero_stage or launched_stage()))
+    check_batch_divides(settings, world_size)
+    if collectives.is_main_process():
+        print(describe_run(settings, world_size=world_size, zero_stage=settings.zero_stage or launched_stage()))
     return EXIT_DONE
 
 
@@ -97,12 +98,12 @@ def run(settings: TrainSettings) -> int:
     folder = RunFolder(Path(settings.run_dir))
     report = Refresher(folder)
     # The workers are forked first of all: before CUDA, NCCL and this process's threads.
-    with input.start_workers(settings) as workers, _alone(folder):
-        if collectives.is_main():
-            _note_exit(folder)
+    with start_workers(settings) as workers, _locked(folder):
+        if collectives.is_main_process():
+            _record_exit(folder)
         try:
             with refusals():
-                reason = _train(settings, folder, report, workers)
+                reason = _run_locked(settings, folder, report, workers)
             status = EXIT_STOPPED if reason else EXIT_DONE
         except CartoonError as error:
             status, reason = EXIT_USER_ERROR, str(error)
@@ -111,27 +112,27 @@ def run(settings: TrainSettings) -> int:
             status, reason = 1, repr(error)
             raise
         finally:
-            if collectives.is_main():
-                _note_exit(folder, (status, reason))
+            if collectives.is_main_process():
+                _record_exit(folder, (status, reason))
                 report.refresh()
     if reason and reason != preempt.MAX_HOURS:
-        _go_back()
-    collectives.leave()
+        _requeue()
+    collectives.destroy_process_group()
     return status
 
 
-def _go_back() -> None:
+def _requeue() -> None:
     """Put a Slurm job that was stopped back into the queue; rank 0 does it while the others wait, as a launcher ends
     all processes of a node when one of them leaves."""
-    said = requeue() if collectives.is_main() else ""
-    if said:
-        say(said)
-    collectives.gather(said)
+    message = requeue() if collectives.is_main_process() else ""
+    if message:
+        print_message(message)
+    collectives.all_gather(message)
 
 
-def _alone(folder: RunFolder) -> AbstractContextManager[None]:
+def _locked(folder: RunFolder) -> AbstractContextManager[None]:
     """No two runs in one folder; rank 0 holds it for the others."""
-    if not collectives.is_main():
+    if not collectives.is_main_process():
         return nullcontext()
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
@@ -139,28 +140,30 @@ def _alone(folder: RunFolder) -> AbstractContextManager[None]:
         raise CheckpointError(
             f"{folder.root}: cannot be made ({error.strerror}); give a folder that can be written as run_dir="
         ) from None
-    return alone(folder.root, CheckpointError(f"{folder.root}: another run is going on there; stop it or wait for it"))
+    return lock_folder(
+        folder.root, CheckpointError(f"{folder.root}: another run is going on there; stop it or wait for it")
+    )
 
 
-def _train(settings: TrainSettings, folder: RunFolder, report: Refresher, workers: LoaderWorkers) -> str:
+def _run_locked(settings: TrainSettings, folder: RunFolder, report: Refresher, workers: LoaderWorkers) -> str:
     """Wire the rooms and train; why it stopped early, or an empty string."""
     engine = _engine(settings)
     if engine.device.type == "cpu":
-        keep_freed_memory()
-    input.check_shares(settings, collectives.world_size())
+        reuse_freed_memory()
+    check_batch_divides(settings, collectives.world_size())
     folder.check_same(settings)
-    settings = _as_begun(settings, folder)
-    with together(settings.silence_seconds, partial(_leave_at_once, folder)):
-        return _train_on(engine, settings, folder, report, workers)
+    settings = _with_recorded_init_from(settings, folder)
+    with monitor(settings.silence_seconds, partial(_abort, folder)):
+        return _train(engine, settings, folder, report, workers)
 
 
-def _as_begun(settings: TrainSettings, folder: RunFolder) -> TrainSettings:
+def _with_recorded_init_from(settings: TrainSettings, folder: RunFolder) -> TrainSettings:
     """The settings with the `init_from` that the run really began with: where it has a checkpoint, none is read."""
     if not checkpoint.steps(folder):
         return settings
-    begun = settings_of(folder.config).init_from if folder.config.exists() else None
+    begun = read_settings(folder.config).init_from if folder.config.exists() else None
     if settings.init_from not in (None, begun):
-        say(f"warning: init_from={settings.init_from} is not read: {folder.root} has a checkpoint of its own")
+        print_message(f"warning: init_from={settings.init_from} is not read: {folder.root} has a checkpoint of its own")
     return replace(settings, init_from=begun)
 
 
@@ -178,16 +181,16 @@ def _engine(settings: TrainSettings) -> Engine:
     return Engine(precision=settings.precision, clip=clip, recordable=recordable, device=settings.device)
 
 
-def _leave_at_once(folder: RunFolder, error: CartoonError) -> None:
-    if collectives.is_main():
-        _note_exit(folder, (EXIT_USER_ERROR, str(error)))
+def _abort(folder: RunFolder, error: CartoonError) -> None:
+    if collectives.is_main_process():
+        _record_exit(folder, (EXIT_USER_ERROR, str(error)))
     leave_at_once(error)
 
 
-def _note_exit(folder: RunFolder, left: tuple[int, str] | None = None) -> None:
-    """Write down why this process leaves; without that, take back why the last one left, as it is no longer so.
+def _record_exit(folder: RunFolder, left: tuple[int, str] | None = None) -> None:
+    """Write the exit status and its reason into the run folder; without them, remove those of the run before.
 
-    The file only tells: where it cannot be written, that is said and stops nothing.
+    The file is information only: where it cannot be written a warning is printed, and nothing stops.
     """
     try:
         if left is None:
@@ -195,38 +198,39 @@ def _note_exit(folder: RunFolder, left: tuple[int, str] | None = None) -> None:
         else:
             folder.write_exit(*left)
     except OSError as error:
-        say(f"warning: {folder.exit}: cannot be written ({error.strerror}); nothing else depends on it")
+        print_message(f"warning: {folder.exit}: cannot be written ({error.strerror}); nothing else depends on it")
 
 
-def _train_on(
+def _train(
     engine: Engine, settings: TrainSettings, folder: RunFolder, report: Refresher, workers: LoaderWorkers
 ) -> str:
     """Train on the engine's processes; why it stopped early, or an empty string."""
-    here = fetched(settings)
-    photos, cartoons = input.streams(here)
+    local = fetch_shards(settings)
+    photos, cartoons = open_streams(local)
     if settings.score_at_end:
-        fid.check_ready(here)
+        fid.check_ready(local)
     schedule = Schedule(settings=settings, num_photos=len(photos.shards), num_cartoons=len(cartoons.shards))
-    method = setup.build(settings, engine.place)
+    method = method_from_config.build_method(settings, engine.place)
 
-    state, meter = start(method.networks, settings.optimizer), Meter()
+    state, meter = initial_state(method.networks, settings.optimizer), Meter()
     data = {"photos": photos.shards.fingerprint(), "cartoons": cartoons.shards.fingerprint()}
-    best = partial(score_file.best, folder.scores, settings.score)
+    best = partial(score_file.best_step, folder.scores, settings.score)
     saver = Saver(
         run=folder, settings=settings, engine=engine, data=data, best=best, warmup_steps=schedule.warmup_steps
     )
     if saver.resume(state, meter) is None and settings.init_from is not None:
-        begin_from(Path(settings.init_from), state, folder)
-    if collectives.is_main():
+        load_initial_weights(Path(settings.init_from), state, folder)
+    if collectives.is_main_process():
         folder.write_config(settings)
-    announce(settings, engine, schedule, state)
+    announce_start(settings, engine, schedule, state)
     engine.prepare(state)
-    phases = Phases(method=method, engine=engine, state=state, capture=settings.capture, num_parts=settings.accumulate)
+    wrap = capture_phases(engine, state, settings.capture)
+    step = TrainingStep(method=method, engine=engine, state=state, num_parts=settings.accumulate, wrap=wrap)
 
-    log = Log(folder, step=state.step)
-    damage = Damage(max_damaged=settings.data.max_damaged)
-    reporter = Reporter(schedule=schedule, log=log, meter=meter, damage=damage, step=state.step)
-    draw = _drawer(here, folder, engine, state, log, report)
+    log = RunLog(folder, step=state.step)
+    bad_samples = BadSamples(max_damaged=settings.data.max_damaged)
+    reporter = Reporter(schedule=schedule, log=log, meter=meter, bad_samples=bad_samples, step=state.step)
+    draw = _sample_drawer(local, folder, engine, state, log, report)
     if state.step == 0:
         draw(0)
 
@@ -236,54 +240,52 @@ def _train_on(
         reporter.saved(time.perf_counter() - before)
 
     try:
-        with saver, phases:
+        with saver, step:
             reason = train(
-                phases=phases,
-                engine=engine,
-                state=state,
+                step=step,
                 schedule=schedule,
-                batches=input.shares(settings, engine, schedule, workers, (photos, cartoons), reporter),
-                hooks=Hooks(report=reporter.report, save=save, draw=draw),
-                stop=StopRequest(max_hours=settings.max_hours, damage=damage),
+                batches=local_batches(settings, engine, schedule, workers, (photos, cartoons), reporter),
+                hooks=Hooks(report=reporter.report, save=save, draw_samples=draw),
+                stop=StopRequest(max_hours=settings.max_hours, bad_samples=bad_samples),
             )
     finally:
         reporter.close()
     if settings.score_at_end and not reason:
-        _score(here, folder, engine, state)
-    conclude(folder, schedule, state, reason)
+        _score(local, folder, engine, state)
+    announce_end(folder, schedule, state, reason)
     return reason
 
 
 def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState) -> None:
     """Score the checkpoint just written on the processes that trained, unless its scores are there already."""
     model = folder.checkpoint(state.step)
-    scored = any(score.get("step") == state.step for score in score_file.read(folder.scores))
-    if collectives.gather(scored)[0]:
+    scored = any(score.get("step") == state.step for score in score_file.read_scores(folder.scores))
+    if collectives.all_gather(scored)[0]:
         return
-    found = fid.score_checkpoint(model, settings, engine.device)
-    say(f"{folder.scores}: {fid.in_words(found)}")
+    scores = fid.score_checkpoint(model, settings, engine.device)
+    print_message(f"{folder.scores}: {fid.in_words(scores)}")
 
 
-def _drawer(
-    settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState, log: Log, report: Refresher
+def _sample_drawer(
+    settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState, log: RunLog, report: Refresher
 ) -> Callable[[int], None]:
     """What draws the sample pictures after a step, and brings the report up to date: of held-out photos, or of the
     training set's where none is held out."""
-    if not collectives.is_main():
+    if not collectives.is_main_process():
         return lambda _step: None
     shards = Shards(folder=Path(settings.data.photos), domain="photo", split="test")
     if not len(shards):
         shards = Shards(folder=Path(settings.data.photos), domain="photo", split="train")
-    shown = stream(
+    shown = open_stream(
         shards=shards, seed=0, image_size=settings.image_size, fit=settings.data.fit, flip=False, batch_size=1
     )
-    fixed = samples.fixed(shown, settings.num_samples, engine.device, engine.dtype)
+    fixed = samples.fixed_samples(shown, settings.num_samples, engine.device, engine.dtype)
     generator = state.ema if settings.weights == "ema" else state.networks["generator"]
 
     def draw(step: int) -> None:
-        pixels = samples.grid(fixed, generator, settings.weights)
+        pixels = samples.sample_grid(fixed, generator, settings.weights)
         with log.without(folder.sample(step).parent):
-            samples.write(folder.sample(step), pixels)
+            samples.write_sample_grid(folder.sample(step), pixels)
         log.picture(step, pixels)
         report.refresh()
 

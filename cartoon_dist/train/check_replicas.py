@@ -1,4 +1,4 @@
-"""Whether all processes hold the same weights: one number a tensor, worked out where the weights lie."""
+"""Whether all processes hold the same weights: one checksum a tensor, computed on its device."""
 
 from collections.abc import Iterable
 
@@ -14,17 +14,17 @@ _ODD = 0x9E3779B97F4A7C15 - 2**64
 _BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def require_equal(state: TrainState) -> None:
+def require_equal_replicas(state: TrainState) -> None:
     """Compare the networks' weights and the running average bit by bit over the processes.
 
     Waits for the device and the other processes. Raises TrainingError on all of them, naming the first tensor that
     differs and the processes that hold it otherwise than process 0.
     """
     named = {f"{kind}.{name}": weight for kind, network in _networks(state) for name, weight in network}
-    sums = checksums(named.values()).tolist()
-    everybodys = collectives.gather(sums)
-    for number, name in enumerate(named):
-        others = [rank for rank, theirs in enumerate(everybodys) if theirs[number] != everybodys[0][number]]
+    own = checksums(named.values()).tolist()
+    of_all = collectives.all_gather(own)
+    for index, name in enumerate(named):
+        others = [rank for rank, theirs in enumerate(of_all) if theirs[index] != of_all[0][index]]
         if others:
             raise TrainingError(
                 f"after step {state.step} {name} is not the same on all processes: {_listed(others)} "

@@ -57,12 +57,18 @@ class ZeroEngine(Engine):
             name: self._divided(network, state.optimizers[name]) for name, network in state.networks.items()
         }
 
-    def learn(self, name: str, loss: Tensor, *, last: bool = True) -> dict[str, Tensor]:
-        """Backward; after the last part of a batch one step of the network's optimizer."""
+    def backward(self, name: str, loss: Tensor, *, last: bool = True) -> None:
+        """Add the gradients of a loss of the named network. DeepSpeed counts the parts of a batch by its own steps."""
         wrapped: Any = self.wrapped[name]
         wrapped.backward(loss, scale_wrt_gas=False)
+        if not last:
+            wrapped.step()
+
+    def optimizer_step(self, name: str) -> dict[str, Tensor]:
+        """After the last part of a batch: one step of the network's optimizer."""
+        wrapped: Any = self.wrapped[name]
         wrapped.step()
-        if not last or self.clip is None:
+        if self.clip is None:
             return {}
         return {f"norm/{name}": torch.as_tensor(wrapped.get_global_grad_norm(), dtype=torch.float32)}
 
@@ -72,10 +78,10 @@ class ZeroEngine(Engine):
             for group in self.state.optimizers[name].param_groups:
                 group["lr"] = rate
 
-    def forget_moments(self) -> None:
+    def reset_optimizers(self) -> None:
         """Start all optimizers afresh; their memory stays where DeepSpeed knows it."""
         for optimizer in self.state.optimizers.values():
-            _forget(optimizer)
+            _zero_moments(optimizer)
 
     def gathered(self) -> dict[str, dict[str, Tensor]]:
         """What the optimizers remember, put together from all processes."""
@@ -88,13 +94,13 @@ class ZeroEngine(Engine):
     def _remembered(self, name: str) -> dict[str, Tensor]:
         from deepspeed.utils import safe_get_full_optimizer_state
 
-        held = {}
+        moments = {}
         [num_steps] = {float(mine["step"]) for mine in self.state.optimizers[name].state.values()}
         for label, weight in self.state.networks[name].named_parameters():
             for key in _MOMENTS:
-                held[f"{label}:{key}"] = safe_get_full_optimizer_state(weight, key).view_as(weight)
-            held[f"{label}:step"] = torch.tensor(num_steps)
-        return held
+                moments[f"{label}:{key}"] = safe_get_full_optimizer_state(weight, key).view_as(weight)
+            moments[f"{label}:step"] = torch.tensor(num_steps)
+        return moments
 
     def _apart(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()  # DeepSpeed counts the parts itself
@@ -103,17 +109,17 @@ class ZeroEngine(Engine):
         import deepspeed
         from deepspeed.utils import safe_set_full_optimizer_state
 
-        before = {weight: dict(held) for weight, held in optimizer.state.items()}
+        before = {weight: dict(moments) for weight, moments in optimizer.state.items()}
         optimizer.state.clear()
         wrapped, *_ = deepspeed.initialize(
             model=network, optimizer=optimizer, config=self._words(), dist_init_required=False
         )
-        _forget(optimizer)  # DeepSpeed makes a step of nothing to have the moments allocated
-        for weight, held in before.items():
+        _zero_moments(optimizer)  # DeepSpeed makes a step of nothing to have the moments allocated
+        for weight, moments in before.items():
             for key in _MOMENTS:
-                safe_set_full_optimizer_state(weight, held[key].float(), key)
+                safe_set_full_optimizer_state(weight, moments[key].float(), key)
             for mine in optimizer.state.values():
-                mine["step"].fill_(held["step"])
+                mine["step"].fill_(moments["step"])
         divided: nn.Module = wrapped
         return divided
 
@@ -143,7 +149,7 @@ def _check(precision: str, stage: int, num_parts: int) -> None:
         raise ConfigError("DeepSpeed is not installed: pip install -e '.[deepspeed]', or start without it")
 
 
-def _forget(optimizer: Adam) -> None:
-    for held in optimizer.state.values():
-        for value in held.values():
+def _zero_moments(optimizer: Adam) -> None:
+    for moments in optimizer.state.values():
+        for value in moments.values():
             value.zero_()

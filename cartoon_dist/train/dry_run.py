@@ -54,7 +54,9 @@ def _steps(settings: TrainSettings, world_size: int) -> list[str]:
 def _count(folder: str, otherwise: int) -> tuple[str, int]:
     """How many training samples a folder holds; where it is not there, as many as the paper had."""
     try:
-        manifest = find_remote(folder, RetryPolicy(tries=2)).manifest if is_remote(folder) else read_manifest(Path(folder))
+        manifest = (
+            find_remote(folder, RetryPolicy(tries=2)).manifest if is_remote(folder) else read_manifest(Path(folder))
+        )
         return f"training samples in {folder}", sum(shard.num_train for shard in manifest.shards)
     except ShardError as error:
         why = str(error) if is_remote(folder) else f"{folder} is not there yet"

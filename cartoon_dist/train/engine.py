@@ -2,7 +2,7 @@
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
@@ -11,13 +11,13 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import AutocastKwargs, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.distributed import collectives, devices
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.tensors import Batch, from_bytes
-from cartoon_dist.train.gradient_averaging import Averaging
-from cartoon_dist.train.network_update import Update
+from cartoon_dist.train.gradient_averaging import GradientAveraging
 from cartoon_dist.train.state import TrainState
 
 
@@ -27,17 +27,17 @@ class Engine:
     Every process computes its share of the global batch and every loss is a mean over equal shares, so the averaged
     gradient is the gradient of the global batch: N processes compute what one does.
 
-    recordable: the average is made by `Averaging`, a part of the step, instead of DDP, whose hooks stay outside a
-    recorded one. device: `auto` takes CUDA where there is any.
+    recordable: the average is made by `GradientAveraging`, a part of the step, instead of DDP, whose hooks stay outside
+    a recorded one. device: `auto` takes CUDA where there is any.
     """
 
     def __init__(
         self, *, precision: str, clip: float | None = None, recordable: bool = False, device: DeviceName = "auto"
     ) -> None:
-        chosen = devices.choose(device)
+        chosen = devices.choose_device(device)
         on_cpu = chosen.type == "cpu"
         _check_precision(precision, on_cpu=on_cpu)
-        with collectives.coming_together():
+        with collectives.explain_rendezvous_failure():
             self.accelerator = Accelerator(
                 cpu=on_cpu,
                 mixed_precision=precision if precision in ("bf16", "fp16") else "no",
@@ -48,12 +48,12 @@ class Engine:
                     # A cast weight that is kept from one step to the next would be frozen into a recorded one.
                     AutocastKwargs(cache_enabled=False),
                     # Long enough for rank 0 to draw pictures or write a checkpoint while the others wait.
-                    InitProcessGroupKwargs(timeout=timedelta(seconds=collectives.WAIT_SECONDS)),
+                    InitProcessGroupKwargs(timeout=timedelta(seconds=collectives.TIMEOUT_SECONDS)),
                 ],
             )
         # accelerate keeps the device of a process's first engine.
         assert self.device.type == chosen.type, f"an engine on {self.device} is there already"
-        devices.require_own_gpus(self.device)
+        devices.check_one_process_per_gpu(self.device)
         self.clip = clip
         self.recordable = recordable
         self.dtype = torch.float64 if precision == "fp64" else torch.float32
@@ -86,8 +86,8 @@ class Engine:
         if self._records_on_device:
             # Said of every plain step before the recording; fused Adam computes the same with the flag.
             warnings.filterwarnings("ignore", message="This instance was constructed with capturable=True")
-        self._updates = {
-            name: Update(
+        self._optimizers = {
+            name: NetworkOptimizer(
                 name,
                 optimizer,
                 self.scalers[name],
@@ -97,12 +97,12 @@ class Engine:
             for name, optimizer in state.optimizers.items()
         }
 
-    def moved(self, held: Batch) -> Batch:
+    def to_device(self, batch: Batch) -> Batch:
         """A batch of bytes on the device."""
-        return Batch(*(side.to(self.device, non_blocking=True) for side in held))
+        return Batch(*(side.to(self.device, non_blocking=True) for side in batch))
 
-    def numbers(self, batch: Batch) -> Batch:
-        """A batch of bytes as numbers in [-1, 1]."""
+    def to_float(self, batch: Batch) -> Batch:
+        """A batch of bytes as floating-point numbers in [-1, 1]."""
         return Batch(*(from_bytes(side, self.dtype) for side in batch))
 
     @contextmanager
@@ -122,16 +122,19 @@ class Engine:
             for network in others:
                 network.requires_grad_(requires_grad=True)
 
-    def learn(self, name: str, loss: Tensor, *, last: bool = True) -> dict[str, Tensor]:
-        """Backward; after the last part of a batch the average over the processes and one step of the network's
-        optimizer. Figures of the step: the gradient's norm before it was clipped."""
-        self._updates[name].backward(loss)
-        return self._updates[name].step() if last else {}
+    def backward(self, name: str, loss: Tensor, *, last: bool = True) -> None:  # noqa: ARG002
+        """Add the gradients of a loss of the named network; last: it is of the last part of the batch."""
+        self._optimizers[name].backward(loss)
+
+    def optimizer_step(self, name: str) -> dict[str, Tensor]:
+        """After the last part of a batch: the average over the processes and one step of the network's optimizer.
+        Figures: the gradient's norm before it was clipped, and whether fp16 left the step out."""
+        return self._optimizers[name].step()
 
     def abandon(self) -> None:
         """Forget a step that was begun and not finished: no gradient is left of it."""
-        for update in self._updates.values():
-            update.abandon()
+        for optimizer in self._optimizers.values():
+            optimizer.abandon()
 
     def set_learning_rates(self, rates: dict[str, float]) -> None:
         """Set each named network's learning rate."""
@@ -139,9 +142,9 @@ class Engine:
             for group in self.state.optimizers[name].param_groups:
                 group["lr"].fill_(rate)
 
-    def forget_moments(self) -> None:
+    def reset_optimizers(self) -> None:
         """Start all optimizers afresh."""
-        self.state.forget_moments()
+        self.state.reset_optimizers()
 
     def gathered(self) -> dict[str, dict[str, Tensor]]:
         """What of the state lies divided over the processes, by the checkpoint's file; all of them must ask. Here
@@ -154,8 +157,8 @@ class Engine:
 
     def load_scaler_states(self, states: dict[str, dict[str, Any]]) -> None:
         """Take up the scalers of a checkpoint."""
-        for name, held in states.items():
-            self.scalers[name].load_state_dict(held)
+        for name, scaler_state in states.items():
+            self.scalers[name].load_state_dict(scaler_state)
 
     @property
     def _records_on_device(self) -> bool:
@@ -163,12 +166,12 @@ class Engine:
         it refuses the flag."""
         return self.recordable and self.device.type != "cpu"
 
-    def _average(self, network: nn.Module) -> Averaging:
-        return Averaging(list(network.parameters()), world_size=collectives.world_size())
+    def _average(self, network: nn.Module) -> GradientAveraging:
+        return GradientAveraging(list(network.parameters()), world_size=collectives.world_size())
 
     def _autocast(self) -> AbstractContextManager[None]:
-        held: AbstractContextManager[None] = self.accelerator.autocast()
-        return held
+        autocast: AbstractContextManager[None] = self.accelerator.autocast()
+        return autocast
 
     def _rate(self) -> Tensor:
         """A learning rate on the device, in the type that fused Adam wants there: filled, never replaced."""
@@ -185,6 +188,69 @@ class Engine:
         """`2 processes on cpu`."""
         num = collectives.world_size()
         return f"{num} process{'es' if num > 1 else ''} on {self.device.type}"
+
+
+class NetworkOptimizer:
+    """One network's weight update: scaled backward, the gradient averaged and clipped, a step of its optimizer.
+
+    The gradient scaler is its own (one that is not enabled changes nothing): with a scaler shared by all networks an
+    overflow in D's step would shrink G's scale as well. A step whose gradients
+    overflowed in fp16 is left out and halves the scale: it is logged as `skipped/NAME`, 1 or 0, and train/meter.py lets
+    it pass. In other precisions a figure that is not finite ends the run at the next report. Nothing here waits for the
+    device.
+
+    average: puts the average over the processes in the place of each gradient; None where a wrapper around the network
+    has done so in the backward. clip: the largest norm that the gradient of all the network's weights may have
+    together; a longer one is shortened.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        optimizer: Optimizer,
+        scaler: torch.amp.GradScaler,
+        *,
+        clip: float | None,
+        average: Callable[[], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.optimizer = optimizer
+        self.scaler = scaler
+        self.clip = clip
+        self.average = average
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the loss's gradients to those of earlier parts of the batch."""
+        self.scaler.scale(loss).backward()
+
+    def step(self) -> dict[str, Tensor]:
+        """Move the weights, and forget the gradients. Figures: with clipping the norm before it, as `norm/NAME` (not
+        finite in a step that is left out); with a scaler whether the step is left out, as `skipped/NAME`."""
+        figures = {}
+        if self.average is not None:
+            self.average()
+        if self.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+            figures[f"norm/{self.name}"] = torch.nn.utils.clip_grad_norm_(weights, self.clip)
+        self.scaler.step(self.optimizer)
+        if self.scaler.is_enabled():
+            figures[f"skipped/{self.name}"] = self._overflowed()
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        return figures
+
+    def _overflowed(self) -> Tensor:
+        """1 where a gradient of this step is not finite, else 0; the scaler knows it until its `update`."""
+        [overflow] = self.scaler._found_inf_per_device(self.optimizer).values()  # one device a process
+        overflowed: Tensor = overflow.clone()  # a recorded step must hand out a tensor of its own
+        return overflowed
+
+    def abandon(self) -> None:
+        """Forget a step that was begun and not finished."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.scaler.is_enabled():
+            self.scaler._per_optimizer_states.clear()  # else the next step's gradients count as unscaled already
 
 
 def _check_precision(precision: str, *, on_cpu: bool) -> None:

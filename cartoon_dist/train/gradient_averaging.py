@@ -12,7 +12,7 @@ BUCKET_BYTES = 25 * 2**20
 _sending = True
 
 
-class Averaging:
+class GradientAveraging:
     """Averages the gradients of some weights, in buckets whose make-up depends on the weights alone.
 
     Every process has computed the mean over its equal share of the batch: the mean of these is that of the whole batch.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.format.reader import Shards
-from cartoon_dist.data.load.loader import Steps, Stream, batches, share_shapes, stream
+from cartoon_dist.data.load.loader import LocalBatches, SampleStream, batches, local_batch_shapes, open_stream
 from cartoon_dist.data.load.loader_workers import LoaderWorkers
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import ConfigError, ShardError
@@ -16,7 +16,7 @@ from cartoon_dist.train.reporter import Reporter
 from cartoon_dist.train.schedule import Schedule
 
 
-def check_shares(settings: TrainSettings, num: int) -> None:
+def check_batch_divides(settings: TrainSettings, num: int) -> None:
     """ConfigError when a batch cannot be divided over so many processes and their parts."""
     parts = settings.accumulate
     if settings.batch_size % (num * parts):
@@ -30,14 +30,14 @@ def check_shares(settings: TrainSettings, num: int) -> None:
 def start_workers(settings: TrainSettings) -> LoaderWorkers:
     """This process's loader workers; before CUDA, the process group or a thread is started."""
     num = settings.batch_size // collectives.world_size()
-    return LoaderWorkers(settings.data.num_workers, share_shapes(image_size=settings.image_size, num=num))
+    return LoaderWorkers(settings.data.num_workers, local_batch_shapes(image_size=settings.image_size, num=num))
 
 
-def streams(settings: TrainSettings) -> tuple[Stream, Stream]:
+def open_streams(settings: TrainSettings) -> tuple[SampleStream, SampleStream]:
     """Both domains' training streams, over shards whose every byte was checked."""
     data = settings.data
     photos, cartoons = (
-        stream(
+        open_stream(
             shards=Shards(folder=Path(folder), domain=domain, split="train"),
             seed=settings.seed,
             image_size=settings.image_size,
@@ -50,29 +50,29 @@ def streams(settings: TrainSettings) -> tuple[Stream, Stream]:
     # The processes share the reading, and all of them stop when one finds damage. Each node has its own copy of a set
     # that was fetched.
     everywhere = slice(collectives.rank(), None, collectives.world_size())
-    found = [
+    own = [
         fault
         for shards in (photos.shards, cartoons.shards)
         for fault in shards.damaged(share=collectives.node_share() if shards.is_copy else everywhere)
     ]
-    faults = sorted({fault for faults in collectives.gather(found) for fault in faults})
+    faults = sorted({fault for faults in collectives.all_gather(own) for fault in faults})
     if faults:
         raise ShardError("; ".join(faults))
     return photos, cartoons
 
 
-def shares(
+def local_batches(
     settings: TrainSettings,
     engine: Engine,
     schedule: Schedule,
     workers: LoaderWorkers,
-    domains: tuple[Stream, Stream],
+    domains: tuple[SampleStream, SampleStream],
     reporter: Reporter,
 ) -> Iterator[Batch]:
     """This process's batches from the reporter's step on, of photos and cartoons; the time spent waiting for them is
     reported."""
     photos, cartoons = domains
-    steps = Steps(
+    steps = LocalBatches(
         photos=photos,
         cartoons=cartoons,
         batch_size=settings.batch_size,
@@ -86,7 +86,7 @@ def shares(
         end=schedule.total_steps,
         workers=workers,
         pinned=engine.device.type == "cuda",
-        note=reporter.damage.note,
+        note=reporter.bad_samples.note,
     )
     while True:
         before = time.perf_counter()

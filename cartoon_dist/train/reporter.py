@@ -2,33 +2,33 @@
 
 import time
 
-from cartoon_dist.console.messages import say
+from cartoon_dist.console.messages import print_message
 from cartoon_dist.console.progress import Progress
 from cartoon_dist.distributed import collectives
-from cartoon_dist.train.bad_samples import Damage
+from cartoon_dist.train.bad_samples import BadSamples
+from cartoon_dist.train.loop import StepLog
 from cartoon_dist.train.meter import SKIPPED, Meter
-from cartoon_dist.train.phases import Told
-from cartoon_dist.train.run_log import Log
+from cartoon_dist.train.run_log import RunLog
 from cartoon_dist.train.schedule import Schedule
-from cartoon_dist.train.training_warnings import Watch
+from cartoon_dist.train.training_warnings import TrainingWarnings
 
 
 class Reporter:
     """Reports every `log_every` steps, at the end of the warm-up and at the end of the run."""
 
-    def __init__(self, *, schedule: Schedule, log: Log, meter: Meter, damage: Damage, step: int) -> None:
+    def __init__(self, *, schedule: Schedule, log: RunLog, meter: Meter, bad_samples: BadSamples, step: int) -> None:
         settings = schedule.settings
         self.schedule = schedule
         self.log = log
         self.meter = meter
-        self.damage = damage
-        self.watch = Watch(settings.warning)
+        self.bad_samples = bad_samples
+        self.warnings = TrainingWarnings(settings.warning)
         self.progress = Progress(
             total=schedule.total_steps * settings.batch_size,
             unit="images",
             label=settings.run_dir,
             done=step * settings.batch_size,
-            shown=collectives.is_main(),
+            shown=collectives.is_main_process(),
         )
         self.begin(step)
 
@@ -47,24 +47,24 @@ class Reporter:
         """Note time that a checkpoint held the loop up; it belongs to the interval after its step."""
         self.saving_seconds += seconds
 
-    def report(self, done: int, told: Told) -> None:
+    def report(self, done: int, step_log: StepLog) -> None:
         """Note step `done - 1`; write a record when an interval is full."""
-        self.meter.add(done - 1, told.figures)
+        self.meter.add(done - 1, step_log.figures)
         self.progress.update(done * self.schedule.settings.batch_size)
         schedule = self.schedule
         if done % schedule.settings.log_every and done not in (schedule.warmup_steps, schedule.total_steps):
             return
         num_steps = len(self.meter.steps)
         figures = self.meter.report()
-        self._record(done, figures, told.weights)
+        self._record(done, figures, step_log.term_weights)
         for name, share in figures.items():
             if name.startswith(SKIPPED) and share > 0:
-                say(
+                print_message(
                     f"step {done}: {round(share * num_steps)} of {num_steps} steps of the {name.removeprefix(SKIPPED)} "
                     "left out, as their gradients overflowed in fp16; its scale was halved each time"
                 )
-        for warning in self.watch.judge(figures, told.weights, num_steps):
-            say(f"warning: step {done}: {warning}")
+        for warning in self.warnings.check(figures, step_log.term_weights, num_steps):
+            print_message(f"warning: step {done}: {warning}")
 
     def _record(self, done: int, figures: dict[str, float], weights: dict[str, float]) -> None:
         last = done - 1
@@ -79,7 +79,7 @@ class Reporter:
             | {"images_per_second": round((done - self.first) * batch_size / seconds, 3)}
             | {"data_wait_fraction": round(self.waited_seconds / seconds, 4)}
             | {"save_wait_fraction": round(self.saving_seconds / seconds, 4)}
-            | ({"damaged": len(self.damage.met)} if self.damage.met else {})
+            | ({"damaged": len(self.bad_samples.known)} if self.bad_samples.known else {})
         )
         self.progress.update(
             done * batch_size, " ".join(f"{name.removeprefix('loss/')} {value:.3f}" for name, value in figures.items())

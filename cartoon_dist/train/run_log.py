@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from cartoon_dist.console.messages import say
+from cartoon_dist.console.messages import print_message
 from cartoon_dist.distributed import collectives
-from cartoon_dist.files.atomic import MAX_RECORD_BYTES, open_to_append, read_regular, write_whole
+from cartoon_dist.files.atomic import write_atomically
+from cartoon_dist.files.bounded import MAX_RECORD_BYTES, open_to_append, read_regular
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.runs.metrics_file import up_to
+from cartoon_dist.runs.metrics_file import records_up_to
 
 
-class Log:
+class RunLog:
     """The run's records from `step` on; what a killed process wrote beyond that step is taken back first.
 
     None of these files is needed to go on: one that cannot be read or written is named once, and training goes on.
@@ -27,7 +28,7 @@ class Log:
         self.run = run
         self.writer: SummaryWriter | None = None
         self._named: set[Path] = set()
-        if collectives.is_main():
+        if collectives.is_main_process():
             with self.without(run.metrics):
                 _cut(run, step)
             with self.without(run.tensorboard):
@@ -35,7 +36,7 @@ class Log:
 
     def record(self, values: Mapping[str, Any]) -> None:
         """Append one object to metrics.jsonl and its numbers to TensorBoard."""
-        if not collectives.is_main():
+        if not collectives.is_main_process():
             return
         line = json.dumps(values, allow_nan=False) + "\n"
         with self.without(self.run.metrics), open_to_append(self.run.metrics) as file:
@@ -64,7 +65,9 @@ class Log:
             yield
         except OSError as error:
             if path not in self._named:
-                say(f"warning: {path}: cannot be used ({error.strerror or error}); training goes on without it")
+                print_message(
+                    f"warning: {path}: cannot be used ({error.strerror or error}); training goes on without it"
+                )
             self._named.add(path)
 
 
@@ -74,8 +77,8 @@ def _cut(run: RunFolder, step: int) -> None:
         content = read_regular(run.metrics, max_bytes=MAX_RECORD_BYTES)
     except FileNotFoundError:
         return
-    kept, num_damaged = up_to(content, step)
+    kept, num_damaged = records_up_to(content, step)
     if num_damaged:
         lines = "1 line is" if num_damaged == 1 else f"{num_damaged} lines are"
-        say(f"warning: {run.metrics}: {lines} damaged and left out (a killed process leaves its last one so)")
-    write_whole(run.metrics, kept)
+        print_message(f"warning: {run.metrics}: {lines} damaged and left out (a killed process leaves its last one so)")
+    write_atomically(run.metrics, kept)

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cartoon_dist.data.load.loader import Stream
-from cartoon_dist.files.atomic import write_whole
+from cartoon_dist.data.load.loader import SampleStream
+from cartoon_dist.files.atomic import write_atomically
 from cartoon_dist.models.generator import Drawing
 from cartoon_dist.tensors import Images, Maps, from_bytes, to_bytes
 
@@ -25,15 +25,15 @@ class Samples:
     saliency: Maps
 
 
-def fixed(stream: Stream, count: int, device: torch.device, dtype: torch.dtype) -> Samples:
+def fixed_samples(stream: SampleStream, count: int, device: torch.device, dtype: torch.dtype) -> Samples:
     """The first `count` photos of the stream: for one seed always the same."""
-    pairs = [stream.pair(number) for number in range(min(count, len(stream.shards)))]
+    pairs = [stream.pair(index) for index in range(min(count, len(stream.shards)))]
     photo, saliency = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
     return Samples(from_bytes(photo.to(device), dtype), from_bytes(saliency.to(device), dtype))
 
 
 @torch.no_grad()
-def grid(samples: Samples, generator: nn.Module, caption: str) -> NDArray[np.uint8]:
+def sample_grid(samples: Samples, generator: nn.Module, caption: str) -> NDArray[np.uint8]:
     """Rows of photo | label | predicted saliency | generated, (h, w, 3) RGB; without a saliency network its column is
     left out."""
     drawings: list[Drawing] = [generator(photo[None]) for photo in samples.photo]  # one by one: memory for one picture
@@ -45,10 +45,10 @@ def grid(samples: Samples, generator: nn.Module, caption: str) -> NDArray[np.uin
     return np.concatenate([_captioned(_column(pictures), name) for name, pictures in columns.items()], axis=1)
 
 
-def write(path: Path, pixels: NDArray[np.uint8]) -> None:
+def write_sample_grid(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write an RGB picture as PNG, whole or not at all."""
     _, content = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    write_whole(path, content.tobytes())
+    write_atomically(path, content.tobytes())
 
 
 def _column(pictures: Tensor) -> NDArray[np.uint8]:

@@ -10,17 +10,17 @@ from typing import Any, Self
 from torch import Tensor
 
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.console.messages import say
+from cartoon_dist.console.messages import print_message
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import CheckpointError, TrainingError
 from cartoon_dist.runs import checkpoint, retention
 from cartoon_dist.runs.layout import RunFolder, config_text
-from cartoon_dist.runs.load_tensors import not_finite
+from cartoon_dist.runs.load_tensors import first_non_finite
 from cartoon_dist.train import random_state
-from cartoon_dist.train.background_writer import Writer
+from cartoon_dist.train.background_writer import BackgroundWriter
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.meter import Meter
-from cartoon_dist.train.state import TrainState, on_host
+from cartoon_dist.train.state import TrainState, copy_to_host
 
 _PACKAGES = ("cartoon-dist", "torch", "torchvision", "accelerate", "numpy")
 _RANDOM = "random"
@@ -28,7 +28,7 @@ _RANDOM = "random"
 
 @dataclass(frozen=True, kw_only=True)
 class Saver:
-    """Writes and takes up checkpoints of one run; leaving its `with` block waits until the last one is on the disk.
+    """Writes and resumes checkpoints of one run; leaving its `with` block waits until the last one is on the disk.
 
     Rank 0 copies the state to host memory and a thread writes it while training goes on, one checkpoint at a time. What
     the thread fails with is raised on all processes by the next `save`, or by leaving the block.
@@ -42,9 +42,9 @@ class Saver:
     settings: TrainSettings
     engine: Engine
     data: dict[str, str]
-    best: retention.Best
+    best: retention.BestStep
     warmup_steps: int = 0
-    writer: Writer = field(default_factory=Writer)
+    writer: BackgroundWriter = field(default_factory=BackgroundWriter)
     whole: set[int] = field(default_factory=set)
     # Looked up once: it reads files, and nothing but the copy is to hold up a step.
     versions: dict[str, str] = field(default_factory=lambda: {package: version(package) for package in _PACKAGES})
@@ -60,8 +60,8 @@ class Saver:
         if error is None:
             _agree(failure, None)
         elif failure is not None:
-            # The others may not be here, so there is no agreeing, and training's own error is the one to be told.
-            say(f"warning: {failure}")
+            # The others may not be here, so there is no agreeing, and training's own error is the one to show.
+            print_message(f"warning: {failure}")
 
     def save(self, state: TrainState, meter: Meter) -> None:
         """Copy the state and begin to write it; raises on all processes, and writes nothing, TrainingError when a
@@ -70,12 +70,12 @@ class Saver:
         Waits for the devices, the other processes, and the writing of the checkpoint before it.
         """
         pending = meter.pending()
-        states = _agree(self.writer.wait(), random_state.read(self.engine.device))
+        states = _agree(self.writer.wait(), random_state.read_states(self.engine.device))
         gathered = self.engine.gathered()
         _require_finite(state, gathered)
-        if collectives.is_main():
+        if collectives.is_main_process():
             step = state.step
-            tensors = on_host(state.tensors() | gathered | {_RANDOM: random_state.named(states)})
+            tensors = copy_to_host(state.tensors() | gathered | {_RANDOM: random_state.by_stored_name(states)})
             facts = {
                 "seed": self.settings.seed,
                 "images": step * self.settings.batch_size,
@@ -86,74 +86,78 @@ class Saver:
                 "pending": pending,
             }
             if step <= self.warmup_steps:
-                facts["phase"] = "warmup"  # what is drawn with it is told that it only copies photos
+                facts["phase"] = "warmup"  # commands that draw with it warn that it only copies photos
             self.writer.start(lambda: self._write(step, tensors, facts))
 
     def resume(self, state: TrainState, meter: Meter) -> Path | None:
         """Take up the newest whole checkpoint, or begin where there is none; CheckpointError on all processes when none
         is whole, or it is of other networks, settings or samples."""
         # One process looks and tells: another might see the folder at another moment.
-        [(found, fault), *_] = collectives.gather(self._newest() if collectives.is_main() else (None, ""))
+        [(newest, fault), *_] = collectives.all_gather(self._newest() if collectives.is_main_process() else (None, ""))
         if fault:
             raise CheckpointError(fault)
-        if found is None:
-            random_state.begin(seed=self.settings.seed, step=state.step, rank=collectives.rank())
+        if newest is None:
+            random_state.seed_generators(seed=self.settings.seed, step=state.step, rank=collectives.rank())
             return None
-        facts = checkpoint.read_manifest(found)
+        facts = checkpoint.read_manifest(newest)
         changed = [name for name, fingerprint in self.data.items() if facts["data"].get(name) != fingerprint]
         if changed:
             raise CheckpointError(
-                f"{found}: was trained on other {' and '.join(changed)}; give these shards as data.{changed[0]}=, "
+                f"{newest}: was trained on other {' and '.join(changed)}; give these shards as data.{changed[0]}=, "
                 "or train into another run_dir"
             )
         # Else somebody put it there to begin from, with all of its state: a demo's control does. A run with `init_from`
         # takes another's weights alone, and begins at step 0.
         if self.run.config.exists():
-            self.run.check_same(self.settings, checkpoint.config_of(found))
-        tensors = checkpoint.load(found)
-        state.load(facts["step"], tensors, source=f"{found}: ")
+            self.run.check_same(self.settings, checkpoint.config_path(newest))
+        tensors = checkpoint.load(newest)
+        state.load(facts["step"], tensors, source=f"{newest}: ")
         self.engine.load_scaler_states(facts["scalers"])
         meter.resume(facts["pending"])
-        self._take_up_random(found, tensors.get(_RANDOM, {}), facts["world_size"], state.step)
+        self._restore_random_states(newest, tensors.get(_RANDOM, {}), facts["world_size"], state.step)
         self.whole.add(facts["step"])
-        return found
+        return newest
 
-    def _write(self, step: int, tensors: checkpoint.Tensors, facts: Mapping[str, Any]) -> None:
+    def _write(self, step: int, tensors: checkpoint.TensorFiles, facts: Mapping[str, Any]) -> None:
         """On rank 0's thread."""
         checkpoint.save(self.run, step, tensors, facts, config=config_text(self.settings))
         self.whole.add(step)
         try:
             retention.prune(self.run, self.settings.checkpoint, best=self.best, whole=self.whole)
         except CheckpointError as error:
-            say(f"warning: {error}; until it can, old checkpoints stay")
+            print_message(f"warning: {error}; until it can, old checkpoints stay")
 
     def _newest(self) -> tuple[Path | None, str]:
         """The checkpoint to go on from, and why a run cannot go on."""
-        checkpoint.sweep(self.run)
-        found, faults = checkpoint.newest(self.run)
+        checkpoint.remove_leftovers(self.run)
+        newest, faults = checkpoint.newest(self.run)
         for fault in faults:
-            say(f"warning: {fault}; passed over")
-        if faults and found is None:
+            print_message(f"warning: {fault}; passed over")
+        if faults and newest is None:
             return None, f"{self.run.root}: no checkpoint is whole ({faults[0]}); restore one or remove them all"
-        return found, ""
+        return newest, ""
 
-    def _take_up_random(self, found: Path, stored: Mapping[str, Tensor], num_processes: int, step: int) -> None:
+    def _restore_random_states(self, folder: Path, stored: Mapping[str, Tensor], num_processes: int, step: int) -> None:
         device, num = self.engine.device, collectives.world_size()
-        held = random_state.of_rank(stored, collectives.rank())
-        if num_processes == num and device.type in held:
-            random_state.take_up(held, device)
+        states = random_state.states_of_rank(stored, collectives.rank())
+        if num_processes == num and device.type in states:
+            random_state.restore_states(states, device)
         else:
             why = f"is that of other processes ({num_processes}) or devices" if stored else "is not in it"
-            say(f"{found}: torch's random state {why}: it begins anew from the seed; nothing of ours draws from it")
-            random_state.begin(seed=self.settings.seed, step=step, rank=collectives.rank())
+            print_message(
+                f"{folder}: torch's random state {why}: it begins anew from the seed; nothing of ours draws from it"
+            )
+            random_state.seed_generators(seed=self.settings.seed, step=step, rank=collectives.rank())
 
 
-def _require_finite(state: TrainState, gathered: checkpoint.Tensors) -> None:
+def _require_finite(state: TrainState, gathered: checkpoint.TensorFiles) -> None:
     """TrainingError on all processes when a weight, an average or a moment is not finite on any: a loss may be finite
     while they are not."""
-    held = state.tensors() | dict(gathered)
-    found = not_finite((f"{stem}: {name}", tensor) for stem, named in held.items() for name, tensor in named.items())
-    everywhere = [name for name in collectives.gather(found) if name]
+    tensors = state.tensors() | dict(gathered)
+    own = first_non_finite(
+        (f"{stem}: {name}", tensor) for stem, named in tensors.items() for name, tensor in named.items()
+    )
+    everywhere = [name for name in collectives.all_gather(own) if name]
     if everywhere:
         raise TrainingError(
             f"{everywhere[0]} is not finite after step {state.step}; no checkpoint of it is written, the last one is "
@@ -164,10 +168,10 @@ def _require_finite(state: TrainState, gathered: checkpoint.Tensors) -> None:
 
 def _agree(failure: BaseException | None, states: random_state.States | None) -> list[random_state.States]:
     """Every process's random states, on every process; or, on all of them, what rank 0's writer failed with."""
-    said = "" if failure is None else str(failure) or repr(failure)
-    told = collectives.gather((said, states))
+    message = "" if failure is None else str(failure) or repr(failure)
+    everywhere = collectives.all_gather((message, states))
     if failure is not None:
         raise failure
-    if told[0][0]:
-        raise CheckpointError(told[0][0])
-    return [held or {} for _, held in told]
+    if everywhere[0][0]:
+        raise CheckpointError(everywhere[0][0])
+    return [each or {} for _, each in everywhere]

@@ -10,7 +10,7 @@ from torch.optim import Adam, Optimizer
 
 from cartoon_dist.config.train import OptimizerSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.runs.load_tensors import fill, require_finite
+from cartoon_dist.runs.load_tensors import load_tensors, require_finite
 
 
 @dataclass
@@ -30,59 +30,61 @@ class TrainState:
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """All tensors, by the checkpoint file they go into."""
-        held = {name: dict(network.state_dict()) for name, network in self.networks.items()}
-        held["ema"] = dict(self.ema.state_dict())
+        tensors = {name: dict(network.state_dict()) for name, network in self.networks.items()}
+        tensors["ema"] = dict(self.ema.state_dict())
         for name, optimizer in self.optimizers.items():
-            held[f"optimizer-{name}"] = _optimizer_tensors(optimizer, self.networks[name])
-        return held
+            tensors[f"optimizer-{name}"] = _optimizer_tensors(optimizer, self.networks[name])
+        return tensors
 
     def load(self, step: int, tensors: dict[str, dict[str, Tensor]], *, source: str = "") -> None:
         """Take up a checkpoint's tensors in place; CheckpointError when they are not of these networks, or not
         finite."""
         try:
             for name, network in {**self.networks, "ema": self.ema}.items():
-                fill(network, tensors[name], f"{source}{name}")
+                load_tensors(network, tensors[name], f"{source}{name}")
             for name, optimizer in self.optimizers.items():
-                held = tensors[f"optimizer-{name}"]
-                require_finite(held, f"{source}optimizer-{name}")
-                _load_optimizer(optimizer, self.networks[name], held)
+                moments = tensors[f"optimizer-{name}"]
+                require_finite(moments, f"{source}optimizer-{name}")
+                _load_optimizer(optimizer, self.networks[name], moments)
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(f"{source}the checkpoint holds other networks than the config: {error}") from None
         self.step = step
         self.generation += 1
 
-    def forget_moments(self) -> None:
+    def reset_optimizers(self) -> None:
         """Start all optimizers afresh: the GAN phase must not inherit the warm-up's moments."""
         for optimizer in self.optimizers.values():
-            forget_moments(optimizer)
+            reset_optimizer(optimizer)
         self.generation += 1
 
 
-def start(networks: dict[str, nn.Module], settings: OptimizerSettings) -> TrainState:
+def initial_state(networks: dict[str, nn.Module], settings: OptimizerSettings) -> TrainState:
     """The state before the first step."""
     ema = copy.deepcopy(networks["generator"]).requires_grad_(requires_grad=False)
     optimizers = {name: _adam(network, settings) for name, network in networks.items()}
     return TrainState(0, networks, ema, optimizers)
 
 
-def on_host(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+def copy_to_host(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
     """Copies of tensors in host memory, which later steps leave alone. Waits for the GPU, once for all of them.
 
     Those of a GPU go into page-locked memory, at the full speed of its bus.
     """
     copies = {
         stem: {
-            name: torch.empty(held.shape, dtype=held.dtype, pin_memory=held.is_cuda).copy_(held, non_blocking=True)
-            for name, held in named.items()
+            name: torch.empty(source.shape, dtype=source.dtype, pin_memory=source.is_cuda).copy_(
+                source, non_blocking=True
+            )
+            for name, source in named.items()
         }
         for stem, named in tensors.items()
     }
-    if any(held.is_cuda for named in tensors.values() for held in named.values()):
+    if any(source.is_cuda for named in tensors.values() for source in named.values()):
         torch.cuda.synchronize()
     return copies
 
 
-def forget_moments(optimizer: Optimizer) -> None:
+def reset_optimizer(optimizer: Optimizer) -> None:
     """Start an optimizer afresh."""
     optimizer.state.clear()
 
@@ -110,10 +112,10 @@ def _optimizer_tensors(optimizer: Adam, network: nn.Module) -> dict[str, Tensor]
     }
 
 
-def _load_optimizer(optimizer: Adam, network: nn.Module, held: dict[str, Tensor]) -> None:
+def _load_optimizer(optimizer: Adam, network: nn.Module, moments: dict[str, Tensor]) -> None:
     parameters = dict(network.named_parameters())
-    forget_moments(optimizer)
-    for label, value in held.items():
+    reset_optimizer(optimizer)
+    for label, value in moments.items():
         name, _, key = label.rpartition(":")
         parameter = parameters[name]
         # Adam counts its steps in float32 on the parameter's device, whatever the parameter's own type. Its moments

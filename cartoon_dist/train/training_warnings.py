@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from cartoon_dist.config.train import WarningSettings
 
 
-class Watch:
+class TrainingWarnings:
     """Counts for how many steps in a row something looked wrong, and says each thing once until it has passed."""
 
     def __init__(self, settings: WarningSettings) -> None:
         self.settings = settings
         self.lasting: dict[str, int] = {}
 
-    def judge(self, figures: Mapping[str, float], weights: Mapping[str, float], num_steps: int) -> list[str]:
+    def check(self, figures: Mapping[str, float], weights: Mapping[str, float], num_steps: int) -> list[str]:
         """Warnings of an interval of `num_steps` steps with these mean figures.
 
         weights: the weight of each term of the generator's loss, by the term's name.
@@ -37,7 +37,7 @@ class Watch:
         return None
 
     def _discriminator(self, figures: Mapping[str, float], num_steps: int) -> list[str | None]:
-        """D told real from generated always, or not at all."""
+        """D can tell real from generated always, or not at all."""
         if "d/real" not in figures or "d/generated" not in figures:
             return []
         gap = figures["d/real"] - figures["d/generated"]

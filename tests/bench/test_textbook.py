@@ -1,14 +1,13 @@
 """The textbook reaches the weights that our step reaches, so that both do the same work."""
 
 import pytest
-import torch
 
-from bench.driven import RATE, batch_of, features, our_method, settings
+from bench.driven import RATE, byte_batch, features, our_method, settings
 from bench.textbook import Drawn, Textbook, Weights
 from cartoon_dist.cpu import winograd
 from cartoon_dist.models.blocks import Convolution
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.step import iterate
+from tests.train.one_step import gan_step
 
 SMALL = ("model.channels=8", "model.num_blocks=2", "loss.content.layer=conv2_2", "precision=fp64")
 
@@ -18,10 +17,10 @@ SMALL = ("model.channels=8", "model.num_blocks=2", "loss.content.layer=conv2_2",
 def test_five_steps_reach_the_same_weights(
     drawn: Drawn, *, fast: bool, checkpointed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(winograd, "_FEWEST_TILES", 1 if fast else 10**9)
-    monkeypatch.setattr(winograd, "_FEWEST_WEIGHTS", 1)
+    monkeypatch.setattr(winograd, "_MIN_TILES", 1 if fast else 10**9)
+    monkeypatch.setattr(winograd, "_MIN_WEIGHTS", 1)
     chosen = settings(16, 2, *SMALL, f"model.checkpoint_blocks={checkpointed}")
-    engine, seen, batch = Engine(precision="fp64"), features(chosen), batch_of(chosen, torch.float64)
+    engine, seen, batch = Engine(precision="fp64"), features(chosen), byte_batch(chosen)
     method, state = our_method(chosen, engine, seen)
     weights = Weights(content=chosen.loss.content.weight, saliency=chosen.loss.saliency.weight)
     book = Textbook(state.networks, seen, rate=RATE, weights=weights, drawn=drawn)
@@ -29,10 +28,10 @@ def test_five_steps_reach_the_same_weights(
     assert any(type(module) is Convolution for module in state.networks["generator"].modules())
     before = {name: tensor.clone() for name, tensor in state.networks["generator"].state_dict().items()}
     for _ in range(5):
-        read = book.step(batch)
-        outcome = iterate(method, engine, batch, chosen.loss.content.weight)
+        read = book.step(engine.to_float(batch))
+        output = gan_step(method, engine, state, batch, chosen.loss.content.weight)
         for name, value in read.items():
-            assert outcome.figures[f"loss/{name}"].item() == pytest.approx(value, rel=1e-7)
+            assert output.figures[f"loss/{name}"].item() == pytest.approx(value, rel=1e-7)
     moved = [
         float((tensor - before[name]).abs().max()) for name, tensor in method.networks["generator"].state_dict().items()
     ]

@@ -1,4 +1,4 @@
-"""Small phases to record, plain or with a fault planted, and how far two of them are apart."""
+"""Small training steps to record, plain or with a fault planted, and how far two of them are apart."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +14,7 @@ from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import CaptureSettings, TrainSettings
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.phases import Phases, Told
+from cartoon_dist.train.loop import StepLog, TrainingStep
 from tests.running import ROOT
 
 ROWS = ("cartoongan", "sal", "sal_cbam", "ressal_cbam")
@@ -32,8 +32,10 @@ def capture(mode: str, *, require: bool = True) -> CaptureSettings:
     return CaptureSettings(mode=mode, warmup_steps=2, require=require)  # type: ignore[arg-type]
 
 
-def phases(of: TrainSettings, how: CaptureSettings, plant: Callable[[Phases], None] = lambda _: None) -> Phases:
-    """The phases of these settings, always from the same weights, with a fault planted before the first step."""
+def training_step(
+    of: TrainSettings, how: CaptureSettings, plant: Callable[[TrainingStep], None] = lambda _: None
+) -> TrainingStep:
+    """The step of these settings, always from the same weights, with a fault planted before the first step."""
     # Else one process knows one precision and one device.
     AcceleratorState._reset_state(reset_partial_state=True)
     engine = Engine(precision=of.precision, clip=of.optimizer.clip, recordable=how.mode != "none")
@@ -55,26 +57,26 @@ def batch(number: int, *, size: int = 16, count: int = 4) -> Batch:
     return random_batch(size, count, number)
 
 
-def step(made: Phases, number: int, *, phase: str = "gan", given: Batch | None = None) -> Told:
+def run_step(made: TrainingStep, number: int, *, phase: str = "gan", given: Batch | None = None) -> StepLog:
     """One step with rates and weights of its own."""
-    made.knobs.turn(content_weight=0.5 / (1 + number), ema_share=0.9 / (1 + number))
+    made.scalars.set(content_weight=0.5 / (1 + number), ema_share=0.9 / (1 + number))
     made.engine.set_learning_rates({"generator": 1e-3 / (1 + number), "discriminator": 2e-3 / (1 + number)})
-    return made(phase, made.engine.moved(given or batch(number)))
+    return made(phase, made.engine.to_device(given or batch(number)))
 
 
-def train(made: Phases, num_steps: int, *, num_warmup: int = 0, first: int = 0) -> list[dict[str, float]]:
+def train(made: TrainingStep, num_steps: int, *, num_warmup: int = 0, first: int = 0) -> list[dict[str, float]]:
     """Steps first..num_steps-1 of a warm-up, then of a GAN; each step's figures and weights."""
     told = []
     with made:
         for number in range(first, num_steps):
             if number == num_warmup > 0:
-                made.engine.forget_moments()
-            figures, weights = step(made, number, phase="warmup" if number < num_warmup else "gan")
+                made.engine.reset_optimizers()
+            figures, weights = run_step(made, number, phase="warmup" if number < num_warmup else "gan")
             told.append({name: value.item() for name, value in sorted(figures.items())} | weights)
     return told
 
 
-def differing(one: Phases, other: Phases) -> list[str]:
+def differing(one: TrainingStep, other: TrainingStep) -> list[str]:
     """The tensors of the state that are not the same to the bit."""
     expected, found = one.state.tensors(), other.state.tensors()
     assert {kind: named.keys() for kind, named in expected.items()} == {k: named.keys() for k, named in found.items()}
@@ -86,7 +88,7 @@ def differing(one: Phases, other: Phases) -> list[str]:
     ]
 
 
-def largest_difference(one: Phases, other: Phases) -> float:
+def largest_difference(one: TrainingStep, other: TrainingStep) -> float:
     """Of any tensor but the biases before an instance norm: these have no true gradient, and Adam makes steps of their
     round-off. Their moments are compared."""
     return largest_difference_of(flat(one), flat(other))[0]
@@ -107,7 +109,7 @@ def largest_difference_of(expected: dict[str, Tensor], found: dict[str, Tensor])
     return apart[worst], worst
 
 
-def flat(made: Phases) -> dict[str, Tensor]:
+def flat(made: TrainingStep) -> dict[str, Tensor]:
     """All tensors of the state in host memory, as KIND/NAME."""
     return {
         f"{kind}/{name}": held.cpu() for kind, named in made.state.tensors().items() for name, held in named.items()

@@ -11,8 +11,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.train.check_replicas import require_equal
-from cartoon_dist.train.phases import Phases
+from cartoon_dist.train.check_replicas import require_equal_replicas
+from cartoon_dist.train.loop import TrainingStep
 from tests.capture.capturing import (
     PLAIN,
     ROWS,
@@ -20,11 +20,11 @@ from tests.capture.capturing import (
     batch,
     capture,
     differing,
-    phases,
     recorded_faster,
+    run_step,
     settings,
-    step,
     train,
+    training_step,
 )
 from tests.running import ROOT
 
@@ -39,12 +39,12 @@ def main(folder: Path) -> None:
     found: dict[str, object] = {"replayed": replayed()}
     found["ddp"] = from_ddp()
     found["buffers_sent"] = buffers_sent()
-    fallen = phases(settings("ressal_cbam"), capture("iteration", require=False), fails_on_one)
-    plain = phases(settings("ressal_cbam"), PLAIN)
+    fallen = training_step(settings("ressal_cbam"), capture("iteration", require=False), fails_on_one)
+    plain = training_step(settings("ressal_cbam"), PLAIN)
     for number in range(NUM_STEPS):
-        step(plain, number)
-        step(fallen, number)
-    found["fallen_back"] = fallen.captured["gan"].refused
+        run_step(plain, number)
+        run_step(fallen, number)
+    found["fallen_back"] = fallen.wrapped["gan"].refused
     found["after_falling_back"] = differing(plain, fallen)
     (folder / f"{dist.get_rank()}.json").write_text(json.dumps(found))
     dist.destroy_process_group()
@@ -57,7 +57,7 @@ def replayed() -> dict[str, list[str]]:
         # In parts, and of each kind, every second time.
         num_parts, mode = 1 + number // 2 % 2, ("generator", "iteration")[number % 2 ^ number // 4]
         small = settings(row, f"precision={precision}", f"accumulate={num_parts}")
-        plain, recorded = phases(small, PLAIN), phases(small, capture(mode))
+        plain, recorded = training_step(small, PLAIN), training_step(small, capture(mode))
         expected, got = train(plain, NUM_STEPS), train(recorded, NUM_STEPS)
         assert got == expected, (row, precision, num_parts)
         found[f"{row}, {precision}, {num_parts} parts, {mode}"] = differing(plain, recorded)
@@ -67,7 +67,7 @@ def replayed() -> dict[str, list[str]]:
 def from_ddp() -> float:
     """The largest difference of any tensor between DDP's steps and ours in float64."""
     small = settings("ressal_cbam", "precision=fp64")
-    plain, recorded = phases(small, PLAIN), phases(small, capture("iteration"))
+    plain, recorded = training_step(small, PLAIN), training_step(small, capture("iteration"))
     for made in (plain, recorded):
         train(made, 12, num_warmup=6)
     one, other = plain.state.tensors(), recorded.state.tensors()
@@ -78,23 +78,23 @@ def buffers_sent() -> list[str]:
     """AnimeGAN's networks whose buffers DDP would send at each forward; they are the same without (TrainingError
     otherwise)."""
     small = read(TrainSettings, [ROOT / "configs/baseline/animegan.yaml"], WORDS, run_dir="none")
-    made = phases(small, PLAIN)
+    made = training_step(small, PLAIN)
     for number in range(3):
-        step(made, number, given=batch(number + 10 * dist.get_rank()))
-    require_equal(made.state)
+        run_step(made, number, given=batch(number + 10 * dist.get_rank()))
+    require_equal_replicas(made.state)
     wrapped = made.engine.wrapped.items()
     assert all(isinstance(network, DistributedDataParallel) for _, network in wrapped)
     return [name for name, network in wrapped if network.will_sync_module_buffers()]  # type: ignore[operator]
 
 
-def fails_on_one(made: Phases) -> None:
+def fails_on_one(made: TrainingStep) -> None:
     """One process cannot record."""
     if dist.get_rank() == 1:
 
         def refuse(*_given: object, **_named: object) -> None:
             raise RuntimeError("planted")
 
-        made.captured["gan"].recorder.record = refuse  # type: ignore[method-assign, assignment]
+        made.wrapped["gan"].recorder.record = refuse  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 
 from cartoon_dist.capture import fake_device
-from cartoon_dist.capture.checks import on_paper, repeated, replayed
+from cartoon_dist.capture.checks import on_fake_device, repeated, replayed
 from cartoon_dist.commands.check_capture import built
 from cartoon_dist.config.train import CaptureSettings
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.phases import Phases
+from cartoon_dist.train.loop import TrainingStep
 from tests.capture import faults
 from tests.capture.capturing import batch, settings
 
@@ -27,7 +27,7 @@ def main() -> None:
         engines = [Engine(precision="fp32", clip=None, recordable=recordable) for recordable in (False, True, True)]
         batches = [batch(number) for number in range(5)]
         name = plant.__name__
-        found[name] = {"on paper": [] if name in FROZEN else on_paper(make, "gan", batches[0], None).faults}
+        found[name] = {"fake device": [] if name in FROZEN else on_fake_device(make, "gan", batches[0], None).faults}
         if name in FROZEN or name == "<lambda>":
             found[name]["replayed"] = replayed(make, engines[0], engines[1], "gan", batches, "iteration").faults
             found[name]["repeated"] = repeated(make, engines[2], "gan", batches).faults
@@ -39,8 +39,8 @@ def is_fault(value: object) -> bool:
     return callable(value) and getattr(value, "__module__", "") == faults.__name__ and not isinstance(value, type)
 
 
-def planted(plant: Callable[[Phases], None], engine: Engine, capture: CaptureSettings) -> Phases:
-    """The phases with the fault."""
+def planted(plant: Callable[[TrainingStep], None], engine: Engine, capture: CaptureSettings) -> TrainingStep:
+    """The step with the fault."""
     made = built(SMALL, engine, capture)
     plant(made)
     return made

@@ -6,8 +6,8 @@ import pytest
 
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.train.phases import Phases
-from tests.capture.capturing import PLAIN, WORDS, capture, differing, phases, recorded_faster, step, train
+from cartoon_dist.train.loop import TrainingStep
+from tests.capture.capturing import PLAIN, WORDS, capture, differing, recorded_faster, run_step, train, training_step
 from tests.running import ROOT
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def settings(*words: str) -> TrainSettings:
 )
 def test_a_replayed_step_is_the_plain_one_to_the_bit(mode: str, precision: str, num_parts: int) -> None:
     small = settings(f"precision={precision}", f"accumulate={num_parts}")
-    plain, recorded = phases(small, PLAIN), phases(small, capture(mode))
+    plain, recorded = training_step(small, PLAIN), training_step(small, capture(mode))
     assert train(recorded, 12, num_warmup=4) == train(plain, 12, num_warmup=4)
     assert differing(plain, recorded) == []
     assert any(name.endswith(".u") for name in plain.state.tensors()["discriminator"])
@@ -37,25 +37,25 @@ def test_a_replayed_step_is_the_plain_one_to_the_bit(mode: str, precision: str, 
 
 def test_recording_puts_the_norms_back_and_a_load_is_recorded_anew() -> None:
     small = settings()
-    plain, recorded = phases(small, PLAIN), phases(small, capture("generator"))
+    plain, recorded = training_step(small, PLAIN), training_step(small, capture("generator"))
     for made in (plain, recorded):
         for number in range(5):
-            step(made, number)
+            run_step(made, number)
     assert differing(plain, recorded) == []
     for made in (plain, recorded):
         saved = {kind: {n: t.clone() for n, t in named.items()} for kind, named in made.state.tensors().items()}
         for number in range(5, 8):
-            step(made, number)
+            run_step(made, number)
         made.state.load(5, saved)
         for number in range(8, 13):
-            step(made, number)
+            run_step(made, number)
     assert differing(plain, recorded) == []
 
 
 def test_a_norm_that_was_replaced_by_another_tensor_shows() -> None:
     """What torch's own would do if it did not write in place: the graph goes on with the vector of its recording."""
 
-    def replaces(made: Phases) -> None:
+    def replaces(made: TrainingStep) -> None:
         network = made.state.networks["discriminator"]
 
         def follow(_network: object) -> None:
@@ -65,8 +65,8 @@ def test_a_norm_that_was_replaced_by_another_tensor_shows() -> None:
         made.method.before["discriminator"] = follow
 
     small = settings()
-    plain, recorded = phases(small, PLAIN, replaces), phases(small, capture("iteration"), replaces)
+    plain, recorded = training_step(small, PLAIN, replaces), training_step(small, capture("iteration"), replaces)
     for number in range(6):
         for made in (plain, recorded):
-            step(made, number)
+            run_step(made, number)
     assert differing(plain, recorded)

@@ -18,7 +18,7 @@ COPIES = "copies numbers from the host to the device"
 def found() -> Found:
     """By planted fault and check, what was found."""
     if not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"):
-        pytest.skip("this torch has no device on paper: 2.10 was the first")
+        pytest.skip("this torch has no fake device: 2.10 was the first")
     done = helper(ROOT / "tests/capture/checking.py")
     assert done.returncode == 0, done.stderr
     held: Found = json.loads(done.stdout)
@@ -26,7 +26,7 @@ def found() -> Found:
 
 
 def test_a_step_without_a_fault_has_none(found: Found) -> None:
-    assert found["<lambda>"] == {"on paper": [], "replayed": [], "repeated": []}
+    assert found["<lambda>"] == {"fake device": [], "replayed": [], "repeated": []}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_step_without_a_fault_has_none(found: Found) -> None:
     ],
 )
 def test_on_paper_the_line_that_waits_or_copies_is_named(found: Found, fault: str, where: str, what: str) -> None:
-    assert any(where in line and what in line for line in found[fault]["on paper"]), found[fault]
+    assert any(where in line and what in line for line in found[fault]["fake device"]), found[fault]
 
 
 @pytest.mark.parametrize("fault", ["freezes_a_number", "replaces_a_tensor"])

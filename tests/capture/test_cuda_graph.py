@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from cartoon_dist.capture.cuda_graph import CudaGraphs
-from cartoon_dist.train.step import Apart, Outcome
+from cartoon_dist.capture.cuda_graph import CudaGraphRecorder
+from cartoon_dist.train.loop import EagerUpdate, StepOutput
 
 POOL = (0, 7)
 
@@ -81,7 +81,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Cuda:
 
 
 def test_a_recording_begins_and_ends_on_one_stream_of_its_own(cuda: Cuda) -> None:
-    graphs = CudaGraphs(lambda: None)
+    graphs = CudaGraphRecorder(lambda: None)
     replay = graphs.record(in_two(cuda), whole=False)
     assert (cuda.stream, cuda.recording) == ("default", "")
     assert replay().figures["loss/content"].item() == 1.0
@@ -92,7 +92,7 @@ def test_a_recording_begins_and_ends_on_one_stream_of_its_own(cuda: Cuda) -> Non
 @pytest.mark.parametrize("fault", ["in the step", "at its end"])
 def test_a_recording_that_fails_leaves_torch_on_the_stream_it_was_on(cuda: Cuda, fault: str) -> None:
     abandoned: list[bool] = []
-    graphs = CudaGraphs(lambda: abandoned.append(True))
+    graphs = CudaGraphRecorder(lambda: abandoned.append(True))
     cuda.ending_fails = fault == "at its end"
     with pytest.raises(RuntimeError, match="planted" if fault == "in the step" else "previous error during capture"):
         graphs.record(fails if fault == "in the step" else in_two(cuda), whole=True)
@@ -106,21 +106,21 @@ def test_a_recording_that_fails_leaves_torch_on_the_stream_it_was_on(cuda: Cuda,
     assert graphs.record(in_two(cuda), whole=True)().figures.keys() == {"loss/content"}
 
 
-def in_two(cuda: Cuda) -> Callable[[Apart], Outcome]:
+def in_two(cuda: Cuda) -> Callable[[EagerUpdate], StepOutput]:
     """A step with an update that is left out of the graph."""
 
-    def update(_drawn: object) -> Outcome:
+    def update(_drawn: object) -> StepOutput:
         cuda.log.append("update")
-        return Outcome({}, {})
+        return StepOutput({}, {})
 
-    def step(apart: Apart) -> Outcome:
+    def step(apart: EagerUpdate) -> StepOutput:
         assert cuda.recording == cuda.stream != "default"
         apart(update, [])
         assert cuda.recording == cuda.stream
-        return Outcome({"loss/content": torch.tensor(1.0)}, {})
+        return StepOutput({"loss/content": torch.tensor(1.0)}, {})
 
     return step
 
 
-def fails(*_: Any) -> Outcome:
+def fails(*_: Any) -> StepOutput:
     raise RuntimeError("planted")

@@ -7,21 +7,21 @@ import torch
 from torch import nn
 
 from cartoon_dist.capture.cuda_rules import broken_rules
-from cartoon_dist.train.phases import Phases
-from tests.capture.capturing import PLAIN, phases, settings, step
+from cartoon_dist.train.loop import TrainingStep
+from tests.capture.capturing import PLAIN, run_step, settings, training_step
 from tests.capture.faults import is_not_capturable
 
 
 @pytest.fixture(scope="module")
-def stepped() -> Phases:
+def stepped() -> TrainingStep:
     """After a step, marked as an engine on CUDA marks its optimizers."""
-    made = phases(settings("ressal_cbam"), PLAIN)
-    step(made, 0)
+    made = training_step(settings("ressal_cbam"), PLAIN)
+    run_step(made, 0)
     return made
 
 
 @pytest.fixture(autouse=True)
-def _as_on_cuda(stepped: Phases) -> None:
+def _as_on_cuda(stepped: TrainingStep) -> None:
     for optimizer in stepped.state.optimizers.values():
         for group in optimizer.param_groups:
             group["capturable"] = True
@@ -45,7 +45,7 @@ def refused_by_torch(optimizer: torch.optim.Optimizer, monkeypatch: pytest.Monke
     raise AssertionError(f"torch {torch.__version__} has no such check")
 
 
-def test_our_rule_is_torchs(stepped: Phases, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_rule_is_torchs(stepped: TrainingStep, monkeypatch: pytest.MonkeyPatch) -> None:
     optimizers = stepped.state.optimizers
     assert broken_rules(stepped, scaled=True) == []
     assert [refused_by_torch(optimizer, monkeypatch) for optimizer in optimizers.values()] == [False, False]
@@ -57,7 +57,7 @@ def test_our_rule_is_torchs(stepped: Phases, monkeypatch: pytest.MonkeyPatch) ->
     ]
 
 
-def test_moments_and_rates_that_lie_elsewhere_or_otherwise_are_named(stepped: Phases) -> None:
+def test_moments_and_rates_that_lie_elsewhere_or_otherwise_are_named(stepped: TrainingStep) -> None:
     optimizer = stepped.state.optimizers["discriminator"]
     weight = max(stepped.state.networks["discriminator"].parameters(), key=lambda weight: weight.shape[-1:] == (3,))
     held = optimizer.state[weight]
@@ -77,7 +77,7 @@ def test_moments_and_rates_that_lie_elsewhere_or_otherwise_are_named(stepped: Ph
     assert found[2].endswith("lies on meta")
 
 
-def test_a_scaler_with_an_optimizer_that_is_not_fused_is_named(stepped: Phases) -> None:
+def test_a_scaler_with_an_optimizer_that_is_not_fused_is_named(stepped: TrainingStep) -> None:
     fused = stepped.state.optimizers["generator"]
     try:
         weights = stepped.state.networks["generator"].parameters()
@@ -89,7 +89,7 @@ def test_a_scaler_with_an_optimizer_that_is_not_fused_is_named(stepped: Phases) 
     assert line.startswith("scaler of generator: Adam is not fused")
 
 
-def test_a_buffer_on_another_device_is_named(stepped: Phases) -> None:
+def test_a_buffer_on_another_device_is_named(stepped: TrainingStep) -> None:
     network = stepped.state.networks["discriminator"]
     network.register_buffer("left_behind", nn.Buffer(torch.empty(1, device="meta")))
     try:

@@ -12,15 +12,15 @@ from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.config.train import CaptureSettings, OptimizerSettings
 from cartoon_dist.cpu import switch
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.phases import Phases
-from cartoon_dist.train.state import on_host, start
-from tests.capture.capturing import PLAIN, capture, largest_difference, settings, step
+from cartoon_dist.train.loop import TrainingStep
+from cartoon_dist.train.state import copy_to_host, initial_state
+from tests.capture.capturing import PLAIN, capture, largest_difference, run_step, settings
 from tests.running import metrics, tiny, train
 
 pytestmark = pytest.mark.gpu
 
 
-def made(name: DeviceName, how: CaptureSettings = PLAIN) -> Phases:
+def made(name: DeviceName, how: CaptureSettings = PLAIN) -> TrainingStep:
     AcceleratorState._reset_state(reset_partial_state=True)
     small = settings("ressal_cbam", "precision=fp64", "optimizer.clip=null")
     return built(small, Engine(precision="fp64", recordable=how.mode != "none", device=name), how)
@@ -30,12 +30,12 @@ def made(name: DeviceName, how: CaptureSettings = PLAIN) -> Phases:
 def test_float64_steps_are_those_of_a_cpu(
     mode: str, device: torch.device, record_property: Callable[[str, object], None]
 ) -> None:
-    with switch.left_out():
+    with switch.disabled():
         on_cpu = made("cpu")
         here = made("cpu" if device.type == "cpu" else "cuda", capture(mode) if mode != "none" else PLAIN)
         for number in range(6):
-            step(on_cpu, number)
-            step(here, number)
+            run_step(on_cpu, number)
+            run_step(here, number)
         assert here.engine.device.type == device.type
         difference = largest_difference(on_cpu, here)
     record_property("largest_difference", difference)
@@ -61,8 +61,8 @@ def test_training_by_the_command_begins_as_on_the_cpu(
 
 
 def test_a_copy_on_the_host_is_page_locked_and_left_alone(device: torch.device, *, rehearsal: bool) -> None:
-    state = start({"generator": torch.nn.Linear(3, 2).to(device)}, OptimizerSettings())
-    copies = on_host(state.tensors())["generator"]
+    state = initial_state({"generator": torch.nn.Linear(3, 2).to(device)}, OptimizerSettings())
+    copies = copy_to_host(state.tensors())["generator"]
     expected = {name: held.cpu().clone() for name, held in state.networks["generator"].state_dict().items()}
     with torch.no_grad():
         for weight in state.networks["generator"].parameters():

@@ -8,8 +8,8 @@ import torch
 
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.train.phases import Phases
-from tests.capture.capturing import PLAIN, ROWS, WORDS, capture, differing, phases, settings, step, train
+from cartoon_dist.train.loop import TrainingStep
+from tests.capture.capturing import PLAIN, ROWS, WORDS, capture, differing, run_step, settings, train, training_step
 from tests.capture.faults import reads_back
 from tests.running import ROOT
 
@@ -41,7 +41,7 @@ def of(row: str, *words: str) -> TrainSettings:
     return read(TrainSettings, [ROOT / f"configs/baseline/{row}.yaml"], [*WORDS, *words], run_dir="none")
 
 
-def overflowing(made: Phases) -> None:
+def overflowing(made: TrainingStep) -> None:
     """Scales so large that the first steps of fp16 overflow."""
     for scaler in made.engine.scalers.values():
         if scaler.is_enabled():
@@ -58,7 +58,7 @@ def test_a_captured_step_is_the_plain_one_to_the_bit(
     if precision == "fp16" and rehearsal:
         pytest.skip("fp16 is not computed on a CPU")
     small = of(row, f"precision={precision}", f"accumulate={num_parts}")
-    plain, recorded = phases(small, PLAIN, overflowing), phases(small, capture(mode), overflowing)
+    plain, recorded = training_step(small, PLAIN, overflowing), training_step(small, capture(mode), overflowing)
     num_steps, num_warmup = REHEARSED if rehearsal else (NUM_STEPS, NUM_WARMUP)
     expected = train(plain, num_steps, num_warmup=num_warmup)
     found = train(recorded, num_steps, num_warmup=num_warmup)
@@ -77,13 +77,13 @@ def _comparable(told: dict[str, float]) -> dict[str, str]:
 
 def test_a_recording_that_fails_leaves_training_and_torch_as_they_were(*, rehearsal: bool) -> None:
     small = settings("ressal_cbam")
-    plain = phases(small, PLAIN, reads_back)
-    recorded = phases(small, capture("iteration", require=False), reads_back)
+    plain = training_step(small, PLAIN, reads_back)
+    recorded = training_step(small, capture("iteration", require=False), reads_back)
     for number in range(8):
-        step(plain, number)
-        step(recorded, number)
-    assert "reads a number back" in recorded.captured["gan"].refused or not rehearsal
-    assert recorded.captured["gan"].refused
+        run_step(plain, number)
+        run_step(recorded, number)
+    assert "reads a number back" in recorded.wrapped["gan"].refused or not rehearsal
+    assert recorded.wrapped["gan"].refused
     assert differing(plain, recorded) == []
     if rehearsal:
         return
@@ -93,7 +93,7 @@ def test_a_recording_that_fails_leaves_training_and_torch_as_they_were(*, rehear
     torch.cuda.empty_cache()
     before = torch.cuda.memory_reserved()
     for number in range(8, 16):
-        step(recorded, number)
+        run_step(recorded, number)
     torch.cuda.synchronize()
     torch.cuda.empty_cache()
     assert torch.cuda.memory_reserved() <= before

@@ -9,9 +9,9 @@ import torch
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.distributed.devices import without_tf32
-from cartoon_dist.inference.batched import Cartoonist, by_torch
+from cartoon_dist.inference.batched import Cartoonizer, torch_cartoonizer
 from cartoon_dist.models.generator import DrawingNetwork
-from cartoon_dist.runs import setup
+from cartoon_dist.runs import method_from_config
 
 pytestmark = pytest.mark.gpu
 SHAPE = (148, 204, 3)
@@ -21,7 +21,7 @@ def generator(method: str) -> DrawingNetwork:
     """A generator whose weights are large enough for a drawing that is far from grey."""
     words = ["model.channels=8", "model.num_blocks=2", f"method={method}"]
     words += [] if method == "cartoongan" else ["model.saliency=none", "model.attention=none"]
-    made = setup.fresh_networks(read(TrainSettings, [], words, run_dir="none"))["generator"]
+    made = method_from_config.initial_networks(read(TrainSettings, [], words, run_dir="none"))["generator"]
     assert isinstance(made, DrawingNetwork)
     shaken = torch.Generator().manual_seed(0)
     for weight in made.parameters():
@@ -39,7 +39,7 @@ def test_a_drawing_is_the_cpus(
     drawings = []
     with without_tf32():
         for where in (torch.device("cpu"), device):
-            cartoonist: Cartoonist = by_torch(generator(method), where, megapixels=megapixels)
+            cartoonist: Cartoonizer = torch_cartoonizer(generator(method), where, megapixels=megapixels)
             [drawing] = cartoonist.draw([photo], tell=lambda _done, _of: None)
             drawings.append(np.asarray(drawing).astype(int))
     assert drawings[0].std() > 10

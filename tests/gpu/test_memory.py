@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.capture.capturing import capture, phases, settings, step
+from tests.capture.capturing import capture, run_step, settings, training_step
 
 pytestmark = pytest.mark.gpu
 NUM_REPLAYS, NUM_RECORDINGS = 300, 10
@@ -19,24 +19,24 @@ def held() -> tuple[int, int]:
 
 @pytest.mark.parametrize("mode", ["generator", "iteration"])
 def test_replays_take_no_memory(mode: str, *, rehearsal: bool) -> None:
-    made = phases(settings("ressal_cbam"), capture(mode))
+    made = training_step(settings("ressal_cbam"), capture(mode))
     with made:
         for number in range(6):
-            step(made, number)
+            run_step(made, number)
         before = held()
         for number in range(6, 6 + (4 if rehearsal else NUM_REPLAYS)):
-            step(made, number)
+            run_step(made, number)
         assert held() <= before
 
 
 def test_recording_again_and_again_takes_no_memory(*, rehearsal: bool) -> None:
-    made = phases(settings("ressal_cbam"), capture("iteration"))
+    made = training_step(settings("ressal_cbam"), capture("iteration"))
     seen = []
     with made:
         for turn in range(3 if rehearsal else NUM_RECORDINGS):
             for number in range(4):
-                step(made, 4 * turn + number)
-            made.captured["gan"].release()
+                run_step(made, 4 * turn + number)
+            made.wrapped["gan"].release()
             if not rehearsal:
                 torch.cuda.empty_cache()
             seen.append(held())

@@ -4,17 +4,17 @@ bit."""
 import pytest
 
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.train.phases import Phases
-from cartoon_dist.train.state import on_host
-from tests.capture.capturing import capture, differing, phases, settings, train
+from cartoon_dist.train.loop import TrainingStep
+from cartoon_dist.train.state import copy_to_host
+from tests.capture.capturing import capture, differing, settings, train, training_step
 
 pytestmark = pytest.mark.gpu
 
 
-def gone_on(small: TrainSettings, mode: str, first: Phases, num_steps: int) -> Phases:
-    """New phases, which begin where the first are."""
-    made = phases(small, capture(mode))
-    made.state.load(num_steps, on_host(first.state.tensors()))
+def gone_on(small: TrainSettings, mode: str, first: TrainingStep, num_steps: int) -> TrainingStep:
+    """A new step, which begins where the first is."""
+    made = training_step(small, capture(mode))
+    made.state.load(num_steps, copy_to_host(first.state.tensors()))
     made.engine.load_scaler_states(first.engine.scaler_states())
     return made
 
@@ -25,7 +25,7 @@ def test_stopped_and_resumed_into_capture_it_is_one_go(mode: str, precision: str
     if precision == "fp16" and rehearsal:
         pytest.skip("fp16 is not computed on a CPU")
     small = settings("ressal_cbam", f"precision={precision}")
-    whole, first = phases(small, capture(mode)), phases(small, capture(mode))
+    whole, first = training_step(small, capture(mode)), training_step(small, capture(mode))
     train(whole, 12)
     train(first, 6)
     again = gone_on(small, mode, first, 6)

@@ -9,8 +9,8 @@ import torch
 
 from cartoon_dist.distributed.devices import without_tf32
 from cartoon_dist.metrics.efficientnet import EfficientNetLite0
-from cartoon_dist.metrics.frechet_kid import measure
-from cartoon_dist.metrics.score_file import read
+from cartoon_dist.metrics.frechet_kid import distances
+from cartoon_dist.metrics.score_file import read_scores
 from tests.running import ROOT, script, tiny, train
 
 pytestmark = pytest.mark.gpu
@@ -48,7 +48,7 @@ def test_features_and_their_distance_agree(
     difference = max((a - b).abs().max().item() for a, b in zip(here, there, strict=True)) / scale
     record_property("features_relative", difference)
     assert difference < 1e-4
-    distances = [measure("efficientnet_lite0", *side)["frechet_efficientnet_lite0"][0] for side in (here, there)]
+    distances = [distances("efficientnet_lite0", *side)["frechet_efficientnet_lite0"][0] for side in (here, there)]
     record_property("distance_relative", abs(distances[0] - distances[1]) / distances[0])
     assert distances[0] == pytest.approx(distances[1], rel=1e-3)
 
@@ -65,7 +65,9 @@ def test_the_command_scores_alike(
         words += [f"weights_folder={ROOT / 'weights'}", f"data.cache={tmp_path / name}"]
         done = script("launch/fid.py", tmp_path / "run", *words)
         assert done.returncode == 0, done.stderr
-        [found] = [one for one in read(tmp_path / "run/scores.json") if one["metric"] == "frechet_efficientnet_lite0"]
+        [found] = [
+            one for one in read_scores(tmp_path / "run/scores.json") if one["metric"] == "frechet_efficientnet_lite0"
+        ]
         assert found["protocol"]["tf32"] == "off"
         values[name] = found["value"]
     relative = float(np.ptp(list(values.values())) / values["cpu"])

@@ -26,21 +26,21 @@ def main(mode: str, out: Path) -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
     torch.backends.cudnn.allow_tf32 = False
-    devices.choose("auto")
+    devices.choose_device("auto")
     dist.init_process_group(os.environ["CARTOON_TEST_BACKEND"])
     how = PLAIN if mode == "none" else capture(mode, require=False)
     small = settings("ressal_cbam", "precision=fp64", "optimizer.clip=5")
     engine = Engine(precision="fp64", clip=5.0, recordable=mode != "none")
     made = built(small, engine, how)
     first = dist.get_rank() * COUNT // dist.get_world_size()
-    with made, switch.left_out():
+    with made, switch.disabled():
         for number in range(NUM_STEPS):
-            made.knobs.turn(content_weight=0.5 / (1 + number), ema_share=0.9 / (1 + number))
+            made.scalars.set(content_weight=0.5 / (1 + number), ema_share=0.9 / (1 + number))
             made.engine.set_learning_rates({"generator": 1e-3 / (1 + number), "discriminator": 2e-3 / (1 + number)})
             half = Batch(*(side[first : first + COUNT // dist.get_world_size()] for side in batch(number, count=COUNT)))
-            made("warmup" if number < 2 else "gan", engine.moved(half))
+            made("warmup" if number < 2 else "gan", engine.to_device(half))
         (out / f"said-{dist.get_rank()}").write_text(
-            "\n".join(captured.refused for captured in made.captured.values()), encoding="utf-8"
+            "\n".join(wrapped.refused for wrapped in made.wrapped.values()), encoding="utf-8"
         )
     if dist.get_rank() == 0:
         save_file({name: held.contiguous() for name, held in flat(made).items()}, out / "state.safetensors")

@@ -11,13 +11,13 @@ from cartoon_dist.runs import checkpoint, retention
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.saving import Saver
-from cartoon_dist.train.state import TrainState, start
+from cartoon_dist.train.state import TrainState, initial_state
 
 
 def synthetic(step: int, *, width: int = 8) -> TrainState:
     """Two networks, their average and the moments of their optimizers."""
     networks: dict[str, nn.Module] = {"generator": nn.Linear(width, width), "discriminator": nn.Linear(width, 1)}
-    state = start(networks, OptimizerSettings())
+    state = initial_state(networks, OptimizerSettings())
     for name, optimizer in state.optimizers.items():
         for weight in networks[name].parameters():
             weight.grad = torch.ones_like(weight)  # by hand: torch refuses a backward in a fork
@@ -48,7 +48,7 @@ def numbers(folder: Path) -> set[float]:
 
 
 def saver(
-    root: Path, engine: Engine, *words: str, best: retention.Best = lambda _: None, warmup_steps: int = 0
+    root: Path, engine: Engine, *words: str, best: retention.BestStep = lambda _: None, warmup_steps: int = 0
 ) -> Saver:
     """What saves a run in this folder, with these settings."""
     settings = read(TrainSettings, [], words, run_dir=str(root))

@@ -16,21 +16,21 @@ import torch.distributed as dist
 from torch import nn
 from cartoon_dist.config.train import OptimizerSettings
 from cartoon_dist.errors import TrainingError
-from cartoon_dist.train.check_replicas import require_equal
-from cartoon_dist.train.state import start
+from cartoon_dist.train.check_replicas import require_equal_replicas
+from cartoon_dist.train.state import initial_state
 
 dist.init_process_group("gloo")
 rank = dist.get_rank()
 torch.manual_seed(0)
 networks = {"generator": nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(4, 4)), "discriminator": nn.Linear(5, 5).double()}
-state = start(networks, OptimizerSettings())
+state = initial_state(networks, OptimizerSettings())
 state.step = 700
-require_equal(state)
+require_equal_replicas(state)
 with torch.no_grad():
     state.ema[1].bias[2] *= 1 + rank * 1e-6
     state.networks["discriminator"].weight[3, 1] += rank * 1e-12
 try:
-    require_equal(state)
+    require_equal_replicas(state)
 except TrainingError as error:
     Path(sys.argv[1], f"said-{rank}").write_text(str(error))
 """

@@ -11,11 +11,11 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cartoon_dist.cpu import switch
-from cartoon_dist.inference.batched import by_torch
+from cartoon_dist.inference.batched import torch_cartoonizer
 from cartoon_dist.models.blocks import convolution, reflected
 from cartoon_dist.models.generator import DrawingNetwork
-from cartoon_dist.runs import setup
-from tests.capture.capturing import PLAIN, ROWS, phases, settings, step
+from cartoon_dist.runs import method_from_config
+from tests.capture.capturing import PLAIN, ROWS, run_step, settings, training_step
 
 REFUSED = (
     "adaptive_avg_pool2d_backward",
@@ -44,7 +44,7 @@ networks of pictures could use them."""
 def _deterministic() -> Iterator[None]:
     torch.use_deterministic_algorithms(mode=True)
     try:
-        with switch.left_out():
+        with switch.disabled():
             yield
     finally:
         torch.use_deterministic_algorithms(mode=False)
@@ -64,10 +64,10 @@ class Names(TorchDispatchMode):
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_step_issues_nothing_that_cuda_refuses(row: str) -> None:
-    made = phases(settings(row, "upsample=resize" if row == "sal" else "upsample=transposed"), PLAIN)
+    made = training_step(settings(row, "upsample=resize" if row == "sal" else "upsample=transposed"), PLAIN)
     with Names() as names:
-        step(made, 0, phase="warmup")
-        step(made, 1)
+        run_step(made, 0, phase="warmup")
+        run_step(made, 1)
     assert {"convolution_backward", "_fused_adam_"} <= names.seen
     assert [name for name in names.seen if any(refused in name for refused in REFUSED)] == []
 
@@ -94,11 +94,15 @@ def test_a_reflecting_convolution_is_the_same(stride: int) -> None:
 
 def test_a_drawing_in_strips_is_made_as_ever() -> None:
     """Strips know torch's own reflection, and nothing needs another one where no gradient is taken."""
-    generator = setup.fresh_networks(settings("ressal_cbam"))["generator"].eval().requires_grad_(requires_grad=False)
+    generator = (
+        method_from_config.initial_networks(settings("ressal_cbam"))["generator"]
+        .eval()
+        .requires_grad_(requires_grad=False)
+    )
     assert isinstance(generator, DrawingNetwork)
     photo = np.random.default_rng(0).integers(0, 256, (60, 40, 3), np.uint8)
     whole, strips = (
-        by_torch(generator, torch.device("cpu"), megapixels=size).draw([photo], tell=lambda *_: None)[0]
+        torch_cartoonizer(generator, torch.device("cpu"), megapixels=size).draw([photo], tell=lambda *_: None)[0]
         for size in (1.0, 0.001)
     )
     assert np.abs(whole.astype(int) - strips.astype(int)).max() <= 1

@@ -12,10 +12,10 @@ from cartoon_dist.commands.check_capture import built
 from cartoon_dist.config.train import OptimizerSettings
 from cartoon_dist.cpu import switch
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.gradient_averaging import Averaging, nothing_sent
-from cartoon_dist.train.phases import Phases
-from cartoon_dist.train.state import start
-from tests.capture.capturing import PLAIN, capture, flat, largest_difference, settings, step
+from cartoon_dist.train.gradient_averaging import GradientAveraging, nothing_sent
+from cartoon_dist.train.loop import TrainingStep
+from cartoon_dist.train.state import initial_state
+from tests.capture.capturing import PLAIN, capture, flat, largest_difference, run_step, settings
 
 
 class ChannelsLast(Engine):
@@ -24,8 +24,8 @@ class ChannelsLast(Engine):
     def place(self, network: nn.Module) -> nn.Module:
         return super().place(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
-    def _average(self, network: nn.Module) -> Averaging:
-        return Averaging(list(network.parameters()), world_size=2)
+    def _average(self, network: nn.Module) -> GradientAveraging:
+        return GradientAveraging(list(network.parameters()), world_size=2)
 
 
 class Contiguous(ChannelsLast):
@@ -35,7 +35,7 @@ class Contiguous(ChannelsLast):
         return Engine.place(self, network)
 
 
-def made(kind: type[Engine], *, recordable: bool) -> Phases:
+def made(kind: type[Engine], *, recordable: bool) -> TrainingStep:
     AcceleratorState._reset_state(reset_partial_state=True)
     how = capture("iteration") if recordable else PLAIN
     small = settings("ressal_cbam", "precision=fp64", "optimizer.clip=null")
@@ -44,14 +44,14 @@ def made(kind: type[Engine], *, recordable: bool) -> Phases:
 
 @pytest.fixture(autouse=True)
 def _convolutions_of_torch() -> Iterator[None]:
-    with switch.left_out():
+    with switch.disabled():
         yield
 
 
-def lies_otherwise(phases: Phases) -> list[str]:
+def lies_otherwise(step: TrainingStep) -> list[str]:
     """Moments whose strides are not those of their weights, and weights that are not channels_last."""
-    wrong = broken_rules(phases, scaled=False)
-    for network in phases.state.networks.values():
+    wrong = broken_rules(step, scaled=False)
+    for network in step.state.networks.values():
         wrong += [
             name
             for name, weight in network.named_parameters()
@@ -66,8 +66,8 @@ def test_channels_last_weights_train_as_contiguous_ones(*, recordable: bool) -> 
     with nothing_sent():
         one, other = made(Contiguous, recordable=recordable), made(ChannelsLast, recordable=recordable)
         for number in range(6):
-            step(one, number)
-            step(other, number)
+            run_step(one, number)
+            run_step(other, number)
     assert lies_otherwise(other) == []
     assert largest_difference(one, other) < 1e-12
     before = flat(made(Contiguous, recordable=recordable))
@@ -78,7 +78,7 @@ def test_channels_last_weights_train_as_contiguous_ones(*, recordable: bool) -> 
 def test_a_checkpoint_of_contiguous_tensors_goes_on_in_channels_last_ones() -> None:
     one, other = made(Contiguous, recordable=False), made(ChannelsLast, recordable=False)
     for number in range(3):
-        step(one, number)
+        run_step(one, number)
     held = {
         kind: {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in named.items()}
         for kind, named in one.state.tensors().items()
@@ -86,8 +86,8 @@ def test_a_checkpoint_of_contiguous_tensors_goes_on_in_channels_last_ones() -> N
     other.state.load(3, held)
     assert lies_otherwise(other) == []
     for number in range(3, 6):
-        step(one, number)
-        step(other, number)
+        run_step(one, number)
+        run_step(other, number)
     assert lies_otherwise(other) == []
     assert largest_difference(one, other) < 1e-12
 
@@ -106,7 +106,7 @@ def test_an_averaged_gradient_lies_as_its_weight(shape: tuple[int, ...], memory_
     weights[0].grad = gradients[0].clone()
     weights[1].grad = gradients[1].contiguous(memory_format=memory_format)
     with nothing_sent():
-        Averaging(weights, world_size=2)()
+        GradientAveraging(weights, world_size=2)()
     for weight, gradient in zip(weights, gradients, strict=True):
         assert weight.grad is not None
         assert torch.equal(weight.grad, gradient / 2)
@@ -114,7 +114,7 @@ def test_an_averaged_gradient_lies_as_its_weight(shape: tuple[int, ...], memory_
 
 
 def test_moments_of_another_shape_are_refused() -> None:
-    state = start({"generator": nn.Linear(3, 2)}, OptimizerSettings())
+    state = initial_state({"generator": nn.Linear(3, 2)}, OptimizerSettings())
     tensors = state.tensors()
     tensors["optimizer-generator"] = {"weight:exp_avg": torch.zeros(1)}
     with pytest.raises(Exception, match=r"weight:exp_avg has the shape \(1,\) instead of \(2, 3\)"):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cartoon_dist.data.load.loader import Damaged
+from cartoon_dist.data.load.loader import DamagedSample
 from cartoon_dist.errors import ShardError
-from cartoon_dist.train.bad_samples import Damage
+from cartoon_dist.train.bad_samples import BadSamples
 from cartoon_dist.train.preempt import SIGNALS, StopRequest
 
 
@@ -21,7 +21,7 @@ def _handlers() -> Iterator[None]:
 
 
 def request(max_hours: float | None = None, *, max_damaged: int = 2) -> StopRequest:
-    return StopRequest(max_hours=max_hours, damage=Damage(max_damaged=max_damaged))
+    return StopRequest(max_hours=max_hours, bad_samples=BadSamples(max_damaged=max_damaged))
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -51,20 +51,22 @@ def test_a_share_that_cannot_be_read_is_an_error_even_when_asked_to_stop() -> No
 def test_damaged_samples_are_named_once_and_borne_up_to_the_limit(capsys: pytest.CaptureFixture[str]) -> None:
     stop = request(max_damaged=2)
     for number in (7, 7, 3):
-        stop.damage.note([Damaged("photo", number, f"sample {number} is bad")])
+        stop.bad_samples.note([DamagedSample("photo", number, f"sample {number} is bad")])
         assert not stop.agreed("")
     assert capsys.readouterr().err == "".join(
         f"warning: sample {number} is bad; another sample stands in for it\n" for number in (7, 3)
     )
-    assert len(stop.damage.met) == 2
-    stop.damage.note([Damaged("cartoon", 7, "cartoon 7 is bad")])  # another domain's seventh is another sample
+    assert len(stop.bad_samples.known) == 2
+    stop.bad_samples.note(
+        [DamagedSample("cartoon", 7, "cartoon 7 is bad")]
+    )  # another domain's seventh is another sample
     with pytest.raises(ShardError, match=r"^3 damaged samples are more than data\.max_damaged=2: .*cartoon 7 is bad$"):
         stop.agreed("")
 
 
 def test_with_no_damage_allowed_the_first_is_the_last(capsys: pytest.CaptureFixture[str]) -> None:
     stop = request(max_damaged=0)
-    stop.damage.note([Damaged("photo", 1, "sample 1 is bad")])
+    stop.bad_samples.note([DamagedSample("photo", 1, "sample 1 is bad")])
     with pytest.raises(ShardError, match=r"^1 damaged samples are more than data\.max_damaged=0: sample 1 is bad$"):
         stop.agreed("")
     assert capsys.readouterr().err == ""

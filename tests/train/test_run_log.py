@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cartoon_dist.console.messages import say
+from cartoon_dist.console.messages import print_message
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.train.run_log import Log
+from cartoon_dist.train.run_log import RunLog
 
 
 def test_records_go_to_both_places(tmp_path: Path) -> None:
-    log = Log(RunFolder(tmp_path), step=0)
+    log = RunLog(RunFolder(tmp_path), step=0)
     log.record({"step": 3, "phase": "gan", "loss/content": 0.5})
     log.picture(3, np.zeros((4, 6, 3), np.uint8))
     log.close()
@@ -27,10 +27,10 @@ def test_records_go_to_both_places(tmp_path: Path) -> None:
 def test_what_a_killed_run_wrote_beyond_its_checkpoint_is_taken_back(tmp_path: Path) -> None:
     lines = ['{"step": 1}', '{"step": 2}', '{"step": 3}', '{"other": 3}', '{"ste']
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
-    Log(RunFolder(tmp_path), step=2).close()
+    RunLog(RunFolder(tmp_path), step=2).close()
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n{"step": 2}\n'
 
 
 def test_a_line_is_one_line_whatever_names_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    say("warning: a\nerror: forged\x1b[2J\udcff")
+    print_message("warning: a\nerror: forged\x1b[2J\udcff")
     assert capsys.readouterr().err == "warning: a\\nerror: forged\\x1b[2J\\xff\n"

@@ -9,7 +9,7 @@ from torch import nn
 
 from cartoon_dist.models.generator import Drawing
 from cartoon_dist.tensors import Images
-from cartoon_dist.train.samples import Samples, grid, write
+from cartoon_dist.train.samples import Samples, sample_grid, write_sample_grid
 
 CAPTION = 14
 
@@ -29,7 +29,7 @@ def drawn(*, predicts: bool) -> np.ndarray:
     photo = torch.stack([torch.full((3, 8, 8), value) for value in (-1.0, 1.0)])
     photo[1, 2] = -1.0  # the second is yellow
     samples = Samples(photo, torch.full((2, 1, 8, 8), 0.0))
-    return grid(samples, Negative(predicts=predicts), "ema")[CAPTION:]
+    return sample_grid(samples, Negative(predicts=predicts), "ema")[CAPTION:]
 
 
 def test_columns_and_rows() -> None:
@@ -46,5 +46,5 @@ def test_without_a_saliency_network_its_column_is_left_out() -> None:
 
 def test_the_file_keeps_the_colours(tmp_path: Path) -> None:
     pixels = drawn(predicts=True)
-    write(tmp_path / "new/grid.png", pixels)
+    write_sample_grid(tmp_path / "new/grid.png", pixels)
     assert np.array_equal(cv2.imread(str(tmp_path / "new/grid.png"))[:, :, ::-1], pixels)

@@ -15,7 +15,7 @@ import torch
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError, TrainingError
-from cartoon_dist.files.atomic import sha256_of
+from cartoon_dist.files.bounded import sha256_of
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.train.engine import Engine
@@ -81,7 +81,7 @@ def test_a_second_one_waits_for_the_first(
         move_on(state, 2)
         begun.set()
         saving.save(state, Meter())
-        assert checkpoint.damage(tmp_path / "step-0000001") is None
+        assert checkpoint.integrity_error(tmp_path / "step-0000001") is None
         move_on(state, 3)
     assert [numbers(tmp_path / f"step-000000{step}") for step in (1, 2)] == [{1.0}, {2.0}]
 
@@ -156,8 +156,8 @@ def test_unreadable_scores_stop_nothing(
 EXIT = """
 import sys
 from pathlib import Path
-from cartoon_dist.train.background_writer import Writer
-Writer().start(lambda: (sys.stdin.readline(), Path(sys.argv[1]).write_text("whole")))
+from cartoon_dist.train.background_writer import BackgroundWriter
+BackgroundWriter().start(lambda: (sys.stdin.readline(), Path(sys.argv[1]).write_text("whole")))
 print("at its end", flush=True)
 """
 

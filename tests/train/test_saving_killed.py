@@ -113,7 +113,7 @@ def whole(run: RunFolder, *, at_least: int) -> int:
     step = int(checkpoint.read_manifest(found)["step"])
     assert at_least <= step <= at_least + 2  # it may be on the disk and not yet told
     assert numbers(found) == {float(step)}
-    assert [checkpoint.damage(run.checkpoint(there)) for there in checkpoint.steps(run)[-3:-1]] in (
+    assert [checkpoint.integrity_error(run.checkpoint(there)) for there in checkpoint.steps(run)[-3:-1]] in (
         [],
         [None],
         [None] * 2,

@@ -41,10 +41,10 @@ def refused(numbers):
     except CheckpointError as error:
         return str(error)
 
-if collectives.is_main():
+if collectives.is_main_process():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
 said |= {"next": refused([2, 3]), "end": refused([4])}
-collectives.leave()
+collectives.destroy_process_group()
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 Path(sys.argv[2], str(collectives.rank())).write_text(json.dumps(said))
 """

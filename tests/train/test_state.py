@@ -6,12 +6,12 @@ from torch import nn
 
 from cartoon_dist.config.train import OptimizerSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.train.state import TrainState, forget_moments, on_host, start, update_ema
+from cartoon_dist.train.state import TrainState, copy_to_host, initial_state, reset_optimizer, update_ema
 
 
 def trained(steps: int, width: int = 3) -> TrainState:
     torch.manual_seed(1)
-    state = start({"generator": nn.Linear(width, 2), "discriminator": nn.Linear(2, 1)}, OptimizerSettings())
+    state = initial_state({"generator": nn.Linear(width, 2), "discriminator": nn.Linear(2, 1)}, OptimizerSettings())
     step_on(state, steps)
     return state
 
@@ -62,7 +62,7 @@ def test_the_optimizer_has_a_step_and_two_moments_for_each_weight() -> None:
 
 def test_forgetting_starts_the_optimizer_afresh() -> None:
     state = trained(2)
-    forget_moments(state.optimizers["generator"])
+    reset_optimizer(state.optimizers["generator"])
     assert state.tensors()["optimizer-generator"] == {}
     step_on(state, 1)
     assert state.tensors()["optimizer-generator"]["weight:step"].item() == 1
@@ -83,7 +83,7 @@ def test_a_copy_on_the_host_is_left_alone() -> None:
         "whole": torch.tensor([2**62, -1]),
         "double": torch.tensor(0.1, dtype=torch.float64),
     }
-    copies = on_host({"network": held})["network"]
+    copies = copy_to_host({"network": held})["network"]
     expected = {"turned": [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]], "whole": [2**62, -1], "double": 0.1}
     for name, tensor in held.items():
         tensor.zero_()

@@ -1,7 +1,7 @@
 """Warnings: said when something lasts, once, and again only after it has passed."""
 
 from cartoon_dist.config.train import WarningSettings
-from cartoon_dist.train.training_warnings import Watch
+from cartoon_dist.train.training_warnings import TrainingWarnings
 
 
 def figures(
@@ -14,12 +14,12 @@ def figures(
 WEIGHTS = {"content": 0.5, "adversarial_g": 1.0}
 
 
-def said(watch: Watch, **values: float) -> list[str]:
-    return watch.judge(figures(**values), WEIGHTS, 50)
+def said(watch: TrainingWarnings, **values: float) -> list[str]:
+    return watch.check(figures(**values), WEIGHTS, 50)
 
 
 def test_a_dominating_term_is_named_after_its_steps_and_once() -> None:
-    watch = Watch(WarningSettings(dominance=10, dominance_steps=100))
+    watch = TrainingWarnings(WarningSettings(dominance=10, dominance_steps=100))
     assert said(watch, content=21.0) == []
     [warning] = said(watch, content=21.0)
     assert "lower loss.content.weight" in warning
@@ -30,13 +30,13 @@ def test_a_dominating_term_is_named_after_its_steps_and_once() -> None:
 
 
 def test_just_below_the_limit_is_fine() -> None:
-    watch = Watch(WarningSettings(dominance=10, dominance_steps=50))
+    watch = TrainingWarnings(WarningSettings(dominance=10, dominance_steps=50))
     assert said(watch, content=19.9) == []
     assert len(said(watch, content=20.1)) == 1
 
 
 def test_the_discriminator_has_won_or_lost() -> None:
-    watch = Watch(WarningSettings(judged_steps=100, won=0.9, lost=0.05))
+    watch = TrainingWarnings(WarningSettings(judged_steps=100, won=0.9, lost=0.05))
     said(watch, real=1.0, generated=0.0)
     assert any("has won" in warning for warning in said(watch, real=1.0, generated=0.0))
     said(watch, real=0.5, generated=0.49)
@@ -45,5 +45,5 @@ def test_the_discriminator_has_won_or_lost() -> None:
 
 
 def test_a_single_term_cannot_dominate() -> None:
-    watch = Watch(WarningSettings(dominance_steps=1))
-    assert watch.judge({"loss/pixel": 5.0}, {"pixel": 1.0}, 100) == []
+    watch = TrainingWarnings(WarningSettings(dominance_steps=1))
+    assert watch.check({"loss/pixel": 5.0}, {"pixel": 1.0}, 100) == []

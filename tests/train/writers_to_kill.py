@@ -1,7 +1,7 @@
 """Forks processes that write synthetic checkpoints without end: all is imported once, so that killing fifty takes
 seconds.
 
-For every line on standard input one process goes on in the folder named on the command line. Told on standard output:
+For every line on standard input one process goes on in the folder named on the command line. Standard output says
 `pid N`, `resumed STEP`, `done STEP` when a step is on the disk, and `gone STATUS`.
 """
 

@@ -5,16 +5,18 @@ import pytest
 import torch
 from torch import nn
 
-from cartoon_dist.train.network_update import Update
+from cartoon_dist.train.engine import NetworkOptimizer
 
 SCALE = 2.0**16
 
 
-def update(*, weights: list[float], clip: float | None = None, scaled: bool = False) -> tuple[Update, nn.Parameter]:
+def update(
+    *, weights: list[float], clip: float | None = None, scaled: bool = False
+) -> tuple[NetworkOptimizer, nn.Parameter]:
     weight = nn.Parameter(torch.tensor(weights))
     optimizer = torch.optim.SGD([weight], lr=1.0, fused=True)
     scaler = torch.amp.GradScaler("cpu", init_scale=SCALE, growth_interval=3, enabled=scaled)
-    return Update("generator", optimizer, scaler, clip=clip), weight
+    return NetworkOptimizer("generator", optimizer, scaler, clip=clip), weight
 
 
 @pytest.mark.parametrize("scaled", [False, True])
@@ -62,7 +64,7 @@ def test_a_step_left_out_is_told_and_leaves_weights_and_moments_alone(clip: floa
     """As training makes it: fused Adam, whose step count must not move either."""
     weight = nn.Parameter(torch.tensor([1.0, 2.0]))
     optimizer = torch.optim.Adam([weight], lr=torch.tensor(0.1), fused=True)
-    step = Update("generator", optimizer, torch.amp.GradScaler("cpu", init_scale=SCALE), clip=clip)
+    step = NetworkOptimizer("generator", optimizer, torch.amp.GradScaler("cpu", init_scale=SCALE), clip=clip)
     step.backward((weight * 0.5).sum())
     assert step.step()["skipped/generator"].item() == 0
     before = {"weight": weight.detach().clone()} | {

@@ -1,8 +1,8 @@
 """One iteration of the loop, against the textbook's: every forward anew, plain autograd, plain Adam."""
 
 from collections import Counter
-from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 
 import pytest
 import torch
@@ -12,9 +12,9 @@ from cartoon_dist.config.train import OptimizerSettings
 from cartoon_dist.methods.method import Method
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.state import TrainState, start
-from cartoon_dist.train.step import Outcome, iterate, warmup
+from cartoon_dist.train.state import TrainState, initial_state
 from tests.methods.test_cartoongan import make
+from tests.train.one_step import as_bytes, gan_step, warmup_step
 
 RATE = 1e-4
 
@@ -29,10 +29,10 @@ def prepared(engine: Engine) -> tuple[Method, TrainState, Batch]:
     for network in method.networks.values():
         engine.place(network)
     method.losses["generator"].keywords["content"].keywords["features"].double()  # type: ignore[attr-defined]
-    state = start(method.networks, OptimizerSettings())
+    state = initial_state(method.networks, OptimizerSettings())
     engine.prepare(state)
     engine.set_learning_rates({"generator": RATE, "discriminator": RATE})
-    return method, state, Batch(*(part.double() for part in batch))
+    return method, state, as_bytes(batch)
 
 
 def textbook(networks: dict[str, nn.Module], features: nn.Module, batch: Batch, steps: int) -> None:
@@ -61,30 +61,30 @@ def test_an_iteration_is_the_textbooks(engine: Engine) -> None:
     method, state, batch = prepared(engine)
     slow = deepcopy(state.networks)
     features = method.losses["generator"].keywords["content"].keywords["features"]  # type: ignore[attr-defined]
-    textbook(slow, features, batch, steps=3)
+    textbook(slow, features, engine.to_float(batch), steps=3)
     for _ in range(3):
-        iterate(method, engine, batch, 0.25)
+        gan_step(method, engine, state, batch, 0.25)
     for name, network in state.networks.items():
         for (key, fast), expected in zip(network.state_dict().items(), slow[name].state_dict().values(), strict=True):
             assert (fast - expected).abs().max() < 1e-9, (name, key)
 
 
-@pytest.mark.parametrize("step", [iterate, warmup])
-def test_a_batch_in_parts_teaches_what_it_does_as_one(engine: Engine, step: Callable[..., Outcome]) -> None:
-    outcomes, weights = [], []
+@pytest.mark.parametrize("phase", ["gan", "warmup"])
+def test_a_batch_in_parts_teaches_what_it_does_as_one(engine: Engine, phase: str) -> None:
+    outputs, weights = [], []
     for num_parts in (1, 2, 4):
         method, state, batch = prepared(engine)
-        batch = Batch(*(torch.cat([part, -part.flip(0)]) for part in batch))
+        batch = Batch(*(torch.cat([part, 255 - part.flip(0)]) for part in batch))
         assert len(batch.photo) == 4
         # Adam makes full steps of the round-off in biases before a norm: small ones keep it under the limit, and the
         # moments, compared too, show every difference at its full size.
         engine.set_learning_rates({"generator": 5e-5, "discriminator": 5e-5})
-        words = (0.25,) if step is iterate else ()
-        outcomes.append([step(method, engine, batch, *words, num_parts=num_parts) for _ in range(3)])
+        run = partial(gan_step, content_weight=0.25) if phase == "gan" else warmup_step
+        outputs.append([run(method, engine, state, batch, num_parts=num_parts) for _ in range(3)])
         weights.append({f"{k}/{name}": w.clone() for k, n in state.tensors().items() for name, w in n.items()})
-    for others, held in zip(outcomes[1:], weights[1:], strict=True):
+    for others, held in zip(outputs[1:], weights[1:], strict=True):
         assert max((held[name] - weight).abs().max().item() for name, weight in weights[0].items()) < 1e-9
-        for mine, theirs in zip(outcomes[0], others, strict=True):
+        for mine, theirs in zip(outputs[0], others, strict=True):
             assert mine.figures.keys() == theirs.figures.keys()
             for name, figure in mine.figures.items():
                 assert theirs.figures[name].item() == pytest.approx(figure.item(), abs=1e-9), name
@@ -97,7 +97,7 @@ def test_in_parts_only_one_part_is_held_for_the_backward(engine: Engine) -> None
     state.networks["generator"].register_forward_hook(
         lambda _network, given, drawing: drawn.append((len(given[0]), drawing.generated.requires_grad))
     )
-    iterate(method, engine, batch, 0.25, num_parts=2)
+    gan_step(method, engine, state, batch, 0.25, num_parts=2)
     assert drawn == [(2, False), (2, False), (2, True), (2, True)]
 
 
@@ -107,7 +107,7 @@ def test_the_generator_draws_once_and_the_photo_is_seen_once_by_each(engine: Eng
     features = method.losses["generator"].keywords["content"].keywords["features"]  # type: ignore[attr-defined]
     for name, network in {**state.networks, "features": features}.items():
         network.register_forward_hook(lambda *_, name=name: forwards.update([name]))
-    iterate(method, engine, batch, 0.25)
+    gan_step(method, engine, state, batch, 0.25)
     # D judges the three kinds in one forward, then G's drawing anew with its new weights; VGG sees photo and drawing.
     assert forwards == {"generator": 1, "discriminator": 2, "features": 2}
 
@@ -115,10 +115,12 @@ def test_the_generator_draws_once_and_the_photo_is_seen_once_by_each(engine: Eng
 def test_each_step_gathers_gradients_for_its_own_network(engine: Engine) -> None:
     method, state, batch = prepared(engine)
     discriminator = state.networks["discriminator"]
+    batch = engine.to_float(batch)
     drawing = method.draw(state.networks, batch)
     with engine.training("generator") as networks:
         losses = method.losses["generator"](networks, batch, drawing, 0.25)
-    engine.learn("generator", losses.total())
+    engine.backward("generator", losses.total())
+    engine.optimizer_step("generator")
     assert all(weight.grad is None for weight in discriminator.parameters())
     assert all(weight.requires_grad for weight in discriminator.parameters())
 
@@ -126,7 +128,7 @@ def test_each_step_gathers_gradients_for_its_own_network(engine: Engine) -> None
 def test_the_warm_up_leaves_the_discriminator_as_it_is(engine: Engine) -> None:
     method, state, batch = prepared(engine)
     before = deepcopy(state.networks["discriminator"].state_dict())
-    outcome = warmup(method, engine, batch)
-    assert outcome.figures.keys() == {"loss/pixel", "loss/saliency"}
+    output = warmup_step(method, engine, state, batch)
+    assert output.figures.keys() == {"loss/pixel", "loss/saliency"}
     after = state.networks["discriminator"].state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
