@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Never
 
 from cartoon_dist.console import streams
-from cartoon_dist.console.escape import on_a_line
+from cartoon_dist.console.escape import escape_line
+from cartoon_dist.console.log_handler import log_to_console
 from cartoon_dist.errors import CartoonError, ConfigError, TrainingError
 
 EXIT_DONE = 0
@@ -30,7 +31,7 @@ def run_command(main: Callable[[Sequence[str]], int]) -> Never:
 
 def status_of(main: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
     """Call main; its status, or that of an error the user can mend, which is told."""
-    with streams.shown():
+    with streams.safe_streams(), log_to_console():
         try:
             with refusals():
                 status = main(words)
@@ -76,4 +77,4 @@ def complain(error: CartoonError) -> None:
         return
     else:
         head = f"process {rank}: "
-    print(f"{head}{on_a_line(' '.join(str(error).split()))}", file=sys.stderr, flush=True)
+    print(f"{head}{escape_line(' '.join(str(error).split()))}", file=sys.stderr, flush=True)
