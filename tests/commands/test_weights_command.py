@@ -8,21 +8,22 @@ import pytest
 from cartoon_dist import pretrained
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_USER_ERROR, run_command
 from cartoon_dist.commands.weights import main
-from cartoon_dist.pretrained import Address, Pretrained
+from cartoon_dist.pretrained import DownloadUrl, PretrainedWeights
 from tests.running import script
 
 
 @pytest.fixture
-def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Pretrained]:
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, PretrainedWeights]:
     """A table of three: the second cannot be had."""
     made = {}
     for name in ("first", "second", "third"):
         source = tmp_path / f"{name}.published"
         source.write_bytes(name.encode())
         sha256 = hashlib.sha256(name.encode()).hexdigest()
-        made[name] = Pretrained(file=f"{name}.pth", sha256=sha256, source=Address(source.as_uri()), licence="MIT")
+        url = DownloadUrl(source.as_uri())
+        made[name] = PretrainedWeights(file=f"{name}.pth", sha256=sha256, source=url, licence="MIT")
     (tmp_path / "second.published").unlink()
-    monkeypatch.setattr(pretrained, "KNOWN", made)
+    monkeypatch.setattr(pretrained, "KNOWN_WEIGHTS", made)
     return made
 
 
@@ -72,7 +73,7 @@ def test_list_tells_present_missing_and_damaged_apart(
 def test_help_and_unknown_names_in_a_process_of_their_own(tmp_path: Path) -> None:
     told = script("launch/weights.py", "fetch", "--help")
     assert told.returncode == 0
-    assert all(name in told.stdout for name in (*pretrained.KNOWN, "--folder", "CARTOON_DIST_WEIGHTS"))
+    assert all(name in told.stdout for name in (*pretrained.KNOWN_WEIGHTS, "--folder", "CARTOON_DIST_WEIGHTS"))
     refused = script("launch/weights.py", "fetch", "vgg16", "vgg11", "--folder", tmp_path / "w")
     assert refused.returncode == 2
     assert refused.stdout == ""

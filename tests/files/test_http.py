@@ -1,4 +1,4 @@
-"""What servers may answer, from a real one: every answer ends in one line, within bounds of bytes and of time."""
+"""Bad answers of a real server: each ends in an error of one line, within the limits of bytes and time."""
 
 import socket
 import threading
@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 
 from cartoon_dist.files import http
-from cartoon_dist.files.http import HttpStream, RefusedError, TransferError, kind_of_wrong, within, words
+from cartoon_dist.files.http import (
+    HttpStream,
+    PermanentTransferError,
+    TransientTransferError,
+    describe_wrong_content,
+    error_text,
+    read_bounded,
+)
 from tests.data.served import DRIP, FLOOD, FLOOD_BYTES, Served, served
 from tests.running import LIMIT_SECONDS
 
 OK = b"HTTP/1.1 200 OK\r\n"
-MOST = 1000
+MAX_BYTES = 1000
 
 
 @pytest.fixture
@@ -24,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 
 def read(url: str) -> bytes:
-    return b"".join(within(HttpStream(url, most_bytes=MOST), most_bytes=MOST))
+    return b"".join(read_bounded(HttpStream(url, max_bytes=MAX_BYTES), max_bytes=MAX_BYTES))
 
 
 def answered(server: Served, answer: bytes) -> bytes:
@@ -45,7 +52,7 @@ def chunked(body: bytes) -> bytes:
     [
         OK + b"Content-Length: 4\r\n\r\ndata",
         OK + b"\r\ndata",
-        OK + b"Content-Length: 4\r\n\r\ndata and what is no part of it",
+        OK + b"Content-Length: 4\r\n\r\ndata and bytes after its end",
         OK + b"Content-Length: 4\r\nContent-Encoding: identity\r\n\r\ndata",
         chunked(b"2\r\nda\r\n2;more=x\r\nta\r\n0\r\n\r\n"),
         b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 4\r\n\r\ndata",
@@ -55,18 +62,18 @@ def test_good_answers(server: Served, answer: bytes) -> None:
     assert answered(server, answer) == b"data"
 
 
-def test_all_of_a_file_and_its_length(server: Served) -> None:
-    stream = HttpStream(f"{server.url}/x", most_bytes=70)
-    assert b"".join(within(stream, most_bytes=70)) == b"content" * 10
+def test_a_whole_file_and_its_length(server: Served) -> None:
+    stream = HttpStream(f"{server.url}/x", max_bytes=70)
+    assert b"".join(read_bounded(stream, max_bytes=70)) == b"content" * 10
     assert stream.length == 70
 
 
-def test_nothing_is_nothing(server: Served) -> None:
+def test_an_empty_body(server: Served) -> None:
     assert answered(server, OK + b"Content-Length: 0\r\n\r\n") == b""
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (OK + b"Content-Length: -5\r\n\r\ndata", "its server says Content-Length: -5, which is no length"),
         (OK + b"Content-Length: much\r\n\r\ndata", "its server says Content-Length: much, which is no length"),
@@ -89,13 +96,13 @@ def test_nothing_is_nothing(server: Served) -> None:
         (b"HTTP/1.1 302 Found\r\n\r\n", "is sent on in a circle, too often or to nowhere"),
     ],
 )
-def test_answers_that_another_try_does_not_change(server: Served, answer: bytes, said: str) -> None:
-    with pytest.raises(RefusedError, match=said):
+def test_permanent_failures(server: Served, answer: bytes, message: str) -> None:
+    with pytest.raises(PermanentTransferError, match=message):
         answered(server, answer)
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (OK + b"Content-Length: 40\r\n\r\ndata", "ended after 4 of 40 bytes"),
         (b"HTTP/1.1 503 Busy\r\n\r\n", "^503 Busy$"),
@@ -112,23 +119,23 @@ def test_answers_that_another_try_does_not_change(server: Served, answer: bytes,
         (chunked(b"f" * 100_000), "its answer is no sound HTTP"),
     ],
 )
-def test_answers_that_another_try_may_change(server: Served, answer: bytes, said: str) -> None:
-    with pytest.raises(TransferError, match=said) as caught:
+def test_transient_failures(server: Served, answer: bytes, message: str) -> None:
+    with pytest.raises(TransientTransferError, match=message) as caught:
         answered(server, answer)
     assert len(str(caught.value)) < 300
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("answer", [OK + b"\r\nx" + FLOOD, chunked(b"-5\r\nx") + FLOOD, redirect("/y") + b"x" + FLOOD])
-def test_a_flood_is_cut_off(server: Served, answer: bytes) -> None:
+def test_an_endless_answer_is_cut_off(server: Served, answer: bytes) -> None:
     server.answers["y"] = [404]
-    with pytest.raises(RefusedError):
+    with pytest.raises(PermanentTransferError):
         answered(server, answer)
     assert server.num_sent < FLOOD_BYTES // 4
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (OK + b"Content-Length: 1000\r\n\r\nx" + DRIP, r"^(only \d+ bytes|no byte) came in 0\.7 s"),
         (OK + b"\r\nx" + DRIP, r"^(only \d+ bytes|no byte) came in 0\.7 s"),
@@ -138,41 +145,43 @@ def test_a_flood_is_cut_off(server: Served, answer: bytes) -> None:
     ],
     ids=["length known", "no length", "headers", "status", "length of a chunk"],
 )
-def test_a_drip_is_given_up(server: Served, monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str) -> None:
+def test_a_dripping_server_is_abandoned(
+    server: Served, monkeypatch: pytest.MonkeyPatch, answer: bytes, message: str
+) -> None:
     monkeypatch.setattr(http, "WINDOW_SECONDS", 0.7)
-    with pytest.raises(TransferError, match=said):
+    with pytest.raises(TransientTransferError, match=message):
         answered(server, answer)
     left = [thread for thread in threading.enumerate() if thread.name == "transfer"]
     for thread in left:
         thread.join(LIMIT_SECONDS)
-        assert not thread.is_alive()  # it was hung up on, although the server goes on
+        assert not thread.is_alive()  # its connection was ended, although the server goes on
 
 
-def test_one_who_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "WINDOW_SECONDS", 0.1)
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TransferError):
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TransientTransferError):
         read(f"http://127.0.0.1:{silent.getsockname()[1]}/x")
 
 
-def test_a_window_begins_anew_with_enough_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_window_starts_after_enough_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes fast enough may take longer than a window, and its reader longer still."""
-    monkeypatch.setattr(http, "LEAST_RATE", 1)
+    monkeypatch.setattr(http, "MIN_BYTES_PER_SECOND", 1)
     paces = threading.Semaphore(0)
 
     class Steady:
-        def pieces(self) -> Iterator[bytes]:
+        def chunks(self) -> Iterator[bytes]:
             for _ in range(6):
                 assert paces.acquire(timeout=LIMIT_SECONDS)
                 yield bytes(http.BLOCK_BYTES)
 
-        def hang_up(self) -> None:
+        def abort(self) -> None:
             """Nothing."""
 
     num = 0
     paces.release()
-    for block in within(Steady(), most_bytes=1 << 30, window_seconds=LIMIT_SECONDS):
+    for block in read_bounded(Steady(), max_bytes=1 << 30, window_seconds=LIMIT_SECONDS):
         num += len(block)
-        threading.Event().wait(0.01)  # of no account: this is the reader's time
+        threading.Event().wait(0.01)  # does not count: this is the reader's time
         paces.release()
     assert num == 6 * http.BLOCK_BYTES
 
@@ -181,16 +190,16 @@ def test_redirects_are_followed_a_few_times(server: Served) -> None:
     server.answers["a"] = [redirect(f"{server.url}/x", 308)]
     assert read(f"{server.url}/a") == b"content" * 10
     server.answers["b"] = [redirect("/b")] * 99
-    with pytest.raises(RefusedError, match="302: is sent on in a circle"):
+    with pytest.raises(PermanentTransferError, match="302: is sent on in a circle"):
         read(f"{server.url}/b")
-    for number in range(20):
-        server.answers[f"c{number}"] = [redirect(f"/c{number + 1}")]
-    with pytest.raises(RefusedError, match="302: is sent on in a circle"):
+    for index in range(20):
+        server.answers[f"c{index}"] = [redirect(f"/c{index + 1}")]
+    with pytest.raises(PermanentTransferError, match="302: is sent on in a circle"):
         read(f"{server.url}/c0")
-    assert server.asked["b"] + sum(server.asked[f"c{number}"] for number in range(20)) <= 2 * http.NUM_REDIRECTS + 2
+    assert server.asked["b"] + sum(server.asked[f"c{index}"] for index in range(20)) <= 2 * http.MAX_REDIRECTS + 2
 
 
-def test_a_proxy_s_password_is_not_told_to_where_one_is_sent_on(
+def test_a_proxy_password_is_not_sent_to_a_redirect_target(
     server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with served(tmp_path) as proxy:
@@ -204,39 +213,39 @@ def test_a_proxy_s_password_is_not_told_to_where_one_is_sent_on(
 
 
 def test_a_connection_that_is_reset_in_the_middle() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
-            wire, _ = door.accept()
-            wire.sendall(OK + b"Content-Length: 40\r\n\r\ndata")
-            wire.close()  # with what was asked unread: a reset
+            connection, _ = listener.accept()
+            connection.sendall(OK + b"Content-Length: 40\r\n\r\ndata")
+            connection.close()  # with the request unread: a reset
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(TransferError, match=r"cannot be reached|ended after"):
-            read(f"http://127.0.0.1:{door.getsockname()[1]}/x")
+        with pytest.raises(TransientTransferError, match=r"cannot be reached|ended after"):
+            read(f"http://127.0.0.1:{listener.getsockname()[1]}/x")
         thread.join(LIMIT_SECONDS)
 
 
-def test_tls_with_one_who_speaks_none(server: Served) -> None:
-    with pytest.raises(TransferError, match="cannot be reached"):
+def test_tls_to_a_server_without_tls(server: Served) -> None:
+    with pytest.raises(TransientTransferError, match="cannot be reached"):
         read(server.url.replace("http:", "https:") + "/x")
 
 
-def test_what_came_in_place_of_a_file_is_told_by_its_beginning() -> None:
+def test_wrong_content_is_recognised_by_its_first_bytes() -> None:
     for page in (
         b"<!DOCTYPE html><html>",
         b"\n <html lang=en>",
         b"\xef\xbb\xbf<?xml version='1.0'?>",
         b"<Error><Code>",
     ):
-        assert "web page" in kind_of_wrong(page)
-    assert "gzip" in kind_of_wrong(b"\x1f\x8b\x08")
-    assert kind_of_wrong(b'{"format": 1}') == kind_of_wrong(b"") == ""
+        assert "web page" in describe_wrong_content(page)
+    assert "gzip" in describe_wrong_content(b"\x1f\x8b\x08")
+    assert describe_wrong_content(b'{"format": 1}') == describe_wrong_content(b"") == ""
 
 
-def test_words_of_errors_are_one_short_line() -> None:
-    assert words(OSError(111, "Connection refused")) == "Connection refused"
-    assert words(ValueError("a\nb  c\x1b[2J")) == "a b c\\x1b[2J"
-    assert words(ValueError()) == "ValueError"
-    assert len(words(ValueError("x" * 9999))) < 300
+def test_error_text_is_one_short_line() -> None:
+    assert error_text(OSError(111, "Connection refused")) == "Connection refused"
+    assert error_text(ValueError("a\nb  c\x1b[2J")) == "a b c\\x1b[2J"
+    assert error_text(ValueError()) == "ValueError"
+    assert len(error_text(ValueError("x" * 9999))) < 300
