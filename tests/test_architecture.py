@@ -4,14 +4,18 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.running import ROOT
 
 SOURCES = sorted(path for room in ("cartoon_dist", "launch", "shards", "bench") for path in (ROOT / room).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+PACKAGE = ROOT / "cartoon_dist"
+PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 FILE_LINES = 300
 FUNCTION_LINES = 60
 
@@ -53,14 +57,62 @@ def test_readme_shows_the_tree_that_is_there() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     [block] = re.findall(r"<!-- tree -->\n```\n(.*?)```", readme, flags=re.DOTALL)
     rooms = {line.strip().split()[0].rstrip("/") for line in block.splitlines() if line.strip()}
-    there = {path.name for path in (ROOT / "cartoon_dist").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    there |= {path.name for path in (ROOT / "cartoon_dist").glob("*.py") if path.name != "__init__.py"}
+    there = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    there |= {path.name for path in PACKAGE.glob("*.py") if path.name != "__init__.py"}
     assert there <= rooms, f"README's tree lacks {sorted(there - rooms)}"
     top = {"launch", "shards", "configs", "tests", "docs", "cartoon_dist"}
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     folders = {line.split("/")[0] for line in tracked.splitlines() if "/" in line and not line.startswith(".")}
     assert folders <= top | {"bench", "slurm"}
     assert folders <= rooms, f"README's tree lacks {sorted(folders - rooms)}"
+
+
+def rooms() -> set[str]:
+    """Packages and loose modules of cartoon_dist, and the packages in data."""
+    folders = {path.parent for path in PACKAGE.glob("*/__init__.py")} - {PACKAGE / "data"}
+    folders |= {path.parent for path in PACKAGE.glob("data/*/__init__.py")}
+    loose = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
+    return {f"{folder.relative_to(PACKAGE)}/" for folder in folders} | loose
+
+
+def test_architecture_page_names_each_room() -> None:
+    [table] = re.findall(r"\| room \|.*?\n\n", PAGE, flags=re.DOTALL)
+    named = re.findall(r"^\| `([\w./]+)` \|", table, flags=re.MULTILINE)
+    assert sorted(named) == sorted(rooms())
+
+
+@pytest.mark.parametrize(("mark", "container"), [("layers", "cartoon_dist"), ("data layers", "cartoon_dist.data")])
+def test_architecture_page_shows_who_may_import_whom(mark: str, container: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    [layers] = [contract["layers"] for contract in contracts if contract.get("containers") == [container]]
+    [block] = re.findall(rf"<!-- {mark} -->\n```\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert block.splitlines() == layers
+
+
+def test_architecture_page_names_new_modules_that_exist() -> None:
+    _, table = PAGE.split("| old | new |")
+    names = [name for row in re.findall(r"^\| `.*", table, flags=re.MULTILINE) for name in row.split("|")[2].split(",")]
+    paths = [PACKAGE / f"{name.strip().strip('`').replace('.', '/')}.py" for name in names]
+    assert paths
+    assert [path for path in paths if not path.exists()] == []
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_files_that_the_pages_for_developers_name_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`((?:\w+/)+\w+\.\w+)`", text) if not re.search(r"NAME|ROOM|RUN", name)}
+    assert named
+    assert [name for name in sorted(named) if not any((place / name).exists() for place in (ROOT, PACKAGE))] == []
+
+
+def test_commit_hooks_run_what_make_check_runs() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    [check] = re.findall(r"^check:.*\n((?:\t.*\n)+)", makefile, flags=re.MULTILINE)
+    commands = [line.strip().replace("$(BIN)", ".venv/bin") for line in check.splitlines()]
+    [local] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert local["repo"] == "local", "a hook from elsewhere is downloaded"
+    assert [hook["entry"] for hook in local["hooks"]] == commands
 
 
 def test_no_machine_path_stands_in_the_repository() -> None:
