@@ -1,1 +1,1 @@
-"""Shards into training: the order of samples, and batches read ahead by worker processes."""
+"""Shards into batches: the order of samples, and batches read ahead by worker processes."""

@@ -1,1 +1,1 @@
-"""Shards behind a URL: fetched once into a cache, every byte checked."""
+"""Shards behind a URL: fetched once into a cache, every byte checked against its hash."""

@@ -1,4 +1,4 @@
-"""Copies of sets that lie elsewhere, in a cache: which are whole, who is fetching one, how much of it is there."""
+"""The cache of remote sets: which copies are complete, which process is fetching one, how many bytes it has."""
 
 import os
 import socket
@@ -6,33 +6,34 @@ from contextlib import suppress
 from pathlib import Path
 
 from cartoon_dist.data.format.manifest import FETCHED, MANIFEST
-from cartoon_dist.files.atomic import MAX_TEXT_BYTES, read_regular_text, write_json
-from cartoon_dist.files.json_yaml import json_text
+from cartoon_dist.files.atomic import write_json
+from cartoon_dist.files.bounded import MAX_TEXT_BYTES, read_regular_text
+from cartoon_dist.files.json_yaml import parse_json
 
 
-def whole_copies(url: str, cache: Path) -> list[Path]:
-    """The whole copies of a URL's set in a cache, the newest last."""
-    found = []
+def complete_copies(url: str, cache: Path) -> list[Path]:
+    """The folders with complete copies of a URL's set in a cache, the newest last."""
+    copies = []
     for file in cache.glob(f"*/{FETCHED}"):
-        sealed = file.with_name(MANIFEST)
-        if sealed.is_file() and _told(file.parent).get("url") == url:
-            found.append((sealed.stat().st_mtime_ns, file.parent))
-    return [folder for _, folder in sorted(found)]
+        manifest = file.with_name(MANIFEST)  # written last
+        if manifest.is_file() and _read_origin(file.parent).get("url") == url:
+            copies.append((manifest.stat().st_mtime_ns, file.parent))
+    return [folder for _, folder in sorted(copies)]
 
 
-def note_origin(folder: Path, url: str) -> None:
-    """Write down where a folder's set comes from, and that this process fetches it."""
+def write_origin(folder: Path, url: str) -> None:
+    """Record the URL of a folder's set, and that this process fetches it."""
     write_json(folder / FETCHED, {"url": url, "host": socket.gethostname(), "pid": os.getpid()})
 
 
-def holder(folder: Path) -> str:
-    """Which process fetches into a folder."""
-    held = _told(folder)
-    return f"process {held['pid']} on {held['host']}" if {"pid", "host"} <= held.keys() else "another process"
+def fetching_process(folder: Path) -> str:
+    """The process that fetches into a folder, in words."""
+    origin = _read_origin(folder)
+    return f"process {origin['pid']} on {origin['host']}" if {"pid", "host"} <= origin.keys() else "another process"
 
 
-def held_bytes(folder: Path) -> int:
-    """The bytes in a folder in which another process works: a file may go while it is looked at."""
+def folder_bytes(folder: Path) -> int:
+    """The bytes in a folder in which another process works: files may be removed meanwhile."""
     sizes = [0]
     for path in folder.iterdir():
         with suppress(FileNotFoundError):
@@ -40,9 +41,9 @@ def held_bytes(folder: Path) -> int:
     return sum(sizes)
 
 
-def _told(folder: Path) -> dict[str, object]:
+def _read_origin(folder: Path) -> dict[str, object]:
     try:
-        held = json_text(read_regular_text(folder / FETCHED, max_bytes=MAX_TEXT_BYTES))
+        origin = parse_json(read_regular_text(folder / FETCHED, max_bytes=MAX_TEXT_BYTES))
     except (OSError, ValueError):
         return {}
-    return held if isinstance(held, dict) else {}
+    return origin if isinstance(origin, dict) else {}

@@ -1,10 +1,10 @@
-"""Shards that lie elsewhere, behind https:// or any other URL: fetched once into a cache, every byte checked.
+"""Remote shards, behind https:// or any other URL: fetched once into a cache, every byte checked.
 
     URL/manifest.json -> CACHE/NAME-KEY/{fetched.json, indices and tars, manifest.json}
 
-KEY is a hash of the URL and of the manifest, so neither two domains nor an older state of the set can meet in one
-folder. Each file is put in place whole, the manifest last: a fetch that was killed goes on after the files that are
-there. http and https are read by the standard library, all else by fsspec.
+KEY is a hash of the URL and of the manifest, so two domains, or two versions of a set, never share a folder. Each file
+is written atomically, the manifest last: a fetch that was killed resumes with the files that are missing. http and
+https are read by the standard library, all other URLs by fsspec.
 """
 
 import hashlib
@@ -22,64 +22,66 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from cartoon_dist.console.escape import shortened
+from cartoon_dist.console.escape import truncated
 from cartoon_dist.data.format.manifest import (
     LOCK,
     MANIFEST,
     Manifest,
     ShardEntry,
     ShardIndex,
-    entry_of,
     index_path,
     parse_record,
+    shard_entry,
 )
-from cartoon_dist.data.remote.cache import held_bytes, holder, note_origin, whole_copies
-from cartoon_dist.data.remote.storage import PassingError, blocks
+from cartoon_dist.data.remote.cache import complete_copies, fetching_process, folder_bytes, write_origin
+from cartoon_dist.data.remote.storage import TransientError, read_blocks
 from cartoon_dist.errors import ShardError
-from cartoon_dist.files.atomic import MAX_RECORD_BYTES, alone_in, read_regular, sync_folder, write_whole
-from cartoon_dist.files.http import kind_of_wrong
+from cartoon_dist.files.atomic import sync_folder, write_atomically
+from cartoon_dist.files.bounded import MAX_RECORD_BYTES, read_regular
+from cartoon_dist.files.http import describe_wrong_content
+from cartoon_dist.files.locks import lock_range
 
-FILES_AT_ONCE = 4
-"""Enough that one slow answer does not hold up the others."""
-MANIFEST_BYTES = 64 << 20
-"""The most that a manifest may have: that of 100 million samples in shards of 500 has 42 MB."""
-INDEX_BYTES = 64 << 20
-"""The most that an index may have: that of 100,000 samples has 40 MB."""
-_MOST_BYTES = 1 << 60
-_INDEX_BYTES = 500
-"""What an index takes a sample, about."""
-_WHOLE = "see whether the set was copied there whole"
+NUM_PARALLEL_FILES = 4
+"""Enough that one slow answer does not delay the others."""
+MAX_MANIFEST_BYTES = 64 << 20
+"""The manifest of 100 million samples in shards of 500 has 42 MB."""
+MAX_INDEX_BYTES = 64 << 20
+"""The index of 100,000 samples has 40 MB."""
+_MAX_BYTES = 1 << 60
+_INDEX_BYTES_PER_SAMPLE = 500
+"""About how many bytes of an index a sample takes."""
+_COPY_HINT = "see whether the set was copied there whole"
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]*://")
 
-Report = Callable[[int, int], None]
-"""Told how many bytes are there, of how many. What it raises ends the fetch."""
-Taken = TypeVar("Taken")
+ReportProgress = Callable[[int, int], None]
+"""Called with the number of bytes that are there and their total. An exception it raises ends the fetch."""
+Result = TypeVar("Taken")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How often a file is tried and how long the first pause is (each is twice the one before); how long another
-    process that fetches the same set may go without a byte, and how often it is looked at. Seconds."""
+    process that fetches the same set may go without a byte, and how often it is polled."""
 
     tries: int = 5
-    pause: float = 1.0
-    stall: float = 600.0
-    look: float = 1.0
+    pause_seconds: float = 1.0
+    stall_seconds: float = 600.0
+    poll_seconds: float = 1.0
 
 
-PATIENT = Patience()
+DEFAULT_RETRY = RetryPolicy()
 
 
 @dataclass(frozen=True)
-class Source:
-    """A set that lies elsewhere: its URL, its manifest's bytes, and what they say."""
+class RemoteShards:
+    """A remote set: its URL, its manifest's bytes, and the manifest parsed."""
 
     url: str
     data: bytes
     manifest: Manifest
 
     def folder(self, cache: Path) -> Path:
-        """Where the set lies in a cache: a name to know it by, and a hash of URL and manifest."""
+        """The folder of the set in a cache: a readable name, and a hash of URL and manifest."""
         name = re.sub(r"[^A-Za-z0-9]+", "-", self.url.rpartition("/")[2])[:40].strip("-")
         return cache / f"{name}-{hashlib.sha256(self.url.encode() + bytes(1) + self.data).hexdigest()[:16]}"
 
@@ -88,113 +90,115 @@ class _BusyError(Exception):
     """Another process is fetching the set."""
 
 
-class _OverError(Exception):
-    """Another file could not be had: this one is not wanted any more."""
+class _CancelledError(Exception):
+    """Another file could not be fetched, so this one is not needed any more."""
 
 
-def is_remote(place: str) -> bool:
-    """Whether a place is a URL and not a folder."""
-    return _REMOTE.match(place) is not None
+def is_remote(path_or_url: str) -> bool:
+    """Whether this is a URL and not a folder."""
+    return _REMOTE.match(path_or_url) is not None
 
 
-def at_hand(place: str, cache: str) -> Path:
-    """The folder of a set: the place itself, or the newest whole copy of a URL in the cache. Fetches nothing.
+def local_folder(path_or_url: str, cache: str) -> Path:
+    """The folder of a set: the path itself, or the newest complete copy of a URL in the cache. Fetches nothing.
 
     Raises ShardError when the cache holds no such copy.
     """
-    if not is_remote(place):
-        return Path(place)
-    copies = whole_copies(place.rstrip("/"), Path(cache))
+    if not is_remote(path_or_url):
+        return Path(path_or_url)
+    copies = complete_copies(path_or_url.rstrip("/"), Path(cache))
     if not copies:
-        raise ShardError(f"{place}: no copy of it lies in data.cache={cache}; training with this data fetches one")
+        raise ShardError(
+            f"{path_or_url}: no copy of it lies in data.cache={cache}; training with this data fetches one"
+        )
     return copies[-1]
 
 
-def look_up(url: str, patience: Patience = PATIENT) -> Source:
-    """Read a set's manifest; ShardError when it cannot be had or is damaged."""
+def find_remote(url: str, policy: RetryPolicy = DEFAULT_RETRY) -> RemoteShards:
+    """Fetch a set's manifest; ShardError when it cannot be fetched or is damaged."""
     url = url.rstrip("/")
-    return _source(url, _tried(partial(_content, f"{url}/{MANIFEST}", MANIFEST_BYTES), patience))
+    return _parse_manifest(url, _with_retries(partial(_read_all, f"{url}/{MANIFEST}", MAX_MANIFEST_BYTES), policy))
 
 
-def look_up_or_recall(url: str, cache: Path, patience: Patience = PATIENT) -> tuple[Source, str]:
-    """Read a set's manifest as `look_up` does; where it cannot be reached, that of the newest whole copy in the cache
-    and why."""
+def find_remote_or_cached(url: str, cache: Path, policy: RetryPolicy = DEFAULT_RETRY) -> tuple[RemoteShards, str]:
+    """Fetch a set's manifest as `find_remote` does; where the server cannot be reached, return that of the newest
+    complete copy in the cache, and a warning that says why."""
     try:
-        return look_up(url, patience), ""
-    except PassingError as error:
-        copies = whole_copies(url.rstrip("/"), cache)
+        return find_remote(url, policy), ""
+    except TransientError as error:
+        copies = complete_copies(url.rstrip("/"), cache)
         if not copies:
             raise
         manifest = read_regular(copies[-1] / MANIFEST, max_bytes=MAX_RECORD_BYTES)
-        return _source(url.rstrip("/"), manifest), f"{error}; goes on with {copies[-1]}"
+        return _parse_manifest(url.rstrip("/"), manifest), f"{error}; goes on with {copies[-1]}"
 
 
-def fetch(source: Source, cache: Path, report: Report, patience: Patience = PATIENT) -> Path:
-    """Fetch what is not there yet of a set; the folder that holds it then.
+def fetch(source: RemoteShards, cache: Path, report: ReportProgress, policy: RetryPolicy = DEFAULT_RETRY) -> Path:
+    """Fetch the missing files of a set into the cache; returns its folder.
 
-    While another process fetches the same set it is waited for. Raises ShardError when a file cannot be had or is not
-    what the manifest says, the disk is full, or the other process stands still.
+    Waits while another process fetches the same set. Raises ShardError when a file cannot be fetched or differs from
+    what the manifest says, the disk is full, or the other process has stalled.
     """
-    folder, seen, since = source.folder(cache), -1, time.monotonic()
+    folder, last_bytes, since = source.folder(cache), -1, time.monotonic()
     total = sum(shard.bytes for shard in source.manifest.shards)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         while True:
             try:
-                with alone_in(folder / LOCK, None, _BusyError()):
-                    _complete(source, folder, report, patience)
+                with lock_range(folder / LOCK, None, _BusyError()):
+                    _fetch_missing(source, folder, report, policy)
                     return folder
             except _BusyError:
-                held = held_bytes(folder)
-                if held != seen:
-                    seen, since = held, time.monotonic()
-                    report(min(held, total), total)
-                if time.monotonic() - since > patience.stall:
+                num_bytes = folder_bytes(folder)
+                if num_bytes != last_bytes:
+                    last_bytes, since = num_bytes, time.monotonic()
+                    report(min(num_bytes, total), total)
+                if time.monotonic() - since > policy.stall_seconds:
                     raise ShardError(
-                        f"{folder}: {holder(folder)} is fetching {source.url} and has had no byte for "
-                        f"{patience.stall:g} s; end it, then give the same command again"
+                        f"{folder}: {fetching_process(folder)} is fetching {source.url} and has had no byte for "
+                        f"{policy.stall_seconds:g} s; end it, then give the same command again"
                     ) from None
-                time.sleep(patience.look)
+                time.sleep(policy.poll_seconds)
     except OSError as error:
         raise ShardError(
             f"{folder}: cannot be written ({error.strerror or error}); make room, or name another disk by data.cache="
         ) from None
 
 
-def _complete(source: Source, folder: Path, report: Report, patience: Patience) -> None:
+def _fetch_missing(source: RemoteShards, folder: Path, report: ReportProgress, policy: RetryPolicy) -> None:
     """Fetch the files that are missing or of another size, the manifest last."""
-    for left in folder.glob(".*.tmp"):  # by a process that was killed
-        left.unlink(missing_ok=True)
+    for leftover in folder.glob(".*.tmp"):  # of a process that was killed
+        leftover.unlink(missing_ok=True)
     shards = source.manifest.shards
     missing = [shard for shard in shards if not (_has_tar(folder, shard) and index_path(folder, shard.name).is_file())]
     if not missing and (folder / MANIFEST).is_file():
         return
-    _require_room(source, folder, missing)
-    note_origin(folder, source.url)
+    _require_space(source, folder, missing)
+    write_origin(folder, source.url)
     total = sum(shard.bytes for shard in shards)
     done = {shard.name: shard.bytes for shard in shards} | {shard.name: 0 for shard in missing}
-    over = threading.Event()
+    cancelled = threading.Event()
 
-    def bring(shard: ShardEntry) -> None:
-        def note(num_bytes: int) -> None:
-            if over.is_set():
-                raise _OverError
+    def fetch_shard(shard: ShardEntry) -> None:
+        def on_bytes(num_bytes: int) -> None:
+            if cancelled.is_set():
+                raise _CancelledError
             done[shard.name] = num_bytes
             report(sum(done.values()), total)
 
         if not index_path(folder, shard.name).is_file():
-            _tried(partial(_fetch_index, source.url, folder, shard), patience, over)
+            _with_retries(partial(_fetch_index, source.url, folder, shard), policy, cancelled)
         if not _has_tar(folder, shard):
-            _tried(partial(_fetch_tar, source.url, folder, shard, note), patience, over)
+            _with_retries(partial(_fetch_tar, source.url, folder, shard, on_bytes), policy, cancelled)
 
-    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+    with ThreadPoolExecutor(NUM_PARALLEL_FILES) as pool:
         try:
-            for fetched in as_completed([pool.submit(bring, shard) for shard in missing]):
-                fetched.result()
+            for future in as_completed([pool.submit(fetch_shard, shard) for shard in missing]):
+                future.result()
         finally:
-            over.set()  # or the other files would be fetched to their ends first
+            cancelled.set()  # or the other files would be fetched to their ends first
             pool.shutdown(wait=False, cancel_futures=True)
-    write_whole(folder / MANIFEST, source.data)
+    write_atomically(folder / MANIFEST, source.data)
 
 
 def _has_tar(folder: Path, shard: ShardEntry) -> bool:
@@ -202,8 +206,8 @@ def _has_tar(folder: Path, shard: ShardEntry) -> bool:
     return path.is_file() and path.stat().st_size == shard.bytes
 
 
-def _require_room(source: Source, folder: Path, missing: list[ShardEntry]) -> None:
-    needed = sum(shard.bytes + shard.num_samples * _INDEX_BYTES for shard in missing)
+def _require_space(source: RemoteShards, folder: Path, missing: list[ShardEntry]) -> None:
+    needed = sum(shard.bytes + shard.num_samples * _INDEX_BYTES_PER_SAMPLE for shard in missing)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise ShardError(
@@ -215,32 +219,32 @@ def _require_room(source: Source, folder: Path, missing: list[ShardEntry]) -> No
 def _fetch_index(url: str, folder: Path, shard: ShardEntry) -> None:
     path = index_path(folder, shard.name)
     address = f"{url}/{path.name}"
-    data = _content(address, INDEX_BYTES)
-    if entry_of(_record(data, address, ShardIndex)) != shard:
-        raise ShardError(f"{address}: tells of another shard than the manifest; {_WHOLE}")
-    write_whole(path, data)
+    data = _read_all(address, MAX_INDEX_BYTES)
+    if shard_entry(_parse_record(data, address, ShardIndex)) != shard:
+        raise ShardError(f"{address}: tells of another shard than the manifest; {_COPY_HINT}")
+    write_atomically(path, data)
 
 
-def _fetch_tar(url: str, folder: Path, shard: ShardEntry, note: Callable[[int], None]) -> None:
+def _fetch_tar(url: str, folder: Path, shard: ShardEntry, on_bytes: Callable[[int], None]) -> None:
     path, address = folder / shard.name, f"{url}/{shard.name}"
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    digest, done, begun = hashlib.sha256(), 0, b""
+    digest, done, start = hashlib.sha256(), 0, b""
     try:
-        with temporary.open("wb") as file, closing(blocks(address, most_bytes=shard.bytes)) as incoming:
+        with temporary.open("wb") as file, closing(read_blocks(address, most_bytes=shard.bytes)) as incoming:
             for block in incoming:
-                begun = begun or block[:200]
+                start = start or block[:200]
                 digest.update(block)
                 file.write(block)
                 done += len(block)
-                note(done)
+                on_bytes(done)
             file.flush()
             os.fsync(file.fileno())
-        wrong = kind_of_wrong(begun)
+        wrong = describe_wrong_content(start)
         if done < shard.bytes:
-            raise PassingError(f"{address}: ended after {done} of {shard.bytes} bytes{wrong}; {_WHOLE}")
+            raise TransientError(f"{address}: ended after {done} of {shard.bytes} bytes{wrong}; {_COPY_HINT}")
         if digest.hexdigest() != shard.sha256:
             raise ShardError(
-                f"{address}: not the bytes its manifest speaks of{wrong}, nothing of it was kept; {_WHOLE}"
+                f"{address}: not the bytes its manifest speaks of{wrong}, nothing of it was kept; {_COPY_HINT}"
             )
         temporary.replace(path)
     finally:
@@ -248,43 +252,44 @@ def _fetch_tar(url: str, folder: Path, shard: ShardEntry, note: Callable[[int], 
     sync_folder(folder)
 
 
-def _content(address: str, most_bytes: int) -> bytes:
-    with closing(blocks(address, most_bytes=most_bytes)) as incoming:
+def _read_all(address: str, most_bytes: int) -> bytes:
+    with closing(read_blocks(address, most_bytes=most_bytes)) as incoming:
         return b"".join(incoming)
 
 
-def _record(data: bytes, address: str, kind: type[Taken]) -> Taken:
-    """As `parse_record`; where it is no record, what it is."""
-    if wrong := kind_of_wrong(data):
-        raise ShardError(f"{address}: not the JSON of a shard folder{wrong}; {_WHOLE}")
-    return parse_record(data, address, kind, _WHOLE)
+def _parse_record(data: bytes, address: str, kind: type[Result]) -> Result:
+    """As `parse_record`; its error says what was received instead, such as HTML."""
+    if wrong := describe_wrong_content(data):
+        raise ShardError(f"{address}: not the JSON of a shard folder{wrong}; {_COPY_HINT}")
+    return parse_record(data, address, kind, _COPY_HINT)
 
 
-def _tried(take: Callable[[], Taken], patience: Patience, over: threading.Event | None = None) -> Taken:
-    """What `take` brings, with a pause and another try after an error that may pass, unless all is over."""
-    over = over or threading.Event()
-    for number in range(patience.tries - 1):
+def _with_retries(call: Callable[[], Result], policy: RetryPolicy, cancelled: threading.Event | None = None) -> Result:
+    """The result of `call`, tried again after a pause when the error is transient, until cancelled."""
+    cancelled = cancelled or threading.Event()
+    for attempt in range(policy.tries - 1):
         try:
-            return take()
-        except PassingError:
-            if over.wait(patience.pause * 2**number):
-                raise _OverError from None
+            return call()
+        except TransientError:
+            if cancelled.wait(policy.pause_seconds * 2**attempt):
+                raise _CancelledError from None
     try:
-        return take()
-    except PassingError as error:
-        raise PassingError(f"{error} (tried {patience.tries} times)") from None
+        return call()
+    except TransientError as error:
+        raise TransientError(f"{error} (tried {policy.tries} times)") from None
 
 
-def _source(url: str, data: bytes) -> Source:
-    manifest = _record(data, f"{url}/{MANIFEST}", Manifest)
+def _parse_manifest(url: str, data: bytes) -> RemoteShards:
+    manifest = _parse_record(data, f"{url}/{MANIFEST}", Manifest)
     names = [shard.name for shard in manifest.shards]
     # The names become files here: one such as ../x.tar would lie outside the cache.
-    strange = [name for name in names if not re.fullmatch(r"[^/\\.][^/\\]*\.tar", name)]
-    if strange or len(set(names)) < len(names):
+    invalid = [name for name in names if not re.fullmatch(r"[^/\\.][^/\\]*\.tar", name)]
+    if invalid or len(set(names)) < len(names):
         raise ShardError(
-            f"{url}/{MANIFEST}: damaged, it names shards {shortened(str(strange)) if strange else 'twice'}; {_WHOLE}"
+            f"{url}/{MANIFEST}: damaged, it names shards {truncated(str(invalid)) if invalid else 'twice'}; "
+            f"{_COPY_HINT}"
         )
     counts = [(shard.bytes, shard.num_samples, shard.num_train, shard.num_test) for shard in manifest.shards]
-    if not all(0 <= count < _MOST_BYTES for shard in counts for count in shard):
-        raise ShardError(f"{url}/{MANIFEST}: damaged, it names a size or a count that no shard has; {_WHOLE}")
-    return Source(url, data, manifest)
+    if not all(0 <= count < _MAX_BYTES for shard in counts for count in shard):
+        raise ShardError(f"{url}/{MANIFEST}: damaged, it names a size or a count that no shard has; {_COPY_HINT}")
+    return RemoteShards(url, data, manifest)

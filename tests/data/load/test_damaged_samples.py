@@ -1,4 +1,4 @@
-"""Samples that cannot be read: who stands in for them is a function of the position alone. Shards are no such case."""
+"""Damaged samples are replaced by a function of the position alone; damaged shards are not replaced."""
 
 import dataclasses
 import os
@@ -13,11 +13,19 @@ import torch
 
 from cartoon_dist.data.format.manifest import index_path, read_index, write_record
 from cartoon_dist.data.format.reader import SampleError, Shards
-from cartoon_dist.data.load.loader import Damaged, Share, Steps, Stream, batches, share_shapes, stream
+from cartoon_dist.data.load.loader import (
+    DamagedSample,
+    LocalBatch,
+    LocalBatches,
+    SampleStream,
+    batches,
+    local_batch_shapes,
+    open_stream,
+)
 from cartoon_dist.data.load.loader_workers import LoaderWorkers
 from cartoon_dist.errors import ShardError
 from cartoon_dist.tensors import Batch
-from tests.data.shard_folders import spoil
+from tests.data.shard_folders import damage_samples
 
 NUM_STEPS, BATCH_SIZE = 6, 12
 
@@ -27,50 +35,50 @@ def copied(shards: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(shards, tmp_path / "shards"))
 
 
-def made(folder: Path, domain: str) -> Stream:
+def stream(folder: Path, domain: str) -> SampleStream:
     shards = Shards(folder=folder / f"{domain}s", domain=domain, split="train")
-    return stream(shards=shards, seed=3, image_size=32, fit="exact", flip=True, batch_size=4)
+    return open_stream(shards=shards, seed=3, image_size=32, fit="exact", flip=True, batch_size=4)
 
 
-def steps(folder: Path, *, rank: int = 0, world_size: int = 1) -> Steps:
-    photos, cartoons = made(folder, "photo"), made(folder, "cartoon")
-    return Steps(
+def batches_of(folder: Path, *, rank: int = 0, world_size: int = 1) -> LocalBatches:
+    photos, cartoons = stream(folder, "photo"), stream(folder, "cartoon")
+    return LocalBatches(
         photos=photos, cartoons=cartoons, batch_size=BATCH_SIZE, warmup_steps=0, rank=rank, world_size=world_size
     )
 
 
-def share(of: Steps, step: int) -> Share:
+def local_batch(of: LocalBatches, step: int) -> LocalBatch:
     found = of[step]
-    assert isinstance(found, Share)
+    assert isinstance(found, LocalBatch)
     return found
 
 
-def test_any_number_of_processes_puts_the_same_samples_in_their_place(copied: Path) -> None:
-    spoil(copied / "photos", "photo", [2, 5, 11])
-    spoil(copied / "cartoons", "cartoon", [4], member=1)
-    whole = steps(copied)
+def test_any_number_of_processes_chooses_the_same_replacements(copied: Path) -> None:
+    damage_samples(copied / "photos", "photo", [2, 5, 11])
+    damage_samples(copied / "cartoons", "cartoon", [4], member=1)
+    whole = batches_of(copied)
     met = set()
     for world_size in (2, 3):
-        parts = [steps(copied, rank=rank, world_size=world_size) for rank in range(world_size)]
+        parts = [batches_of(copied, rank=rank, world_size=world_size) for rank in range(world_size)]
         for step in range(NUM_STEPS):
-            expected, shares = share(whole, step), [share(part, step) for part in parts]
+            expected, local_batches = local_batch(whole, step), [local_batch(part, step) for part in parts]
             for name, side in zip(Batch._fields, expected.batch, strict=True):
-                assert torch.equal(torch.cat([getattr(each.batch, name) for each in shares]), side)
-            assert sorted(d for each in shares for d in each.damaged) == sorted(expected.damaged)
-            met |= {(damaged.domain, damaged.number) for damaged in expected.damaged}
+                assert torch.equal(torch.cat([getattr(each.batch, name) for each in local_batches]), side)
+            assert sorted(d for each in local_batches for d in each.damaged) == sorted(expected.damaged)
+            met |= {(damaged.domain, damaged.index) for damaged in expected.damaged}
     assert met == {("photo", 2), ("photo", 5), ("photo", 11), ("cartoon", 4)}
 
 
-def test_it_is_the_plans_next_readable_sample_flipped_as_the_position_says(shards: Path, copied: Path) -> None:
+def test_the_replacement_is_the_next_readable_candidate_flipped_by_the_position(shards: Path, copied: Path) -> None:
     bad = {1, 2, 3, 5, 8, 13}
-    spoil(copied / "photos", "photo", bad)
-    sound, here = made(shards, "photo"), made(copied, "photo")
+    damage_samples(copied / "photos", "photo", bad)
+    sound, here = stream(shards, "photo"), stream(copied, "photo")
     num_replaced = 0
     for position in range(60):
-        order = list(here.plan.candidates(position, 50))
+        order = list(here.order.candidates(position, 50))
         chosen = next(number for number in order if number not in bad)
         sample = sound.shards.read(chosen)
-        turn = -1 if here.plan.draw(position, "flip", 2) else 1
+        turn = -1 if here.order.random_choice(position, "flip", 2) else 1
         for found, expected in zip(here.pair(position), sample, strict=True):
             assert np.array_equal(found, expected[:, ::turn].transpose(2, 0, 1))
         num_replaced += chosen != order[0]
@@ -80,30 +88,32 @@ def test_it_is_the_plans_next_readable_sample_flipped_as_the_position_says(shard
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_what_is_damaged_travels_with_its_batch(copied: Path, num_workers: int) -> None:
-    [key] = spoil(copied / "photos", "photo", [7])
-    here = steps(copied)
-    given: list[Batch] = []
-    told: list[tuple[int, Damaged]] = []
+def test_damaged_samples_are_reported_before_their_batch(copied: Path, num_workers: int) -> None:
+    [key] = damage_samples(copied / "photos", "photo", [7])
+    here = batches_of(copied)
+    yielded: list[Batch] = []
+    reported: list[tuple[int, DamagedSample]] = []
 
-    def note(met: Sequence[Damaged]) -> None:
-        told.extend((len(given), each) for each in met)
+    def on_damaged(met: Sequence[DamagedSample]) -> None:
+        reported.extend((len(yielded), each) for each in met)
 
-    with LoaderWorkers(num_workers, share_shapes(image_size=32, num=here.share["batch_size"])) as workers:
-        for batch in batches(here, first=0, end=NUM_STEPS, pinned=False, note=note, workers=workers):
-            given.append(batch)
-    for step, batch in enumerate(given):
-        assert all(torch.equal(a, b) for a, b in zip(batch, share(here, step).batch, strict=True))
-    assert told == [(step, each) for step in range(NUM_STEPS) for each in share(here, step).damaged]
-    assert {(each.domain, each.number) for _, each in told} == {("photo", 7)}
+    with LoaderWorkers(num_workers, local_batch_shapes(image_size=32, num=here.partition["batch_size"])) as workers:
+        for batch in batches(here, first=0, end=NUM_STEPS, pinned=False, on_damaged=on_damaged, workers=workers):
+            yielded.append(batch)
+    for step, batch in enumerate(yielded):
+        assert all(torch.equal(a, b) for a, b in zip(batch, local_batch(here, step).batch, strict=True))
+    assert reported == [(step, each) for step in range(NUM_STEPS) for each in local_batch(here, step).damaged]
+    assert {(each.domain, each.index) for _, each in reported} == {("photo", 7)}
     tar = copied / "photos/photo-000000.tar"
-    assert told[0][1].what.startswith(f"{tar}: sample '{key}' has a photo that cannot be decoded; rebuild it with")
+    assert reported[0][1].problem.startswith(
+        f"{tar}: sample '{key}' has a photo that cannot be decoded; rebuild it with"
+    )
 
 
 def test_every_kind_of_damage_is_named(copied: Path) -> None:
     folder = copied / "photos"
     tar = folder / "photo-000000.tar"
-    spoil(folder, "photo", [0])
+    damage_samples(folder, "photo", [0])
     index = read_index(folder, tar.name)
     train = [place for place, entry in enumerate(index.samples) if entry.split == "train"]
     samples = list(index.samples)
@@ -134,7 +144,7 @@ def test_every_kind_of_damage_is_named(copied: Path) -> None:
     assert here.read(4).picture.shape == (32, 32, 3)
 
 
-def test_a_storage_that_refuses_to_read_is_damage_of_the_sample(copied: Path) -> None:
+def test_a_read_error_damages_the_sample_only(copied: Path) -> None:
     here = Shards(folder=copied / "photos", domain="photo", split="train")
     here.spans(0)
     tar = here.path(0)
@@ -145,8 +155,8 @@ def test_a_storage_that_refuses_to_read_is_damage_of_the_sample(copied: Path) ->
 
 
 @pytest.mark.parametrize("name", ["photo-000000.tar", "photo-000000.index.json"])
-def test_a_shard_that_is_gone_is_not_replaced_sample_by_sample(copied: Path, name: str) -> None:
-    here = steps(copied)
+def test_a_missing_shard_is_not_replaced_sample_by_sample(copied: Path, name: str) -> None:
+    here = batches_of(copied)
     (copied / "photos" / name).unlink()
     found = here[0]
     assert isinstance(found, ShardError)
@@ -154,14 +164,14 @@ def test_a_shard_that_is_gone_is_not_replaced_sample_by_sample(copied: Path, nam
     assert name in str(found)
 
 
-def test_a_set_without_a_readable_sample_is_given_up(copied: Path) -> None:
-    here = steps(copied)
-    spoil(copied / "photos", "photo", range(len(here.photos.shards)))
+def test_a_set_without_a_readable_sample_is_refused(copied: Path) -> None:
+    here = batches_of(copied)
+    damage_samples(copied / "photos", "photo", range(len(here.photos.shards)))
     with pytest.raises(ShardError, match=r"cannot be decoded.*\(and 99 samples in its place were no better\)"):
-        next(batches(here, first=0, end=1, pinned=False, note=pytest.fail))
+        next(batches(here, first=0, end=1, pinned=False, on_damaged=pytest.fail))
 
 
-def test_a_picture_of_which_the_decoder_gives_a_part_is_damage(copied: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_partly_decoded_picture_is_damaged(copied: Path, capfd: pytest.CaptureFixture[str]) -> None:
     here = Shards(folder=copied / "photos", domain="photo", split="train")
     offset, length = here.spans(0)["photo"]
     noise = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
@@ -174,7 +184,7 @@ def test_a_picture_of_which_the_decoder_gives_a_part_is_damage(copied: Path, cap
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_shard_that_is_no_plain_file_does_not_hang(copied: Path) -> None:
+def test_a_shard_that_is_a_named_pipe_does_not_hang(copied: Path) -> None:
     here = Shards(folder=copied / "photos", domain="photo", split="train")
     tar = here.path(0)
     here.spans(0)

@@ -1,4 +1,4 @@
-"""Worker processes that read ahead: in order, in shared memory, ended with their user, and named when they are lost."""
+"""Worker processes that read ahead: in order, in shared memory, ended with their owner, and reported when lost."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from cartoon_dist.data.load import loader_workers
-from cartoon_dist.data.load.loader_workers import AHEAD, LoaderWorkers, Room, WorkerError
+from cartoon_dist.data.load.loader_workers import STEPS_AHEAD, Buffers, LoaderWorkers, WorkerError
 from cartoon_dist.errors import ShardError
 from tests.running import LIMIT_SECONDS, ROOT, environment
 
@@ -22,12 +22,12 @@ SHAPES: list[tuple[int, ...]] = [(2, 3), (4,)]
 
 
 @dataclass
-class Writes:
-    """Fills its room with the step's number and answers with its own process's."""
+class FakeReader:
+    """Fills the buffers with the step and answers with its process id."""
 
     fault: str = ""
 
-    def read(self, step: int, room: Room) -> object:
+    def read(self, step: int, buffers: Buffers) -> object:
         if step == 3:
             if self.fault == "raises":
                 raise ValueError("planted")
@@ -37,64 +37,64 @@ class Writes:
                 threading.Event().wait()
             if self.fault == "shard":
                 return ShardError("a shard is gone")
-        for side in room:
+        for side in buffers:
             side.fill(step % 256)
         return os.getpid()
 
 
-def read(reads: Writes, *, num_workers: int = 2, first: int = 0, end: int = 12) -> list[tuple[int, object]]:
-    """Of each step the number that its room is full of, and the answer."""
+def read(reader: FakeReader, *, num_workers: int = 2, first: int = 0, end: int = 12) -> list[tuple[int, object]]:
+    """The value that fills the buffers of each step, and the answer."""
     found = []
     with LoaderWorkers(num_workers, SHAPES) as workers:
-        for room, answer in workers.read_ahead(reads, first=first, end=end):
-            [number] = {int(value) for side in room for value in side.ravel()}
-            found.append((number, answer))
+        for buffers, answer in workers.read_ahead(reader, first=first, end=end):
+            [value] = {int(pixel) for side in buffers for pixel in side.ravel()}
+            found.append((value, answer))
     return found
 
 
 @pytest.mark.parametrize("num_workers", [1, 2, 3])
-def test_shares_come_in_order_from_processes_of_their_own(num_workers: int) -> None:
-    found = read(Writes(), num_workers=num_workers, first=5, end=5 + 3 * num_workers * AHEAD + 1)
-    assert [number for number, _ in found] == list(range(5, 6 + 3 * num_workers * AHEAD))
+def test_batches_come_in_order_from_other_processes(num_workers: int) -> None:
+    found = read(FakeReader(), num_workers=num_workers, first=5, end=5 + 3 * num_workers * STEPS_AHEAD + 1)
+    assert [value for value, _ in found] == list(range(5, 6 + 3 * num_workers * STEPS_AHEAD))
     processes = [answer for _, answer in found]
     assert len(set(processes)) == num_workers
     assert os.getpid() not in processes
     assert processes[num_workers:] == processes[:-num_workers]  # each takes its turn
 
 
-def test_fewer_steps_than_rooms_are_enough() -> None:
-    assert [number for number, _ in read(Writes(), num_workers=3, end=2)] == [0, 1]
-    assert read(Writes(), end=0) == []
+def test_fewer_steps_than_buffers_are_enough() -> None:
+    assert [value for value, _ in read(FakeReader(), num_workers=3, end=2)] == [0, 1]
+    assert read(FakeReader(), end=0) == []
 
 
-def test_an_error_of_the_shards_is_an_answer() -> None:
-    answer = dict(enumerate(answer for _, answer in _rooms_left_alone("shard")))[3]
+def test_a_shard_error_is_returned_as_an_answer() -> None:
+    answer = dict(enumerate(answer for _, answer in _answers("shard")))[3]
     assert isinstance(answer, ShardError)
     assert str(answer) == "a shard is gone"
 
 
-def _rooms_left_alone(fault: str) -> list[tuple[None, object]]:
+def _answers(fault: str) -> list[tuple[None, object]]:
     with LoaderWorkers(1, SHAPES) as workers:
-        return [(None, answer) for _, answer in workers.read_ahead(Writes(fault), first=0, end=5)]
+        return [(None, answer) for _, answer in workers.read_ahead(FakeReader(fault), first=0, end=5)]
 
 
 def test_a_bug_in_a_worker_comes_with_its_traceback() -> None:
     with pytest.raises(RuntimeError, match=r"a loader worker failed:(.|\n)*line \d+, in read(.|\n)*planted"):
-        read(Writes("raises"))
+        read(FakeReader("raises"))
 
 
 def test_a_killed_worker_is_noticed_at_once() -> None:
     with pytest.raises(WorkerError, match="a loader worker was killed by signal 9"):
-        read(Writes("dies"))
+        read(FakeReader("dies"))
 
 
-def test_a_silent_worker_is_given_up_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader_workers, "WAIT_SECONDS", 0.1)
-    monkeypatch.setattr(loader_workers, "_END_SECONDS", 0.1)
+def test_a_worker_that_does_not_answer_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader_workers, "ANSWER_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(loader_workers, "_EXIT_TIMEOUT_SECONDS", 0.1)
     workers = LoaderWorkers(1, SHAPES)
     with pytest.raises(WorkerError, match=r"has not answered for 0\.1 s"), workers:
         # Asks for step 3 alone: the others are answered too fast to be waited for.
-        next(workers.read_ahead(Writes("hangs"), first=3, end=4))
+        next(workers.read_ahead(FakeReader("hangs"), first=3, end=4))
     for process in workers._processes:
         process.join(LIMIT_SECONDS)  # it was told to end, and takes as long as the machine lets it
     assert [process.is_alive() for process in workers._processes] == [False]
@@ -103,8 +103,8 @@ def test_a_silent_worker_is_given_up_and_ended(monkeypatch: pytest.MonkeyPatch) 
 def test_memory_is_shared_and_not_sent() -> None:
     shape = [(64, 1024, 1024)]  # 64 MiB, thousands of times what a pipe holds
     with LoaderWorkers(1, shape) as workers:
-        [(room, _)] = [(np.copy(room[0][-1, -1, -1:]), answer) for room, answer in workers.read_ahead(Writes(), first=7, end=8)]  # fmt: skip  # noqa: E501
-    assert room.tolist() == [7]
+        [(filled, _)] = [(np.copy(buffers[0][-1, -1, -1:]), answer) for buffers, answer in workers.read_ahead(FakeReader(), first=7, end=8)]  # fmt: skip  # noqa: E501
+    assert filled.tolist() == [7]
 
 
 KILLED = """
@@ -144,11 +144,11 @@ began = LoaderWorkers.__init__
 def begin(self, *given):
     order.append(f"workers, group {dist.is_initialized()}, cuda {torch.cuda.is_initialized()}")
     began(self, *given)
-chosen = devices.choose
+chosen = devices.choose_device
 def choose(name):
     order.append("device")
     return chosen(name)
-with mock.patch.object(LoaderWorkers, "__init__", begin), mock.patch.object(devices, "choose", choose):
+with mock.patch.object(LoaderWorkers, "__init__", begin), mock.patch.object(devices, "choose_device", choose):
     assert train.main(sys.argv[1:]) == 0
 print(*order, sep="; ")
 """

@@ -11,23 +11,23 @@ from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.remote import fetch_per_node
 from cartoon_dist.errors import ShardError
-from cartoon_dist.train.dry_run import describe
+from cartoon_dist.train.dry_run import describe_run
 from tests.data.served import served
 from tests.running import LIMIT_SECONDS, environment, own_words
 
 NODE = """
 import sys
 from cartoon_dist.distributed import collectives
-from cartoon_dist.data.remote.fetch_per_node import fetched
+from cartoon_dist.data.remote.fetch_per_node import fetch_shards
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import ShardError
-collectives.join()
+collectives.init_process_group()
 try:
-    print("found", fetched(read(TrainSettings, [], sys.argv[1:], run_dir="x")).data.photos)
+    print("found", fetch_shards(read(TrainSettings, [], sys.argv[1:], run_dir="x")).data.photos)
 except ShardError as error:
     print("error", error)
-collectives.leave()
+collectives.destroy_process_group()
 """
 
 
@@ -36,9 +36,9 @@ def settings(url: str, cache: Path) -> TrainSettings:
 
 
 def on_nodes(url: str, caches: list[Path]) -> list[list[str]]:
-    """What each node says, a word for how it went first."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    """The output of each node, split into its first word and the rest."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
     running = []
     for rank, cache in enumerate(caches):
         place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
@@ -49,7 +49,7 @@ def on_nodes(url: str, caches: list[Path]) -> list[list[str]]:
 
 
 @pytest.mark.slow
-def test_each_node_fetches_its_own_copy_of_what_one_process_looked_up(shards: Path, tmp_path: Path) -> None:
+def test_each_node_fetches_a_copy_by_the_manifest_that_one_process_read(shards: Path, tmp_path: Path) -> None:
     with served(shards) as server:
         found = on_nodes(f"{server.url}/photos", [tmp_path / "a", tmp_path / "b"])
     names = []
@@ -71,27 +71,25 @@ def test_an_error_on_one_node_reaches_all(shards: Path, tmp_path: Path) -> None:
     assert str(tmp_path / "b") in found[0][1]
 
 
-def test_a_server_that_falls_silent_is_waited_for_with_a_limit(
-    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetch_per_node, "IDLE_SECONDS", 0.2)
-    monkeypatch.setattr(fetch_per_node, "ROUND_SECONDS", 0.02)
+def test_waiting_for_a_silent_server_has_a_limit(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_per_node, "STALL_SECONDS", 0.2)
+    monkeypatch.setattr(fetch_per_node, "POLL_SECONDS", 0.02)
     with served(shards) as server:
         server.answers["photo-000000.tar"] = ["held"]
         who = rf"process 0 on {socket.gethostname()} has had no byte for 0\.2 s"
         with pytest.raises(ShardError, match=who):
-            fetch_per_node.fetched(settings(f"{server.url}/photos", tmp_path))
+            fetch_per_node.fetch_shards(settings(f"{server.url}/photos", tmp_path))
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_per_node, "look_up_or_recall", None)
+def test_a_bug_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_per_node, "find_remote_or_cached", None)
     with pytest.raises(TypeError):
-        fetch_per_node.fetched(settings("file:///x", tmp_path))
+        fetch_per_node.fetch_shards(settings("file:///x", tmp_path))
 
 
-def test_folders_are_left_as_they_are(tmp_path: Path) -> None:
+def test_local_folders_stay_in_the_settings(tmp_path: Path) -> None:
     here = settings(str(tmp_path), tmp_path / "cache")
-    assert fetch_per_node.fetched(here) == here
+    assert fetch_per_node.fetch_shards(here) == here
     assert not list(tmp_path.iterdir())
 
 
@@ -99,5 +97,5 @@ def test_a_dry_run_says_why_a_set_cannot_be_counted(shards: Path, tmp_path: Path
     with served(shards) as server:
         url = f"{server.url}/photos"
         server.answers["manifest.json"] = [b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nx"]
-        said = describe(settings(url, tmp_path), world_size=1)
+        said = describe_run(settings(url, tmp_path), world_size=1)
     assert f"6,659  the paper's number, as {url}/manifest.json: its server says Content-Length: -1" in said

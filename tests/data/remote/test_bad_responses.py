@@ -1,4 +1,4 @@
-"""Sets behind a server that answers badly: one line that names the file, nothing kept, nothing waited for for ever."""
+"""Bad responses of a server: an error on one line that names the file, nothing kept, no endless waiting."""
 
 import dataclasses
 import json
@@ -10,13 +10,13 @@ import pytest
 
 from cartoon_dist.data.format.manifest import record_bytes
 from cartoon_dist.data.remote import fetch as remote
-from cartoon_dist.data.remote.fetch import Patience, fetch, look_up
+from cartoon_dist.data.remote.fetch import RetryPolicy, fetch, find_remote
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files import http
 from tests.data.served import DRIP, FLOOD, FLOOD_BYTES, Served, served
-from tests.data.shard_folders import SMALL, built, linked
+from tests.data.shard_folders import SMALL, build_shards, link_samples
 
-QUICK = Patience(tries=2, pause=0.01, stall=0.2, look=0.01)
+QUICK = RetryPolicy(tries=2, pause_seconds=0.01, stall_seconds=0.2, poll_seconds=0.01)
 TAR, INDEX, MANIFEST = "cartoon-000000.tar", "cartoon-000000.index.json", "manifest.json"
 OK = b"HTTP/1.1 200 OK\r\n"
 PAGE = b"<!DOCTYPE html><html><title>Log in</title></html>" + b" " * 1000
@@ -26,7 +26,7 @@ PAGE = b"<!DOCTYPE html><html><title>Log in</title></html>" + b" " * 1000
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds the set `style`, of one shard."""
     folder = tmp_path_factory.mktemp("shelf")
-    built(linked(folder / "in", 2), folder / "style", dataclasses.replace(SMALL, samples_per_shard=2))
+    build_shards(link_samples(folder / "in", 2), folder / "style", dataclasses.replace(SMALL, samples_per_shard=2))
     return folder
 
 
@@ -36,8 +36,8 @@ def server(shelf: Path) -> Iterator[Served]:
         yield state
 
 
-def brought(server: Served, cache: Path) -> Path:
-    return fetch(look_up(f"{server.url}/style", QUICK), cache, lambda *_: None, QUICK)
+def fetch_into(server: Served, cache: Path) -> Path:
+    return fetch(find_remote(f"{server.url}/style", QUICK), cache, lambda *_: None, QUICK)
 
 
 def sized(content: bytes) -> bytes:
@@ -45,10 +45,10 @@ def sized(content: bytes) -> bytes:
 
 
 def refusal(server: Served, cache: Path, name: str, answer: bytes) -> str:
-    """What is said when each request for the file is so answered; nothing is left then."""
+    """The error when each request for the file gets this answer; nothing is left on disk."""
     server.answers[name] = [answer] * 9
     with pytest.raises(ShardError) as caught:
-        brought(server, cache)
+        fetch_into(server, cache)
     assert not [*cache.rglob(name), *cache.rglob(".*.tmp")]
     said = str(caught.value)
     assert said.startswith(f"{server.url}/style/{name}: ")
@@ -57,22 +57,22 @@ def refusal(server: Served, cache: Path, name: str, answer: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", [MANIFEST, INDEX])
-def test_a_small_file_without_an_end_is_cut_off(
+def test_an_endless_small_file_is_cut_off(
     server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(remote, "MANIFEST_BYTES", 1 << 20)
-    monkeypatch.setattr(remote, "INDEX_BYTES", 1 << 20)
+    monkeypatch.setattr(remote, "MAX_MANIFEST_BYTES", 1 << 20)
+    monkeypatch.setattr(remote, "MAX_INDEX_BYTES", 1 << 20)
     assert "more than 1048576 bytes came" in refusal(server, tmp_path, name, OK + b"\r\n " + FLOOD)
     assert server.num_sent < FLOOD_BYTES // 4
     assert server.asked[name] == 1
     assert "has 99999999 bytes" in refusal(server, tmp_path, name, OK + b"Content-Length: 99999999\r\n\r\n " + FLOOD)
 
 
-def test_limits_leave_room_for_any_set() -> None:
-    assert min(remote.MANIFEST_BYTES, remote.INDEX_BYTES) >= 50 << 20
+def test_the_limits_allow_any_set() -> None:
+    assert min(remote.MAX_MANIFEST_BYTES, remote.MAX_INDEX_BYTES) >= 50 << 20
 
 
-def test_a_shard_has_the_size_that_its_manifest_says(shelf: Path, server: Served, tmp_path: Path) -> None:
+def test_a_shard_of_another_size_than_in_its_manifest_is_refused(shelf: Path, server: Served, tmp_path: Path) -> None:
     whole = (shelf / "style" / TAR).read_bytes()
     most = f"{len(whole)} "
     assert most in refusal(server, tmp_path, TAR, sized(whole + b"x"))
@@ -85,7 +85,7 @@ def test_a_shard_has_the_size_that_its_manifest_says(shelf: Path, server: Served
 
 @pytest.mark.parametrize("name", [MANIFEST, INDEX, TAR])
 @pytest.mark.parametrize("length", [b"-1", b"much", b"9" * 99])
-def test_a_length_that_is_none(server: Served, tmp_path: Path, name: str, length: bytes) -> None:
+def test_an_invalid_content_length_is_refused(server: Served, tmp_path: Path, name: str, length: bytes) -> None:
     assert "which is no length" in refusal(server, tmp_path, name, OK + b"Content-Length: " + length + b"\r\n\r\nx")
 
 
@@ -94,40 +94,42 @@ def test_a_web_page_in_place_of_a_file_is_named(server: Served, tmp_path: Path, 
     assert "a web page or an error in XML came in its place" in refusal(server, tmp_path, name, sized(PAGE))
 
 
-def test_a_packed_answer_is_named_and_not_unpacked(server: Served, tmp_path: Path) -> None:
+def test_a_compressed_response_is_named_and_not_decompressed(server: Served, tmp_path: Path) -> None:
     packed = b"Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\n\x1f\x8b" + bytes(10)
     assert "it came packed by gzip" in refusal(server, tmp_path, MANIFEST, OK + packed)
 
 
 @pytest.mark.parametrize("name", [MANIFEST, INDEX, TAR])
-def test_a_drip_is_given_up_by_name_and_tried_again(
+def test_a_very_slow_response_is_cancelled_and_retried(
     shelf: Path, server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(http, "WINDOW_SECONDS", 1.0)
     server.answers[name] = [OK + b"\r\n{" + DRIP]
-    patient = dataclasses.replace(QUICK, tries=9)
-    folder = fetch(look_up(f"{server.url}/style", patient), tmp_path, lambda *_: None, patient)
+    persistent = dataclasses.replace(QUICK, tries=9)
+    folder = fetch(find_remote(f"{server.url}/style", persistent), tmp_path, lambda *_: None, persistent)
     assert (folder / name).read_bytes() == (shelf / "style" / name).read_bytes()
     assert server.asked[name] > 1
 
 
-def test_a_drip_that_stays_is_one_line(server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_responses_that_stay_slow_are_an_error_on_one_line(
+    server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(http, "WINDOW_SECONDS", 0.3)
     said = refusal(server, tmp_path, MANIFEST, OK + b"\r\n{" + DRIP)
     assert "bytes came in 0.3 s" in said or "no byte came in 0.3 s" in said
     assert said.endswith("(tried 2 times)")
 
 
-def test_a_set_may_be_sent_on_to_another_address(shelf: Path, server: Served, tmp_path: Path) -> None:
+def test_a_redirect_to_another_address_is_followed(shelf: Path, server: Served, tmp_path: Path) -> None:
     with served(shelf) as first:
         for name in (MANIFEST, INDEX, TAR):
             first.answers[name] = [f"HTTP/1.1 302 Found\r\nLocation: {server.url}/style/{name}\r\n\r\n".encode()]
-        folder = brought(first, tmp_path)
+        folder = fetch_into(first, tmp_path)
     assert (folder / TAR).read_bytes() == (shelf / "style" / TAR).read_bytes()
 
 
-def test_where_it_is_sent_on_to_stays_secret(server: Served, tmp_path: Path) -> None:
-    """A store sends on to an address that is itself the key to the file."""
+def test_the_target_of_a_redirect_stays_secret(server: Served, tmp_path: Path) -> None:
+    """A store redirects to an address that is itself the key to the file."""
     for place in (
         "/nowhere?signature=secret",
         "http://127.0.0.1:port/?signature=secret",
@@ -141,11 +143,13 @@ def test_where_it_is_sent_on_to_stays_secret(server: Served, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("key", "value"), [("bytes", -1), ("bytes", 10**400), ("num_samples", -3), ("num_train", 10**30)]
 )
-def test_sizes_and_counts_that_no_shard_has(shelf: Path, server: Served, tmp_path: Path, key: str, value: int) -> None:
-    held = json.loads((shelf / "style" / MANIFEST).read_text())
-    del held["format"], held["own_sha256"]
-    held["shards"][0][key] = value
-    assert "damaged" in refusal(server, tmp_path, MANIFEST, sized(record_bytes(held)))
+def test_impossible_sizes_and_counts_are_refused(
+    shelf: Path, server: Served, tmp_path: Path, key: str, value: int
+) -> None:
+    manifest = json.loads((shelf / "style" / MANIFEST).read_text())
+    del manifest["format"], manifest["own_sha256"]
+    manifest["shards"][0][key] = value
+    assert "damaged" in refusal(server, tmp_path, MANIFEST, sized(record_bytes(manifest)))
 
 
 @pytest.mark.parametrize(
@@ -156,27 +160,27 @@ def test_sizes_and_counts_that_no_shard_has(shelf: Path, server: Served, tmp_pat
         {"format": 1, "settings": {}, "shards": [{"name": "/" * 10**6}]},
     ],
 )
-def test_what_is_said_of_a_file_is_short(server: Served, tmp_path: Path, values: dict[str, object]) -> None:
+def test_error_messages_about_a_file_are_short(server: Served, tmp_path: Path, values: dict[str, object]) -> None:
     assert len(refusal(server, tmp_path, MANIFEST, sized(json.dumps(values).encode()))) < 600
 
 
-def test_names_that_no_shard_has_are_said_in_short(shelf: Path, server: Served, tmp_path: Path) -> None:
-    held = json.loads((shelf / "style" / MANIFEST).read_text())
-    del held["format"], held["own_sha256"]
-    held["shards"][0]["name"] = "../" + "x" * 10**6
-    said = refusal(server, tmp_path, MANIFEST, sized(record_bytes(held)))
+def test_invalid_shard_names_are_truncated_in_the_message(shelf: Path, server: Served, tmp_path: Path) -> None:
+    manifest = json.loads((shelf / "style" / MANIFEST).read_text())
+    del manifest["format"], manifest["own_sha256"]
+    manifest["shards"][0]["name"] = "../" + "x" * 10**6
+    said = refusal(server, tmp_path, MANIFEST, sized(record_bytes(manifest)))
     assert "it names shards" in said
     assert len(said) < 600
 
 
-def test_when_one_file_fails_others_are_not_tried_on(tmp_path: Path) -> None:
-    built(linked(tmp_path / "in", 4), tmp_path / "style", dataclasses.replace(SMALL, samples_per_shard=2))
+def test_when_one_file_fails_the_others_are_not_retried(tmp_path: Path) -> None:
+    build_shards(link_samples(tmp_path / "in", 4), tmp_path / "style", dataclasses.replace(SMALL, samples_per_shard=2))
     with served(tmp_path) as server:
-        source = look_up(f"{server.url}/style", QUICK)
+        remote_set = find_remote(f"{server.url}/style", QUICK)
         server.answers["cartoon-000001.index.json"] = [503] * 99
         server.answers[TAR] = [404]
         with pytest.raises(ShardError, match=rf"{TAR}: 404"):
-            fetch(source, tmp_path / "cache", lambda *_: None, Patience(tries=2, pause=3600.0))
+            fetch(remote_set, tmp_path / "cache", lambda *_: None, RetryPolicy(tries=2, pause_seconds=3600.0))
     for thread in threading.enumerate():
         if thread.name.startswith("ThreadPoolExecutor"):
             thread.join(60.0)
