@@ -1,7 +1,7 @@
-"""What a picture file says of itself, read without decoding a pixel.
+"""The header of a picture file, read without decoding a pixel.
 
-Decoders allocate before they check: a small file may claim 100,000 x 100,000 pixels. They also hide what matters for a
-shard: whether the file is whole, how it is to be turned, and whether its bytes already are 8-bit RGB.
+Decoders allocate memory before they check: a small file may claim 100,000 x 100,000 pixels. They also hide what a shard
+must know: whether the file is complete, its EXIF orientation, and whether its pixels already are 8-bit RGB.
 
 Sources: ITU T.81 (JPEG), the PNG specification, RFC 9649 (WebP), Microsoft's BITMAPINFOHEADER.
 """
@@ -13,38 +13,38 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cartoon_dist.errors import PictureError
-from cartoon_dist.image.colour_space import Colours, bmp_colours, jpeg_colours, png_colours
+from cartoon_dist.image.colour_space import ColourSpace, bmp_colours, jpeg_colours, png_colours
 from cartoon_dist.image.exif import UPRIGHT, orientation_of
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-"""File names that end so are taken for pictures when a folder is searched."""
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+"""The file name suffixes of pictures when a folder is searched."""
 
-Kind = Literal["jpeg", "png", "webp", "bmp"]
+ImageFormat = Literal["jpeg", "png", "webp", "bmp"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Header:
-    """A picture file's own words: its kind, stored size in pixels and EXIF orientation (1..8).
+class ImageHeader:
+    """A picture file's format, stored size in pixels, EXIF orientation (1..8) and colour space.
 
-    `num_channels` is known for JPEG and PNG, `bits` a channel for PNG. `plain` says that the stored pixels are 8-bit
-    RGB without alpha, so that any reader sees what we see, once `colours` says nothing else. `key` is the one colour of
-    a PNG that is transparent, as it is stored. `damage` tells why the file cannot be whole.
+    `num_channels` is known for JPEG and PNG, `bits` per channel for PNG. `is_plain_rgb`: the stored pixels are RGB of
+    8 bits without alpha, so that any reader gets the same pixels as we do if `colours` is empty. `transparent_colour`
+    is the one stored colour of a PNG that is transparent (tRNS chunk). `damage` says why the file is not complete.
     """
 
-    kind: Kind
+    file_format: ImageFormat
     width: int
     height: int
     orientation: int = UPRIGHT
     num_channels: int = 3
     bits: int = 8
-    plain: bool = False
-    colours: Colours = field(default_factory=Colours)
-    key: tuple[int, ...] | None = None
+    is_plain_rgb: bool = False
+    colours: ColourSpace = field(default_factory=ColourSpace)
+    transparent_colour: tuple[int, ...] | None = None
     damage: str | None = None
 
 
-def read_header(data: bytes) -> Header:
-    """Read the header of a JPEG, PNG, WebP or BMP file and check that the file goes on to its end.
+def read_header(data: bytes) -> ImageHeader:
+    """Read the header of a JPEG, PNG, WebP or BMP file and check that the file is complete (BMP: its header alone).
 
     Raises PictureError for an empty, unknown, cut off or visibly damaged file.
     """
@@ -54,8 +54,8 @@ def read_header(data: bytes) -> Header:
     return header
 
 
-def scan_header(data: bytes) -> Header:
-    """As `read_header`, but a damaged file of which a decoder may still give a part comes back with its `damage`."""
+def scan_header(data: bytes) -> ImageHeader:
+    """As `read_header`, but a damaged file that a decoder may still read in part gives a header with `damage` set."""
     if not data:
         raise PictureError("the file is empty")
     try:
@@ -67,7 +67,7 @@ def scan_header(data: bytes) -> Header:
     return header
 
 
-def _parse(data: bytes) -> Header:
+def _parse(data: bytes) -> ImageHeader:
     if data.startswith(b"\xff\xd8"):
         return _jpeg(data)
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -79,154 +79,155 @@ def _parse(data: bytes) -> Header:
     raise PictureError("not a JPEG, PNG, WebP or BMP file")
 
 
-# Within JPEG's coded pixels 0xFF is followed by a stuffed zero or a restart mark; any other pair is the next marker.
-# Of several 0xFF the last one counts; without a `+` for the others the search is a dozen times faster.
+# In JPEG's coded pixels 0xFF is followed by a stuffed zero or a restart marker; any other pair is the next marker.
+# Of several 0xFF the last one counts; without a `+` for the others the search is twelve times faster.
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_PROGRESSIVE = frozenset({0xC2, 0xCA})
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE_MARKERS = frozenset({0xC2, 0xCA})
 _START_OF_SCAN, _END_OF_IMAGE, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
-_ICC, _NUM_COEFFICIENTS = b"ICC_PROFILE\0", 64
+_ICC, _NUM_DCT_COEFFICIENTS = b"ICC_PROFILE\0", 64
 
 
-def _jpeg(data: bytes) -> Header:
+def _jpeg(data: bytes) -> ImageHeader:
     frame: tuple[int, int, int, int] | None = None
-    exif, at, damage = b"", 2, None
-    uncoded: dict[int, list[int]] = {}
-    parts: dict[int, tuple[int, bytes]] = {}
-    progressive = scanned = False
+    exif, offset, damage = b"", 2, None
+    missing_bits: dict[int, list[int]] = {}
+    icc_parts: dict[int, tuple[int, bytes]] = {}
+    progressive = has_scan = False
     while True:
-        found = _NEXT_MARKER.search(data, at)
-        if found is None:
+        match = _NEXT_MARKER.search(data, offset)
+        if match is None:
             damage = "the JPEG file is cut off"
             break
-        marker, at = data[found.end() - 1], found.end()
+        marker, offset = data[match.end() - 1], match.end()
         if marker == _END_OF_IMAGE:
             break
-        (length,) = struct.unpack_from(">H", data, at)
-        segment = data[at + 2 : at + length]
-        if marker in _FRAMES:
-            frame, progressive = struct.unpack_from(">BHHB", data, at + 2), marker in _PROGRESSIVE
-            uncoded = {segment[6 + 3 * n]: [1] * _NUM_COEFFICIENTS for n in range(segment[5])}
+        (length,) = struct.unpack_from(">H", data, offset)
+        segment = data[offset + 2 : offset + length]
+        if marker in _FRAME_MARKERS:
+            frame, progressive = struct.unpack_from(">BHHB", data, offset + 2), marker in _PROGRESSIVE_MARKERS
+            missing_bits = {segment[6 + 3 * n]: [1] * _NUM_DCT_COEFFICIENTS for n in range(segment[5])}
         elif marker == _APP1 and segment.startswith(b"Exif\0\0"):
             exif = segment[6:]
         elif marker == _APP2 and segment.startswith(_ICC) and len(segment) > 14:
-            parts[segment[12]] = segment[13], segment[14:]
+            icc_parts[segment[12]] = segment[13], segment[14:]
         elif marker == _START_OF_SCAN:
             if frame is None:
                 raise PictureError("the JPEG file has no frame header")
-            _note_scan(segment, uncoded, progressive=progressive)
-            scanned = True
-        at += length
-    if frame is None or not scanned:
+            _record_scan(segment, missing_bits, progressive=progressive)
+            has_scan = True
+        offset += length
+    if frame is None or not has_scan:
         raise PictureError(damage or "the JPEG file holds no picture")
-    if damage is None and any(map(any, uncoded.values())):
+    if damage is None and any(map(any, missing_bits.values())):
         damage = "the JPEG file is cut off: not all of its scans are there"
     bits, height, width, num_channels = frame
-    return Header(
-        kind="jpeg",
+    return ImageHeader(
+        file_format="jpeg",
         width=width,
         height=height,
         orientation=orientation_of(exif),
         num_channels=num_channels,
-        plain=bits == 8 and num_channels == 3,
-        colours=jpeg_colours(parts, exif),
+        is_plain_rgb=bits == 8 and num_channels == 3,
+        colours=jpeg_colours(icc_parts, exif),
         damage=damage,
     )
 
 
-def _note_scan(scan: bytes, uncoded: dict[int, list[int]], *, progressive: bool) -> None:
-    """Strike off what a scan brings: for each component and coefficient, how many low bits are left to come."""
-    num = scan[0]
-    first, last, approximation = struct.unpack_from("BBB", scan, 1 + 2 * num)
-    for component in scan[1 : 1 + 2 * num : 2]:
-        if progressive and component in uncoded:
-            kept = slice(first, last + 1)
-            uncoded[component][kept] = [approximation & 15] * len(uncoded[component][kept])
+def _record_scan(scan: bytes, missing_bits: dict[int, list[int]], *, progressive: bool) -> None:
+    """Update, for each component and DCT coefficient, how many low bits are still missing after this scan."""
+    num_components = scan[0]
+    first, last, approximation = struct.unpack_from("BBB", scan, 1 + 2 * num_components)
+    for component in scan[1 : 1 + 2 * num_components : 2]:
+        if progressive and component in missing_bits:
+            band = slice(first, last + 1)
+            missing_bits[component][band] = [approximation & 15] * len(missing_bits[component][band])
         else:
-            uncoded[component] = []
+            missing_bits[component] = []
 
 
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by the header's colour type; a palette stands for RGB
-_PNG_KEYED = {0: 1, 2: 3}  # for which colour types tRNS names one colour, of so many numbers
-_PNG_NOTED = frozenset({b"eXIf", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"})
+_PNG_NUM_KEY_VALUES = {0: 1, 2: 3}  # by colour type: how many numbers of tRNS give the one transparent colour
+_PNG_METADATA_CHUNKS = frozenset({b"eXIf", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"})
 
 
-def _png(data: bytes) -> Header:
-    width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
+def _png(data: bytes) -> ImageHeader:
+    width, height, bits, colour_type = struct.unpack_from(">IIBB", data, 16)
     chunks: dict[bytes, bytes] = {}
-    at, damage = 8, None
+    offset, damage = 8, None
     while True:
         try:
-            length, name = struct.unpack_from(">I4s", data, at)
-            (stored,) = struct.unpack_from(">I", data, at + 8 + length)
+            length, name = struct.unpack_from(">I4s", data, offset)
+            (crc,) = struct.unpack_from(">I", data, offset + 8 + length)
         except struct.error:
             damage = "the PNG file is cut off"
             break
-        sound = zlib.crc32(memoryview(data)[at + 4 : at + 8 + length]) == stored
-        # Capital first letter: a chunk without which there is no picture. Decoders forgive damage in the others.
-        if name[:1].isupper() and not sound:
+        crc_matches = zlib.crc32(memoryview(data)[offset + 4 : offset + 8 + length]) == crc
+        # Capital first letter: a critical chunk. Decoders tolerate damage in the others.
+        if name[:1].isupper() and not crc_matches:
             damage = f"the PNG file is damaged (its {name.decode('latin-1')} chunk)"
             break
         if name == b"IEND":
             break
-        if name in _PNG_NOTED:
-            chunks.setdefault(name, data[at + 8 : at + 8 + length] if sound else b"")
-        at += 12 + length
-    if damage and at == 8:
-        raise PictureError(damage)  # not even the size can be believed
-    num_key = _PNG_KEYED.get(colour, 0)
-    key = chunks.get(b"tRNS", b"") if num_key else b""
-    return Header(
-        kind="png",
+        if name in _PNG_METADATA_CHUNKS:
+            chunks.setdefault(name, data[offset + 8 : offset + 8 + length] if crc_matches else b"")
+        offset += 12 + length
+    if damage and offset == 8:
+        raise PictureError(damage)  # even the size may be wrong
+    num_key_values = _PNG_NUM_KEY_VALUES.get(colour_type, 0)
+    key = chunks.get(b"tRNS", b"") if num_key_values else b""
+    has_key = num_key_values > 0 and len(key) == 2 * num_key_values
+    return ImageHeader(
+        file_format="png",
         width=width,
         height=height,
         orientation=orientation_of(chunks.get(b"eXIf", b"")),
-        num_channels=_PNG_CHANNELS.get(colour, 3),
+        num_channels=_PNG_CHANNELS.get(colour_type, 3),
         bits=bits,
-        plain=bits == 8 and colour == 2 and b"tRNS" not in chunks,
+        is_plain_rgb=bits == 8 and colour_type == 2 and b"tRNS" not in chunks,
         colours=png_colours(chunks),
-        key=struct.unpack(f">{num_key}H", key) if num_key and len(key) == 2 * num_key else None,
+        transparent_colour=struct.unpack(f">{num_key_values}H", key) if has_key else None,
         damage=damage,
     )
 
 
-def _webp(data: bytes) -> Header:
+def _webp(data: bytes) -> ImageHeader:
     (riff_bytes,) = struct.unpack_from("<I", data, 4)
     if len(data) < riff_bytes + 8:
         raise PictureError("the WebP file is cut off")
     size: tuple[int, int] | None = None
-    colours, orientation, at = Colours(), UPRIGHT, 12
-    while at + 8 <= riff_bytes + 8:
-        name, length = struct.unpack_from("<4sI", data, at)
+    colours, orientation, offset = ColourSpace(), UPRIGHT, 12
+    while offset + 8 <= riff_bytes + 8:
+        name, length = struct.unpack_from("<4sI", data, offset)
         if name == b"EXIF":
-            orientation = orientation_of(data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0"))
+            orientation = orientation_of(data[offset + 8 : offset + 8 + length].removeprefix(b"Exif\0\0"))
         elif name == b"ICCP":
-            colours = Colours(profile=data[at + 8 : at + 8 + length])
-        # The canvas of VP8X comes first and counts; a frame's own size may be smaller.
-        size = size or _webp_size(name, data, at + 8)
-        at += 8 + length + length % 2
+            colours = ColourSpace(profile=data[offset + 8 : offset + 8 + length])
+        # The canvas size in VP8X comes first and is used; a frame's own size may be smaller.
+        size = size or _webp_size(name, data, offset + 8)
+        offset += 8 + length + length % 2
     if size is None:
         raise PictureError("the WebP file holds no picture")
-    return Header(kind="webp", width=size[0], height=size[1], orientation=orientation, colours=colours)
+    return ImageHeader(file_format="webp", width=size[0], height=size[1], orientation=orientation, colours=colours)
 
 
-def _webp_size(name: bytes, data: bytes, at: int) -> tuple[int, int] | None:
-    if name == b"VP8X":
-        width = int.from_bytes(data[at + 4 : at + 7], "little")
-        return width + 1, int.from_bytes(data[at + 7 : at + 10], "little") + 1
-    if name == b"VP8L":
-        (bits,) = struct.unpack_from("<I", data, at + 1)
+def _webp_size(chunk_name: bytes, data: bytes, offset: int) -> tuple[int, int] | None:
+    if chunk_name == b"VP8X":
+        width = int.from_bytes(data[offset + 4 : offset + 7], "little")
+        return width + 1, int.from_bytes(data[offset + 7 : offset + 10], "little") + 1
+    if chunk_name == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, offset + 1)
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if name == b"VP8 ":
-        width, height = struct.unpack_from("<HH", data, at + 6)
+    if chunk_name == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, offset + 6)
         return width & 0x3FFF, height & 0x3FFF
     return None
 
 
-def _bmp(data: bytes) -> Header:
+def _bmp(data: bytes) -> ImageHeader:
     (header_bytes,) = struct.unpack_from("<I", data, 14)
     if header_bytes < 40:
         raise PictureError("a BMP file of a kind older than Windows 3")
     width, height = struct.unpack_from("<ii", data, 18)
-    # A negative height means rows from the top.
-    return Header(kind="bmp", width=width, height=abs(height), colours=bmp_colours(data, header_bytes))
+    # A negative height means that rows are stored from the top.
+    return ImageHeader(file_format="bmp", width=width, height=abs(height), colours=bmp_colours(data, header_bytes))

@@ -1,4 +1,4 @@
-"""PNG files of ours as others read them: OpenCV, and the words of the specification one byte after the other."""
+"""Our PNG files, read by OpenCV and checked byte by byte against the specification."""
 
 import struct
 import zlib
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cartoon_dist.image.crop import resize
+from cartoon_dist.image.crop import resize_and_crop
 from cartoon_dist.image.decode import Picture, decode
 from cartoon_dist.image.edges import smooth_edges
 from cartoon_dist.image.png import encode_png
@@ -21,12 +21,12 @@ def noise(*shape: int) -> Picture:
 
 
 def steps(*shape: int) -> Picture:
-    """Few values, so that neighbours are often alike and the filter's ties count."""
+    """Few values, so that neighbours are often equal and the filter's ties matter."""
     return noise(*shape) % 3 * np.uint8(100)
 
 
-def slowly_filtered(picture: Picture) -> bytes:
-    """Section 9.4 of the PNG specification, word for word: filter type 4, first row and first pixels included."""
+def reference_filtered(picture: Picture) -> bytes:
+    """Section 9.4 of the PNG specification, written out: filter type 4, first row and first pixels included."""
     height, width = picture.shape[:2]
     rows = picture.reshape(height, -1).astype(int)
     step, out = rows.shape[1] // width, bytearray()
@@ -44,23 +44,23 @@ def slowly_filtered(picture: Picture) -> bytes:
 
 
 def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    found, at = [], 8
+    chunk_list, at = [], 8
     while at < len(data):
         length, name = struct.unpack_from(">I4s", data, at)
         body = data[at + 8 : at + 8 + length]
         assert zlib.crc32(name + body) == int.from_bytes(data[at + 8 + length : at + 12 + length], "big")
-        found.append((name, body))
+        chunk_list.append((name, body))
         at += 12 + length
-    return found
+    return chunk_list
 
 
 SHAPES = [(1, 1), (1, 1, 3), (1, 9), (9, 1, 3), (2, 2, 3), (5, 7), (17, 31, 3), (300, 400, 3), (3, 2000)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("draw", [noise, steps, lambda *shape: np.full(shape, 200, np.uint8)])
-def test_other_readers_get_the_pixels_that_were_given(shape: tuple[int, ...], draw) -> None:  # noqa: ANN001
-    picture = draw(*shape)
+@pytest.mark.parametrize("make_picture", [noise, steps, lambda *shape: np.full(shape, 200, np.uint8)])
+def test_other_decoders_read_the_same_pixels(shape: tuple[int, ...], make_picture) -> None:  # noqa: ANN001
+    picture = make_picture(*shape)
     data = encode_png(picture)
     read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(read[..., ::-1] if picture.ndim == 3 else read, picture)
@@ -68,28 +68,33 @@ def test_other_readers_get_the_pixels_that_were_given(shape: tuple[int, ...], dr
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9, 3), (9, 1), (23, 14), (21, 17, 3)], ids=str)
-@pytest.mark.parametrize("draw", [noise, steps])
-def test_what_is_packed_is_what_the_specification_says(shape: tuple[int, ...], draw) -> None:  # noqa: ANN001
-    picture = draw(*shape)
+@pytest.mark.parametrize("make_picture", [noise, steps])
+def test_the_filtered_rows_match_the_specification(shape: tuple[int, ...], make_picture) -> None:  # noqa: ANN001
+    picture = make_picture(*shape)
     data = encode_png(picture)
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    (header, size), (packed, body), end = chunks(data)
-    assert (header, packed, end) == (b"IHDR", b"IDAT", (b"IEND", b""))
+    (header, header_body), (idat, body), end = chunks(data)
+    assert (header, idat, end) == (b"IHDR", b"IDAT", (b"IEND", b""))
     height, width = shape[:2]
-    assert struct.unpack(">IIBBBBB", size) == (width, height, 8, 2 if len(shape) == 3 else 0, 0, 0, 0)
-    assert zlib.decompress(body) == slowly_filtered(picture)
+    assert struct.unpack(">IIBBBBB", header_body) == (width, height, 8, 2 if len(shape) == 3 else 0, 0, 0, 0)
+    assert zlib.decompress(body) == reference_filtered(picture)
 
 
-def test_a_picture_that_does_not_lie_in_one_piece() -> None:
+def test_a_picture_that_is_not_contiguous() -> None:
     picture = noise(40, 50, 3)
-    for seen in (picture[::2, ::-1], picture[..., ::-1], picture[5:9, 7:30, 0], picture.swapaxes(0, 1)):
-        assert encode_png(seen) == encode_png(np.ascontiguousarray(seen))
+    for view in (picture[::2, ::-1], picture[..., ::-1], picture[5:9, 7:30, 0], picture.swapaxes(0, 1)):
+        assert encode_png(view) == encode_png(np.ascontiguousarray(view))
 
 
-@pytest.mark.skipif(not hasattr(cv2, "IMWRITE_PNG_FILTER"), reason="OpenCV can be told a filter from 4.12 on")
-def test_as_small_as_opencv_makes_it() -> None:
-    cartoon = resize(decode(CARTOON.read_bytes(), max_megapixels=10), size=256).pixels
-    how = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH]
+@pytest.mark.skipif(not hasattr(cv2, "IMWRITE_PNG_FILTER"), reason="OpenCV has an option for the filter since 4.12")
+def test_files_are_as_small_as_opencvs() -> None:
+    cartoon = resize_and_crop(decode(CARTOON.read_bytes(), max_megapixels=10), size=256).pixels
+    options = [
+        cv2.IMWRITE_PNG_STRATEGY,
+        cv2.IMWRITE_PNG_STRATEGY_RLE,
+        cv2.IMWRITE_PNG_FILTER,
+        cv2.IMWRITE_PNG_FILTER_PAETH,
+    ]
     for picture in (cartoon, smooth_edges(cartoon), cartoon[..., 0]):
-        theirs = len(cv2.imencode(".png", picture, how)[1])
-        assert len(encode_png(picture)) < 1.02 * theirs
+        opencvs = len(cv2.imencode(".png", picture, options)[1])
+        assert len(encode_png(picture)) < 1.02 * opencvs
