@@ -1,4 +1,4 @@
-"""Sets in WebDataset format that others built: indexed, read by training, refused by name when something is wrong."""
+"""Sets in WebDataset format of other programs: indexed, read by training, refused by name when something is wrong."""
 
 import io
 import json
@@ -13,14 +13,14 @@ import pytest
 
 from cartoon_dist.config.shards import IndexSettings
 from cartoon_dist.data.audit.adopt import index_folder
-from cartoon_dist.data.audit.repair import mend
-from cartoon_dist.data.audit.verify import verify
+from cartoon_dist.data.audit.repair import repair_folder
+from cartoon_dist.data.audit.verify import verify_folder
 from cartoon_dist.data.format.manifest import index_path, read_index, read_manifest
 from cartoon_dist.data.format.reader import Shards
 from cartoon_dist.data.inputs.scenes import pick_test_scenes
 from cartoon_dist.errors import ShardError
 from cartoon_dist.image.png import encode_png
-from tests.data.shard_folders import built, contents, linked
+from tests.data.shard_folders import build_shards, file_hashes, link_samples
 
 Files = dict[str, bytes]
 
@@ -50,10 +50,10 @@ def write(path: Path, *samples: Files) -> Path:
 
 
 def index(folder: Path, **settings: float) -> list[str]:
-    """The findings, as lines."""
-    found = index_folder(folder, IndexSettings(**settings), shown=False)  # type: ignore[arg-type]
-    assert (found.manifest is None) == bool(found.findings)
-    return [str(finding) for finding in found.findings]
+    """The problems, as lines."""
+    result = index_folder(folder, IndexSettings(**settings), shown=False)  # type: ignore[arg-type]
+    assert (result.manifest is None) == bool(result.problems)
+    return [str(problem) for problem in result.problems]
 
 
 def test_a_set_without_records_is_indexed_and_read(tmp_path: Path) -> None:
@@ -70,18 +70,18 @@ def test_a_set_without_records_is_indexed_and_read(tmp_path: Path) -> None:
     samples = [sample for name in ("a.tar", "b-1.tar") for sample in read_index(out, name).samples]
     assert [sample.key for sample in samples] == keys
     assert {sample.key for sample in samples if sample.split == "test"} == test
-    assert verify(out, shown=False)[1] == []
-    held = Shards(folder=out, domain="photo", split="train")
-    assert len(held) == 9
-    assert held.damaged(share=slice(None)) == []
-    for number, entry in enumerate(held.entries()):
-        sample, seed = held.read(number), int(entry.key[-1])
+    assert verify_folder(out, shown=False)[1] == []
+    shards = Shards(folder=out, domain="photo", split="train")
+    assert len(shards) == 9
+    assert shards.damaged(share=slice(None)) == []
+    for place, entry in enumerate(shards.entries()):
+        sample, seed = shards.read(place), int(entry.key[-1])
         expected = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)
         assert np.array_equal(sample.picture, expected)
         assert sample.companion.shape == (32, 32, 1)
 
 
-def test_what_the_records_say_counts(tmp_path: Path) -> None:
+def test_the_values_of_the_records_are_used(tmp_path: Path) -> None:
     records = [
         {"source": "a.jpg", "scene": "beach", "split": "test"},
         {"source": "b.jpg", "scene": "beach", "width": 9},
@@ -91,29 +91,29 @@ def test_what_the_records_say_counts(tmp_path: Path) -> None:
     ]
     write(tmp_path / "set/s.tar", *(photo(str(number), record) for number, record in enumerate(records)))
     assert index(tmp_path / "set", test_fraction=0.0) == []
-    told = [(sample.source, sample.scene, sample.split) for sample in read_index(tmp_path / "set", "s.tar").samples]
-    assert told == [
+    lines = [(sample.source, sample.scene, sample.split) for sample in read_index(tmp_path / "set", "s.tar").samples]
+    assert lines == [
         ("a.jpg", "beach", "test"),
         ("b.jpg", "beach", "test"),  # a scene is in one split
         ("c.jpg", "c.jpg", "train"),
         ("3", "3", "train"),
         ("4", "4", "train"),
     ]
-    assert verify(tmp_path / "set", shown=False)[1] == []
+    assert verify_folder(tmp_path / "set", shown=False)[1] == []
 
 
-def test_what_macos_adds_to_a_set_is_passed_over(tmp_path: Path) -> None:
+def test_files_that_macos_adds_are_ignored(tmp_path: Path) -> None:
     extra = {"._a.photo.png": b"x", "__MACOSX/a.photo.png": b"x", ".DS_Store": b"x"}
     write(tmp_path / "set/s.tar", extra, photo("a"), photo("b"), extra)
     for name in ("._s.tar", "._t.tar.gz"):
         (tmp_path / "set" / name).write_bytes(b"x")
     assert index(tmp_path / "set") == []
     assert [sample.key for sample in read_index(tmp_path / "set", "s.tar").samples] == ["a", "b"]
-    assert verify(tmp_path / "set", shown=False)[1] == []
+    assert verify_folder(tmp_path / "set", shown=False)[1] == []
 
 
 def test_our_own_tars_without_their_records_give_the_same_samples(tmp_path: Path) -> None:
-    built(linked(tmp_path / "in", 7), tmp_path / "out")
+    build_shards(link_samples(tmp_path / "in", 7), tmp_path / "out")
     before = [read_index(tmp_path / "out", shard.name).samples for shard in read_manifest(tmp_path / "out").shards]
     for path in (tmp_path / "out").glob("*.json"):
         path.unlink()
@@ -129,7 +129,7 @@ def split_by_another(folder: Path) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "foreign member": (
+    "unknown member": (
         lambda f: write(f / "s.tar", photo("a") | {"a.cls": b"3"}),
         "'a' has a member cls; members are .*take it out: for tar in .*",
     ),
@@ -201,18 +201,18 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_is_wrong_is_named_and_nothing_written(tmp_path: Path, kind: str) -> None:
+def test_each_problem_is_named_and_nothing_is_written(tmp_path: Path, kind: str) -> None:
     make, complaint = WRONG[kind]
     (tmp_path / "set").mkdir()
     make(tmp_path / "set")
-    before = contents(tmp_path / "set")
+    before = file_hashes(tmp_path / "set")
     try:
-        told = index(tmp_path / "set")
+        lines = index(tmp_path / "set")
     except ShardError as error:
-        told = [str(error)]
-    assert re.search(complaint, told[0]), told
-    assert all("\n" not in line for line in told)
-    assert contents(tmp_path / "set") == before
+        lines = [str(error)]
+    assert re.search(complaint, lines[0]), lines
+    assert all("\n" not in line for line in lines)
+    assert file_hashes(tmp_path / "set") == before
 
 
 @pytest.fixture
@@ -223,44 +223,44 @@ def indexed(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def test_again_it_writes_what_is_missing_and_blesses_no_damage(indexed: Path) -> None:
-    before = contents(indexed)
+def test_indexing_again_writes_what_is_missing_and_accepts_no_damage(indexed: Path) -> None:
+    before = file_hashes(indexed)
     assert index_folder(indexed, IndexSettings(), shown=False).num_written == 0
     index_path(indexed, "s.tar").unlink()
     (indexed / "manifest.json").write_text("{")
     assert index_folder(indexed, IndexSettings(), shown=False).num_written == 2
-    assert contents(indexed) == before
+    assert file_hashes(indexed) == before
     with pytest.raises(ShardError, match=r"was indexed before, and differs .seed: 0 -> 5"):
         index(indexed, seed=5)
     write(indexed / "t.tar", photo("c", seed=1))
     with pytest.raises(ShardError, match=r"was indexed before, and differs .t.tar is not as it was"):
         index(indexed)
-    assert "sha256 differs" in str(verify(indexed, shown=False)[1][0])
+    assert "sha256 differs" in str(verify_folder(indexed, shown=False)[1][0])
     (indexed / "manifest.json").unlink()
     assert index(indexed) == []
 
 
-def test_there_are_no_pictures_to_mend_from(indexed: Path) -> None:
+def test_a_set_from_elsewhere_cannot_be_repaired(indexed: Path) -> None:
     for _ in range(2):  # with and without a manifest
         with pytest.raises(ShardError, match=r"no pictures to rebuild it from; bring whole tars .* --index"):
-            mend(indexed, shown=False)
+            repair_folder(indexed, shown=False)
         (indexed / "manifest.json").unlink(missing_ok=True)
 
 
-def test_a_jobs_folder_is_not_indexed_and_a_foreign_one_not_built_into(tmp_path: Path, indexed: Path) -> None:
-    inputs = linked(tmp_path / "in", 2)
-    built(inputs, tmp_path / "out")
-    before = contents(tmp_path / "out")
+def test_a_jobs_folder_is_not_indexed_and_an_indexed_one_is_not_built_into(tmp_path: Path, indexed: Path) -> None:
+    inputs = link_samples(tmp_path / "in", 2)
+    build_shards(inputs, tmp_path / "out")
+    before = file_hashes(tmp_path / "out")
     with pytest.raises(ShardError, match=r"a shard job builds it; .*--mend"):
         index(tmp_path / "out")
     (tmp_path / "out/job.json").unlink()
     with pytest.raises(ShardError, match="has a manifest of a shard job"):
         index(tmp_path / "out")
-    assert contents(tmp_path / "out").items() <= before.items()
+    assert file_hashes(tmp_path / "out").items() <= before.items()
     with pytest.raises(ShardError, match="holds a set made otherwise"):
-        built(inputs, indexed)
+        build_shards(inputs, indexed)
     (tmp_path / "bare").mkdir()
     write(tmp_path / "bare/cartoon-000000.tar", photo("a"))
     with pytest.raises(ShardError, match=r"no job wrote its cartoon-000000.tar"):
-        built(inputs, tmp_path / "bare")
+        build_shards(inputs, tmp_path / "bare")
     assert [path.name for path in (tmp_path / "bare").iterdir()] == ["cartoon-000000.tar"]

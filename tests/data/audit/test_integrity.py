@@ -1,4 +1,4 @@
-"""Random damage to a real set: verification misses none of it and never stumbles, and mending brings the bytes back."""
+"""Random damage to a real set: verification misses none of it and never fails itself, and repair restores the bytes."""
 
 import random
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist.data.audit.repair import mend
-from cartoon_dist.data.audit.verify import verify
+from cartoon_dist.data.audit.repair import repair_folder
+from cartoon_dist.data.audit.verify import verify_folder
 from cartoon_dist.data.build import workers
-from cartoon_dist.data.build.job import RESTORE
+from cartoon_dist.data.build.job import RESTORE_HINT
 from cartoon_dist.data.format.manifest import LOCK
 from cartoon_dist.errors import ShardError
-from tests.data.shard_folders import SMALL, built, contents, linked
+from tests.data.shard_folders import SMALL, build_shards, file_hashes, link_samples
 
 NUM_DAMAGES, EVERY_MENDED = 200, 20
 
@@ -72,17 +72,17 @@ DAMAGES: list[Damage] = [flip, flip, flip_header, cut, zero, lengthen, swap, cop
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verified and mended in this process: test_workers.py and test_shards.py start others."""
+    """Verified and repaired in this process: test_workers.py and test_shards.py start others."""
     monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0})
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("place")
-    inputs = linked(folder / "in", 6)
+    inputs = link_samples(folder / "in", 6)
     for number in range(2):
-        (inputs / f"{number}.png").touch()  # left out, and so told of by an index that has no tar
-    built(inputs, folder / "out", LENIENT)
+        (inputs / f"{number}.png").touch()  # left out, and so lines of by an index that has no tar
+    build_shards(inputs, folder / "out", LENIENT)
     return folder
 
 
@@ -97,12 +97,12 @@ def harm(folder: Path, whole: dict[str, bytes], chance: random.Random) -> str:
         other = folder / chance.choice(sorted(like) or sorted(whole.keys() - {path.name}))
         damage = chance.choice(DAMAGES)
         damage(path, chance, other)
-        if held(folder) != whole:
+        if set_files(folder) != whole:
             return f"{damage.__name__} {path.name} {other.name}"
 
 
-def held(folder: Path) -> dict[str, bytes]:
-    """The set, without the lock that is no part of it."""
+def set_files(folder: Path) -> dict[str, bytes]:
+    """The files of the set, without its lock file."""
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LOCK}
 
 
@@ -116,25 +116,25 @@ def restore(folder: Path, whole: dict[str, bytes]) -> None:
             path.write_bytes(data)
 
 
-def test_no_damage_is_missed_and_all_is_mended(place: Path) -> None:
-    folder, before = place / "out", contents(place / "out")
-    whole = held(folder)
+def test_no_damage_is_missed_and_all_is_repaired(place: Path) -> None:
+    folder, before = place / "out", file_hashes(place / "out")
+    whole = set_files(folder)
     assert len(whole) == 9  # 3 tars, 4 indices, manifest and job
-    assert verify(folder, shown=False)[1] == []
+    assert verify_folder(folder, shown=False)[1] == []
     kinds, missed = set(), []
     for seed in range(NUM_DAMAGES):
         what = harm(folder, whole, random.Random(seed))
         kinds.add(what.split()[0])
         try:
-            told = [str(finding) for finding in verify(folder, shown=False)[1]]
+            lines = [str(problem) for problem in verify_folder(folder, shown=False)[1]]
         except ShardError as error:
-            told = [str(error)]
-        if not told:
+            lines = [str(error)]
+        if not lines:
             missed.append((seed, what))
-        assert all("\n" not in line for line in told), (seed, what)
+        assert all("\n" not in line for line in lines), (seed, what)
         if seed % EVERY_MENDED == 0:
-            mended(place)
-            assert {name: h for name, h in contents(folder).items() if name in before} == before, (seed, what)
+            repair(place)
+            assert {name: h for name, h in file_hashes(folder).items() if name in before} == before, (seed, what)
         restore(folder, whole)
     assert missed == []
     assert kinds == {damage.__name__ for damage in DAMAGES}
@@ -144,27 +144,27 @@ def test_no_damage_is_missed_and_all_is_mended(place: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["job.json", "manifest.json", "cartoon-000001.index.json", "cartoon-000000.index.json"]
 )
-def test_each_record_is_mended(place: Path, name: str, damage: Damage) -> None:
+def test_each_record_is_repaired(place: Path, name: str, damage: Damage) -> None:
     """cartoon-000000 is the shard without samples: the pictures that cannot be read sort first."""
     folder = place / "out"
-    whole = held(folder)
+    whole = set_files(folder)
     damage(folder / name, random.Random(1), folder / "cartoon-000002.index.json")
-    mended(place)
+    repair(place)
     (folder / f"{name}.moved").unlink(missing_ok=True)
-    now = held(folder)
+    now = set_files(folder)
     restore(folder, whole)
     assert now == whole
 
 
-def mended(place: Path) -> None:
-    """As its messages say: --mend, and where job.json is lost the building command first."""
-    told = ""
+def repair(place: Path) -> None:
+    """As the messages advise: --mend, and where job.json is lost the building command first."""
+    lines = ""
     try:
-        mend(place / "out", shown=False)
+        repair_folder(place / "out", shown=False)
     except ShardError as error:
-        told = str(error)
-    if told:
-        assert RESTORE in told
-        built(place / "in", place / "out", LENIENT)
-        mend(place / "out", shown=False)
-    assert verify(place / "out", shown=False)[1] == []
+        lines = str(error)
+    if lines:
+        assert RESTORE_HINT in lines
+        build_shards(place / "in", place / "out", LENIENT)
+        repair_folder(place / "out", shown=False)
+    assert verify_folder(place / "out", shown=False)[1] == []

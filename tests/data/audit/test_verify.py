@@ -1,4 +1,4 @@
-"""What verification finds in a damaged folder, and what mending repairs."""
+"""What verification finds in a damaged folder, and what repair restores."""
 
 import json
 import re
@@ -8,28 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist.data.audit.repair import mend
-from cartoon_dist.data.audit.verify import Finding, by_cause, verify
+from cartoon_dist.data.audit.repair import repair_folder
+from cartoon_dist.data.audit.verify import Problem, group_by_cause, verify_folder
 from cartoon_dist.data.build import workers
-from cartoon_dist.data.build.pipeline import claimed
+from cartoon_dist.data.build.pipeline import lock_shards
 from cartoon_dist.data.format.manifest import index_path, read_index, record_bytes
 from cartoon_dist.data.format.reader import Shards
 from cartoon_dist.errors import ShardError
-from tests.data.shard_folders import built, contents, linked
+from tests.data.shard_folders import build_shards, file_hashes, link_samples
 
 SHARD = "cartoon-000001.tar"
 
 
 @pytest.fixture(autouse=True)
 def _one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verified and mended in this process: test_workers.py and test_shards.py start others."""
+    """Verified and repaired in this process: test_workers.py and test_shards.py start others."""
     monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0})
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("whole")
-    built(linked(place / "in", 7), place / "out")
+    build_shards(link_samples(place / "in", 7), place / "out")
     return place
 
 
@@ -111,38 +111,38 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_damage_is_found_by_name_and_mended_to_the_same_bytes(folder: Path, whole: Path, kind: str) -> None:
+def test_damage_is_named_and_repaired_to_the_same_bytes(folder: Path, whole: Path, kind: str) -> None:
     damage, expected = DAMAGE[kind]
     damage(folder)
-    _, findings = verify(folder, shown=False)
-    assert any(re.search(expected, str(finding)) for finding in findings), findings
-    assert {finding.file for finding in findings} >= {SHARD}
-    assert mend(folder, shown=False) == 1
-    assert contents(folder) == contents(whole / "out")
-    assert verify(folder, shown=False)[1] == []
+    _, problems = verify_folder(folder, shown=False)
+    assert any(re.search(expected, str(problem)) for problem in problems), problems
+    assert {problem.file for problem in problems} >= {SHARD}
+    assert repair_folder(folder, shown=False) == 1
+    assert file_hashes(folder) == file_hashes(whole / "out")
+    assert verify_folder(folder, shown=False)[1] == []
 
 
 def test_a_whole_folder_has_no_findings(folder: Path) -> None:
-    manifest, findings = verify(folder, shown=False)
-    assert findings == []
+    manifest, problems = verify_folder(folder, shown=False)
+    assert problems == []
     assert sum(shard.num_samples for shard in manifest.shards) == 7
-    assert mend(folder, shown=False) == 0
+    assert repair_folder(folder, shown=False) == 0
 
 
-def test_a_shard_left_out_of_the_manifest_is_missed(folder: Path, whole: Path) -> None:
+def test_a_shard_missing_from_the_manifest_is_found(folder: Path, whole: Path) -> None:
     rewrite(folder / "manifest.json", lambda values: values["shards"].pop())
-    assert "manifest.json: is not what the indices of the shards say" in str(verify(folder, shown=False)[1][0])
-    mend(folder, shown=False)
-    assert contents(folder) == contents(whole / "out")
+    assert "manifest.json: is not what the indices of the shards say" in str(verify_folder(folder, shown=False)[1][0])
+    repair_folder(folder, shown=False)
+    assert file_hashes(folder) == file_hashes(whole / "out")
 
 
-def test_sizes_are_held_against_the_manifest(folder: Path) -> None:
+def test_sizes_are_compared_with_the_manifest(folder: Path) -> None:
     rewrite(folder / "manifest.json", lambda values: values.update(image_size=32))
-    assert [str(finding) for finding in verify(folder, shown=False)[1]] == [
+    assert [str(problem) for problem in verify_folder(folder, shown=False)[1]] == [
         "manifest.json: is not what the indices of the shards say"  # that job and shards agree on
     ]
     (folder / "job.json").unlink()
-    assert "64 x 64 pixels where the set has 32 x 32" in str(verify(folder, shown=False)[1][0])
+    assert "64 x 64 pixels where the set has 32 x 32" in str(verify_folder(folder, shown=False)[1][0])
 
 
 @pytest.mark.parametrize(
@@ -161,29 +161,29 @@ def test_sizes_are_held_against_the_manifest(folder: Path) -> None:
 def test_without_a_manifest_there_is_one_error(folder: Path, damage: Callable[[Path], object], complaint: str) -> None:
     damage(folder)
     with pytest.raises(ShardError, match=complaint):
-        verify(folder, shown=False)
+        verify_folder(folder, shown=False)
 
 
-def test_a_damaged_manifest_is_mended_from_the_indices(folder: Path, whole: Path) -> None:
+def test_a_damaged_manifest_is_rebuilt_from_the_indices(folder: Path, whole: Path) -> None:
     (folder / "manifest.json").write_text("{")
     flip(folder / SHARD, 2000)
-    assert mend(folder, shown=False) == 1
-    assert contents(folder) == contents(whole / "out")
+    assert repair_folder(folder, shown=False) == 1
+    assert file_hashes(folder) == file_hashes(whole / "out")
 
 
-def test_mending_needs_the_pictures(folder: Path) -> None:
+def test_repair_needs_the_pictures(folder: Path) -> None:
     rewrite(folder / "job.json", lambda values: values.update(root="/nowhere"))
     (folder / SHARD).unlink()
     with pytest.raises(ShardError, match="3 pictures of the shards to build are gone or changed: "):
-        mend(folder, shown=False)
+        repair_folder(folder, shown=False)
     assert index_path(folder, SHARD).exists()
 
 
-def test_mending_needs_the_job(folder: Path) -> None:
+def test_repair_needs_the_job(folder: Path) -> None:
     (folder / "job.json").unlink()
-    assert "job.json: " in str(verify(folder, shown=False)[1][0])
+    assert "job.json: " in str(verify_folder(folder, shown=False)[1][0])
     with pytest.raises(ShardError, match=r"has lost its job.json; give the command that built the folder again"):
-        mend(folder, shown=False)
+        repair_folder(folder, shown=False)
 
 
 def test_a_set_of_an_older_version_is_read_and_brought_up_to_date(folder: Path, whole: Path) -> None:
@@ -192,21 +192,21 @@ def test_a_set_of_an_older_version_is_read_and_brought_up_to_date(folder: Path, 
         del values["own_sha256"]
         path.write_text(json.dumps(values))
     assert len(Shards(folder=folder, domain="cartoon", split=None)) == 7
-    assert sum("carries no hash of itself" in str(finding) for finding in verify(folder, shown=False)[1]) == 5
-    assert mend(folder, shown=False) == 3
-    assert contents(folder) == contents(whole / "out")
+    assert sum("carries no hash of itself" in str(problem) for problem in verify_folder(folder, shown=False)[1]) == 5
+    assert repair_folder(folder, shown=False) == 3
+    assert file_hashes(folder) == file_hashes(whole / "out")
 
 
-def test_mending_waits_for_no_other_job(folder: Path) -> None:
-    with claimed(folder), pytest.raises(ShardError, match="another job is writing there"):
-        mend(folder, shown=False)
+def test_repair_does_not_wait_for_another_job(folder: Path) -> None:
+    with lock_shards(folder), pytest.raises(ShardError, match="another job is writing there"):
+        repair_folder(folder, shown=False)
 
 
-def test_findings_of_one_cause_are_one_line_and_few_are_told_in_full() -> None:
+def test_many_problems_of_one_cause_share_a_line() -> None:
     sizes = [
-        Finding("s.tar", f"k{n}", f"has a damaged photo.png: {n} x 48 pixels where it is 64 x 64") for n in range(9)
+        Problem("s.tar", f"k{n}", f"has a damaged photo.png: {n} x 48 pixels where it is 64 x 64") for n in range(9)
     ]
-    few = [Finding(f"{n}.tar", None, "cannot be read") for n in range(3)]
-    first, *others = by_cause([few[0], *sizes, *few[1:]])
+    few = [Problem(f"{n}.tar", None, "cannot be read") for n in range(3)]
+    first, *others = group_by_cause([few[0], *sizes, *few[1:]])
     assert [first, *others[:2]] == ["0.tar: cannot be read", "1.tar: cannot be read", "2.tar: cannot be read"]
     assert others[2:] == [f"{sizes[0]}; the like 8 times more: s.tar: 'k1', s.tar: 'k2', s.tar: 'k3', ..."]
