@@ -13,19 +13,24 @@ from cartoon_dist.commands import run_subprocess
 from cartoon_dist.commands.main import EXIT_DONE
 from cartoon_dist.commands.run_subprocess import ROOT
 from cartoon_dist.commands.train import read_settings
+from cartoon_dist.config.cluster import ClusterSettings
+from cartoon_dist.config.command_line import add_renamed, key_of, parse, read_words, split, warn_of_renamed
+from cartoon_dist.config.commands import TableSettings
 from cartoon_dist.config.fields import DeviceName
+from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.console.messages import say
+from cartoon_dist.config.validation_errors import setting_paths
+from cartoon_dist.console.messages import print_message
 from cartoon_dist.data.format.manifest import MANIFEST
 from cartoon_dist.data.inputs.search import require_outside
 from cartoon_dist.data.remote.fetch import is_remote
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.files.atomic import MAX_TEXT_BYTES, read_regular_text
+from cartoon_dist.files.bounded import MAX_TEXT_BYTES, read_regular_text
 from cartoon_dist.metrics import score_file
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder, config_text
-from cartoon_dist.tables.paper_rows import collect, write
-from cartoon_dist.tables.paper_tables import ROWS, Row
+from cartoon_dist.tables.paper_rows import collect_results, write_tables
+from cartoon_dist.tables.paper_tables import ROWS, PaperRow
 
 _type = partial(run_subprocess.run, failed="the tables are not done")
 SHARDS = "shards."
@@ -37,16 +42,16 @@ class Plan:
     settings that all rows get alike."""
 
     out: Path
-    runs: tuple[tuple[Row, int], ...]
+    runs: tuple[tuple[PaperRow, int], ...]
     shared: tuple[str, ...]
     folders: tuple[str, str]
     device: DeviceName
 
-    def run_dir(self, row: Row, seed: int) -> Path:
+    def run_dir(self, row: PaperRow, seed: int) -> Path:
         """The run of a row with a seed."""
         return self.out / "runs" / f"{row.key}-seed{seed}"
 
-    def words(self, row: Row, seed: int) -> list[str]:
+    def words(self, row: PaperRow, seed: int) -> list[str]:
         """What launch/train.py is given: the shared files, the row's, then the shared settings."""
         files = [word for word in self.shared if "=" not in word]
         settings = [word for word in self.shared if "=" in word]
@@ -95,14 +100,14 @@ def main(argv: Sequence[str]) -> int:
         if arguments.write_only:
             continue
         if _is_done(plan, row, seed):
-            say(f"{plan.run_dir(row, seed)}: is trained and scored")
+            print_message(f"{plan.run_dir(row, seed)}: is trained and scored")
         else:
             _train(plan, row, seed, processes=arguments.processes, jobs=arguments.jobs)
     if arguments.curves:
         for row, seed in plan.runs:
             _score_kept(RunFolder(plan.run_dir(row, seed)), plan.device)
     runs = [(row, seed, plan.run_dir(row, seed)) for row, seed in plan.runs]
-    print("\n".join(map(str, write(plan.out, collect(runs), runs, shlex.join(["launch/table.py", *argv])))))
+    print("\n".join(map(str, write_tables(plan.out, collect_results(runs), runs, shlex.join(["launch/table.py", *argv])))))
     return EXIT_DONE
 
 
@@ -161,7 +166,7 @@ def _shards(domain: str, given: str, out: Path, cut: Sequence[str], size: int) -
     return str(folder)
 
 
-def _is_done(plan: Plan, row: Row, seed: int) -> bool:
+def _is_done(plan: Plan, row: PaperRow, seed: int) -> bool:
     """Whether a run with these very settings has ended and is scored."""
     run = RunFolder(plan.run_dir(row, seed))
     if not run.config.exists():
@@ -172,21 +177,21 @@ def _is_done(plan: Plan, row: Row, seed: int) -> bool:
     except (OSError, UnicodeDecodeError):
         return False  # the training of it will say what is wrong
     same = config == config_text(read_settings(plan.words(row, seed)))
-    return ended and same and bool(collect([(row, seed, run.root)]))
+    return ended and same and bool(collect_results([(row, seed, run.root)]))
 
 
 def _score_kept(run: RunFolder, device: DeviceName) -> None:
     """The distance after each step whose checkpoint the run has kept, without what only an end needs."""
     scored = [
-        score.get("step") for score in score_file.read(run.scores) if score_file.protocol(score).get("weights") == "raw"
+        score.get("step") for score in score_file.read_scores(run.scores) if score_file.protocol_of(score).get("weights") == "raw"
     ]
     for step in checkpoint.steps(run):
         if step not in scored:
-            words = ("score.weights=raw", "score.subsamples=0", "score.content=false", f"device={device}")
+            words = ("weights=raw", "score.subsamples=0", "score.content=false", f"device={device}")
             _type("launch/fid.py", run.checkpoint(step), *words)
 
 
-def _train(plan: Plan, row: Row, seed: int, *, processes: int, jobs: str | None) -> None:
+def _train(plan: Plan, row: PaperRow, seed: int, *, processes: int, jobs: str | None) -> None:
     words = plan.words(row, seed)
     if jobs:
         _type("launch/submit.py", "train", *words, *shlex.split(jobs))

@@ -1,7 +1,8 @@
-"""Line charts as SVG: no library, colours left to the page's style, figures left to the page's script."""
+"""Line charts: where each part of a chart lies in its SVG. The template draws it, and the page's style colours it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,20 +10,42 @@ from cartoon_dist.report.curves import (
     Axis,
     Series,
     Values,
-    in_words,
-    runs_of_finite,
+    downsample,
+    finite_segments,
+    format_value,
     smooth,
     step_axis,
-    thin,
     value_axis,
 )
-from cartoon_dist.report.markup import Html, data, join, tag
 
-WIDTH, HEIGHT = 460, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 452, 18, 192
-_COLOURS = 6
+_NUM_COLOURS = 6
+_NUM_LEVEL_STYLES = 2
 _SMOOTHED_FROM = 25
 """A shorter series is drawn as it is: there is no noise to look through."""
+_MIN_LABELLED_WIDTH = 60
+"""A narrower warm-up has no room for its label."""
+
+
+class PlotArea(NamedTuple):
+    """The size of a chart's SVG and the edges of the plot in it, in the SVG's units."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+    def x(self, axis: Axis, steps: Values) -> Values:
+        """Where steps lie."""
+        return np.asarray(self.left + axis.to_unit(steps) * (self.right - self.left), np.float64)
+
+    def y(self, axis: Axis, values: Values) -> Values:
+        """Where values lie."""
+        return np.asarray(self.bottom - axis.to_unit(values) * (self.bottom - self.top), np.float64)
+
+
+PLOT = PlotArea(width=460, height=220, left=64, right=452, top=18, bottom=192)
 
 
 @dataclass(frozen=True)
@@ -35,7 +58,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Some figures over the run that share an axis; the steps up to `warmup_steps` are shaded."""
+    """Some metrics over the run that share an axis; the steps up to `warmup_steps` are shaded."""
 
     key: str
     title: str
@@ -52,134 +75,159 @@ class Chart:
         return step_axis(self.last_step), value_axis(np.concatenate([*(one.values for one in self.series), levels]))
 
 
-def draw(chart: Chart) -> Html:
-    """A chart as a figure: heading, legend with the last values, the drawing, and the same in words."""
+class Tick(NamedTuple):
+    """A tick of an axis: its label, where it lies, and where the label's baseline does."""
+
+    label: str
+    place: str
+    label_place: str
+
+
+class LegendEntry(NamedTuple):
+    """A line of the legend; a series' value follows the pointer, a level's does not."""
+
+    css_class: str
+    name: str
+    value: str
+    is_series: bool
+
+
+class Polyline(NamedTuple):
+    """The points of a series between two gaps, as SVG writes them."""
+
+    css_class: str
+    points: str
+
+
+class Dot(NamedTuple):
+    """A value between two gaps, which a line would not show."""
+
+    css_class: str
+    x: str
+    y: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartLayout:
+    """What the template draws. readout: what the page's script needs to show the values at the pointer."""
+
+    key: str
+    title: str
+    note: str
+    plot: PlotArea
+    warmup_width: str | None
+    is_warmup_labelled: bool
+    value_ticks: list[Tick]
+    step_ticks: list[Tick]
+    level_lines: list[tuple[str, str]]
+    marks: list[Polyline | Dot]
+    legend: list[LegendEntry]
+    sentences: list[str]
+    readout: dict[str, Any]
+
+
+def layout(chart: Chart) -> ChartLayout:
+    """Where the parts of a chart lie, its legend with the last values, and the same in words."""
     across, up = chart.axes()
-    heading, words = f"{chart.key}-title", f"{chart.key}-words"
-    picture = tag(
-        "svg",
-        _warmup(across, chart.warmup_steps),
-        *_grid(across, up),
-        *(_level(level, number, up) for number, level in enumerate(chart.levels)),
-        *(
-            part
-            for number, series in enumerate(chart.series)
-            for part in _lines(series, number, across, up, smoothed=chart.smoothed)
-        ),
-        tag("line", class_="cursor", y1=_TOP, y2=_BOTTOM, visibility="hidden"),
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        tabindex="0",
-        aria_labelledby=heading,
-        aria_describedby=words,
-    )
-    return tag(
-        "figure",
-        tag("h3", chart.title, id=heading),
-        tag("p", chart.note, class_="note"),
-        _legend(chart),
-        picture,
-        tag("figcaption", _in_words(chart), id=words),
-        data(_figures(chart, across)),
-        class_="chart",
-        id=chart.key,
+    warmup = _warmup_width(across, chart.warmup_steps)
+    return ChartLayout(
+        key=chart.key,
+        title=chart.title,
+        note=chart.note,
+        plot=PLOT,
+        warmup_width=None if warmup is None else _coordinate(warmup),
+        is_warmup_labelled=warmup is not None and warmup > _MIN_LABELLED_WIDTH,
+        value_ticks=_value_ticks(up),
+        step_ticks=_step_ticks(across),
+        level_lines=[
+            (_level_class(index), _coordinate(PLOT.y(up, np.array([level.value]))[0]))
+            for index, level in enumerate(chart.levels)
+        ],
+        marks=[
+            mark
+            for index, series in enumerate(chart.series)
+            for mark in _marks(series, _series_class(index), across, up, smoothed=chart.smoothed)
+        ],
+        legend=_legend(chart),
+        sentences=list(_sentences(chart.series)),
+        readout={"left": PLOT.left, "right": PLOT.right, "high": across.high, "series": _points(chart.series)},
     )
 
 
-def _figures(chart: Chart, across: Axis) -> dict[str, object]:
-    """What the script needs to read a value out: where the plot lies and its points."""
-    series = []
-    for one in chart.series:
-        steps, values = thin(one.steps, one.values)
-        series.append({"steps": steps.tolist(), "values": [float(f"{value:.4g}") for value in values]})
-    return {"left": _LEFT, "right": _RIGHT, "high": across.high, "series": series}
+def _points(series: Sequence[Series]) -> list[dict[str, list[float]]]:
+    downsampled = (downsample(one.steps, one.values) for one in series)
+    return [
+        {"steps": steps.tolist(), "values": [float(f"{value:.4g}") for value in values]}
+        for steps, values in downsampled
+    ]
 
 
-def _x(across: Axis, steps: Values) -> Values:
-    return np.asarray(_LEFT + across.place(steps) * (_RIGHT - _LEFT), np.float64)
+def _value_ticks(up: Axis) -> list[Tick]:
+    places = PLOT.y(up, np.array(up.ticks))
+    return [Tick(label, _coordinate(y), _coordinate(y + 4)) for label, y in zip(up.tick_labels(), places, strict=True)]
 
 
-def _y(up: Axis, values: Values) -> Values:
-    return np.asarray(_BOTTOM - up.place(values) * (_BOTTOM - _TOP), np.float64)
+def _step_ticks(across: Axis) -> list[Tick]:
+    places = PLOT.x(across, np.array(across.ticks))
+    return [Tick(label, _coordinate(x), _coordinate(x)) for label, x in zip(across.tick_labels(), places, strict=True)]
 
 
-def _grid(across: Axis, up: Axis) -> Iterable[Html]:
-    for words, y in zip(up.words(), _y(up, np.array(up.ticks)), strict=True):
-        yield tag("line", class_="grid", x1=_LEFT, x2=_RIGHT, y1=_short(y), y2=_short(y))
-        yield tag("text", words, class_="tick", x=_LEFT - 6, y=_short(y + 4), text_anchor="end")
-    for words, x in zip(across.words(), _x(across, np.array(across.ticks)), strict=True):
-        yield tag("line", class_="grid", x1=_short(x), x2=_short(x), y1=_BOTTOM, y2=_BOTTOM + 4)
-        yield tag("text", words, class_="tick", x=_short(x), y=_BOTTOM + 18, text_anchor="middle")
-
-
-def _warmup(across: Axis, steps: float) -> Html | None:
+def _warmup_width(across: Axis, steps: float) -> float | None:
     if steps <= 0:
         return None
-    end = float(_x(across, np.array([min(steps, across.high)]))[0])
-    return tag(
-        "g",
-        tag("rect", x=_LEFT, y=_TOP, width=_short(end - _LEFT), height=_BOTTOM - _TOP),
-        tag("text", "warm-up", x=_LEFT, y=_TOP - 5) if end - _LEFT > 60 else None,
-        class_="warmup",
-    )
+    return float(PLOT.x(across, np.array([min(steps, across.high)]))[0]) - PLOT.left
 
 
-def _level(level: Level, number: int, up: Axis) -> Html:
-    y = _short(_y(up, np.array([level.value]))[0])
-    return tag("line", class_=f"level l{number % 2}", x1=_LEFT, x2=_RIGHT, y1=y, y2=y)
+def _series_class(index: int) -> str:
+    return f"c{index % _NUM_COLOURS}"
 
 
-def _lines(series: Series, number: int, across: Axis, up: Axis, *, smoothed: bool) -> Iterable[Html]:
-    """The series as lines between its gaps; a noisy one faint, with its smoothed self over it."""
-    colour = f"c{number % _COLOURS}"
-    eased = smoothed and len(series.finite()) >= _SMOOTHED_FROM
-    yield from _line(series.steps, series.values, across, up, f"{colour} faint" if eased else colour)
-    if eased:
-        yield from _line(series.steps, smooth(series.values), across, up, colour)
+def _level_class(index: int) -> str:
+    return f"level l{index % _NUM_LEVEL_STYLES}"
 
 
-def _line(steps: Values, values: Values, across: Axis, up: Axis, class_: str) -> Iterable[Html]:
-    steps, values = thin(steps, values)
-    for stretch in runs_of_finite(values):
-        x, y = _x(across, steps[stretch]), _y(up, values[stretch])
+def _marks(series: Series, css_class: str, across: Axis, up: Axis, *, smoothed: bool) -> Iterable[Polyline | Dot]:
+    """The series as lines between its gaps; a noisy one faint, with its smoothed values over it."""
+    has_smoothed = smoothed and len(series.finite_values()) >= _SMOOTHED_FROM
+    yield from _segments(series.steps, series.values, across, up, f"{css_class} faint" if has_smoothed else css_class)
+    if has_smoothed:
+        yield from _segments(series.steps, smooth(series.values), across, up, css_class)
+
+
+def _segments(steps: Values, values: Values, across: Axis, up: Axis, css_class: str) -> Iterable[Polyline | Dot]:
+    steps, values = downsample(steps, values)
+    for segment in finite_segments(values):
+        x, y = PLOT.x(across, steps[segment]), PLOT.y(up, values[segment])
         if len(x) == 1:
-            yield tag("circle", class_=class_, cx=_short(x[0]), cy=_short(y[0]), r=3)
+            yield Dot(css_class, _coordinate(x[0]), _coordinate(y[0]))
         else:
-            points = " ".join(f"{_short(a)},{_short(b)}" for a, b in zip(x, y, strict=True))
-            yield tag("polyline", class_=class_, points=points)
+            points = (f"{_coordinate(a)},{_coordinate(b)}" for a, b in zip(x, y, strict=True))
+            yield Polyline(css_class, " ".join(points))
 
 
-def _legend(chart: Chart) -> Html:
-    keys = []
-    for number, series in enumerate(chart.series):
-        last = series.last()
-        keys.append(_key(f"c{number % _COLOURS}", series.name, tag("b", in_words(last[1]) if last else "no value")))
-    for number, level in enumerate(chart.levels):
-        keys.append(_key(f"level l{number % 2}", level.name, in_words(level.value)))
-    return tag("ul", *keys, tag("li", class_="at"), class_="legend")
-
-
-def _key(class_: str, name: str, value: str) -> Html:
-    stroke = tag("line", class_=class_, x1=0, x2=26, y1=6, y2=6)
-    return tag("li", tag("svg", stroke, viewBox="0 0 26 12", aria_hidden="true"), name, " ", value)
-
-
-def _in_words(chart: Chart) -> Html:
-    return join(*(tag("span", sentence) for sentence in _sentences(chart.series)))
+def _legend(chart: Chart) -> list[LegendEntry]:
+    entries = []
+    for index, series in enumerate(chart.series):
+        last = series.last_finite()
+        value = format_value(last[1]) if last else "no value"
+        entries.append(LegendEntry(_series_class(index), series.name, value, is_series=True))
+    for index, level in enumerate(chart.levels):
+        entries.append(LegendEntry(_level_class(index), level.name, format_value(level.value), is_series=False))
+    return entries
 
 
 def _sentences(series: Sequence[Series]) -> Iterable[str]:
     for one in series:
-        last, finite = one.last(), one.finite()
+        last, finite = one.last_finite(), one.finite_values()
         if last is None:
             yield f"{one.name}: no value. "
         elif len(finite) == 1:
-            yield f"{one.name}: {in_words(last[1])} after step {last[0]:,.0f}. "
+            yield f"{one.name}: {format_value(last[1])} after step {last[0]:,.0f}. "
         else:
-            low, high = in_words(float(finite.min())), in_words(float(finite.max()))
+            low, high = format_value(float(finite.min())), format_value(float(finite.max()))
             over = f"between {low} and {high} over the run" if low != high else "as all along"
-            yield f"{one.name}: {in_words(last[1])} after step {last[0]:,.0f}, {over}. "
+            yield f"{one.name}: {format_value(last[1])} after step {last[0]:,.0f}, {over}. "
 
 
-def _short(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
+def _coordinate(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

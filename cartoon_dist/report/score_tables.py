@@ -4,20 +4,20 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from cartoon_dist.files.json_values import as_number
-from cartoon_dist.report.curves import in_words
-from cartoon_dist.report.markup import Html, join, tag
-from cartoon_dist.report.run_summary import Scored
+from cartoon_dist.files.json_values import float_or_nan
+from cartoon_dist.report.curves import format_value
+from cartoon_dist.report.run_summary import FolderScores
 
-_LABELS = "saliency_l1_"
-_CONTENT = "lpips"
-_SAME = ("step", "features", "weights_sha256", "num_generated", "num_real")
-_SAME_PROTOCOL = ("subject", "weights", "photos", "cartoons", "generator_sha256", "pixels")
-_WORDY = frozenset({"", "features", "photos", "weights", "protocol"})
-"""Heads of columns that hold words; the others hold numbers and stand to the right, as these do."""
-_NAMES = {
+_LABEL_PREFIX = "saliency_l1_"
+_CONTENT_PREFIX = "lpips"
+_SAME_KEYS = ("step", "features", "weights_sha256", "num_generated", "num_real")
+_SAME_PROTOCOL_KEYS = ("subject", "weights", "photos", "cartoons", "generator_sha256", "pixels")
+"""Scores that agree in all of these stand in one row."""
+_TEXT_HEADS = frozenset({"", "features", "photos", "weights", "protocol"})
+"""Heads of columns that hold text; the others hold numbers and are aligned to the right."""
+_METRIC_NAMES = {
     "frechet_efficientnet_lite0": "Fréchet, EfficientNet-Lite0",
     "frechet_efficientnet_lite0_floor": "real against real",
     "fid": "FID",
@@ -29,8 +29,32 @@ _NAMES = {
 }
 
 
+class Cell(NamedTuple):
+    """A cell of a table; numbers are aligned to the right."""
+
+    text: str
+    is_number: bool = False
+
+
+class TableRow(NamedTuple):
+    """A row: which generator, the cells, and how its scores were made, as texts that the page folds away."""
+
+    name: str
+    cells: list[Cell]
+    protocols: list[str]
+
+
+class ScoreTable(NamedTuple):
+    """A table as the template writes it."""
+
+    title: str
+    note: str
+    heads: list[Cell]
+    rows: list[TableRow]
+
+
 @dataclass(frozen=True)
-class Row:
+class ScoreGroup:
     """The scores that were made together: of one generator, on the same pictures, through the same features."""
 
     label: str
@@ -42,172 +66,150 @@ class Row:
 
     @property
     def step(self) -> float:
-        return as_number(self.first.get("step"))
+        return float_or_nan(self.first.get("step"))
 
     def name(self) -> str:
         """Which generator: the run inside which it was made, and what the protocol calls it."""
         subject = _protocol(self.first).get("subject", None if self.step else "untrained")
-        named = [part for part in (self.label, subject) if isinstance(part, str) and part]
-        return ": ".join(dict.fromkeys(named)) or "this run"
+        parts = [part for part in (self.label, subject) if isinstance(part, str) and part]
+        return ": ".join(dict.fromkeys(parts)) or "this run"
+
+    def consists_of(self, prefix: str) -> bool:
+        """Whether all its metrics begin with `prefix`."""
+        return all(metric.startswith(prefix) for metric in self.scores)
 
 
-def tables(scored: Sequence[Scored]) -> Html:
-    """Both tables, each where it has rows: distances to the style, and how well S has learned its labels."""
-    rows = _rows(scored)
-    labels = [row for row in rows if all(metric.startswith(_LABELS) for metric in row.scores)]
-    content = [row for row in rows if all(metric.startswith(_CONTENT) for metric in row.scores)]
-    distances = [row for row in rows if row not in labels + content]
-    return join(
-        _distances(distances) if distances else None,
-        _content(content) if content else None,
-        _label_errors(labels) if labels else None,
-    )
+def score_tables(scores: Sequence[FolderScores]) -> list[ScoreTable]:
+    """The tables that have rows: distances to the style, distances to the photos, and how well S has learned."""
+    groups = _groups(scores)
+    labels = [group for group in groups if group.consists_of(_LABEL_PREFIX)]
+    content = [group for group in groups if group.consists_of(_CONTENT_PREFIX)]
+    distances = [group for group in groups if group not in labels + content]
+    tables = (_distance_table(distances), _content_table(content), _label_error_table(labels))
+    return [table for table in tables if table.rows]
 
 
-def _rows(scored: Sequence[Scored]) -> list[Row]:
-    found: dict[str, Row] = {}
-    for group in scored:
-        for score in group.scores:
+def _groups(scores: Sequence[FolderScores]) -> list[ScoreGroup]:
+    groups: dict[str, ScoreGroup] = {}
+    for folder in scores:
+        for score in folder.scores:
             metric = str(score.get("metric"))
             protocol = _protocol(score)
-            same = [score.get(key) for key in _SAME], [protocol.get(key) for key in _SAME_PROTOCOL]
-            kind = metric if metric.startswith(_LABELS) else "content" if metric.startswith(_CONTENT) else "distance"
-            key = json.dumps([group.label, kind, same], sort_keys=True, default=str)
-            found.setdefault(key, Row(group.label, {})).scores[metric] = score
-    # A row without a step comes last; of one step the run's own come first.
-    return sorted(found.values(), key=lambda row: (row.step if math.isfinite(row.step) else math.inf, row.label))
-
-
-def _distances(rows: Sequence[Row]) -> Html:
-    metrics = _metrics(rows)
-    heads = [*_heads(metrics), "drawings", "cartoons"]
-    return join(
-        tag("h3", "Distance of the drawings to the style's cartoons"),
-        tag(
-            "p",
-            "Less is nearer. Compare only rows of the same counts, features and pixels: a Fréchet distance of fewer "
-            "than 2,000 pictures is biased upwards; ± is its standard error, and two halves of the real set lie as far "
-            "apart as “real against real” says. EfficientNet's is no FID. Of precision and recall more is better.",
-            class_="note",
-        ),
-        _table([*heads, "features", "weights", "protocol"], (_distance_cells(row, metrics) for row in rows)),
+            same = [score.get(key) for key in _SAME_KEYS], [protocol.get(key) for key in _SAME_PROTOCOL_KEYS]
+            key = json.dumps([folder.label, _kind(metric), same], sort_keys=True, default=str)
+            groups.setdefault(key, ScoreGroup(folder.label, {})).scores[metric] = score
+    # A group without a step comes last; of one step the run's own come first.
+    return sorted(
+        groups.values(), key=lambda group: (group.step if math.isfinite(group.step) else math.inf, group.label)
     )
 
 
-def _distance_cells(row: Row, metrics: Sequence[str]) -> Iterable[Html]:
-    yield from _value_cells(row, metrics)
-    yield _cell(as_number(row.first.get("num_real")))
-    yield tag("td", _text(row.first.get("features")))
-    yield from _origin(row)
+def _kind(metric: str) -> str:
+    if metric.startswith(_LABEL_PREFIX):
+        return metric
+    return "content" if metric.startswith(_CONTENT_PREFIX) else "distance"
 
 
-def _content(rows: Sequence[Row]) -> Html:
-    metrics = _metrics(rows)
-    return join(
-        tag("h3", "Distance of the drawings to their photos"),
-        tag(
-            "p",
-            "LPIPS: less is nearer, 0 is the photo itself. A drawing in the style that keeps its subject lies "
-            "nearer in salient places than elsewhere.",
-            class_="note",
-        ),
-        _table(
-            [*_heads(metrics), "photos", "weights", "protocol"],
-            (_content_cells(row, metrics) for row in rows),
-        ),
+def _distance_table(groups: Sequence[ScoreGroup]) -> ScoreTable:
+    metrics = _metrics(groups)
+    return ScoreTable(
+        "Distance of the drawings to the style's cartoons",
+        "Less is nearer. Compare only rows of the same counts, features and pixels: a Fréchet distance of fewer "
+        "than 2,000 pictures is biased upwards; ± is its standard error, and two halves of the real set lie as far "
+        "apart as “real against real” says. EfficientNet's is no FID. Of precision and recall more is better.",
+        _heads("step", *_names(metrics), "drawings", "cartoons", "features", "weights", "protocol"),
+        [_row(group, _distance_cells(group, metrics)) for group in groups],
     )
 
 
-def _content_cells(row: Row, metrics: Sequence[str]) -> Iterable[Html]:
-    yield from _value_cells(row, metrics)
-    yield from _origin(row)
+def _distance_cells(group: ScoreGroup, metrics: Sequence[str]) -> Iterable[Cell]:
+    yield from _metric_cells(group, metrics)
+    yield _number_cell(float_or_nan(group.first.get("num_real")))
+    yield _text_cell(group.first.get("features"))
 
 
-def _metrics(rows: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(metric for row in rows for metric in row.scores))
+def _content_table(groups: Sequence[ScoreGroup]) -> ScoreTable:
+    metrics = _metrics(groups)
+    return ScoreTable(
+        "Distance of the drawings to their photos",
+        "LPIPS: less is nearer, 0 is the photo itself. A drawing in the style that keeps its subject lies "
+        "nearer in salient places than elsewhere.",
+        _heads("step", *_names(metrics), "photos", "weights", "protocol"),
+        [_row(group, _metric_cells(group, metrics)) for group in groups],
+    )
 
 
-def _heads(metrics: Sequence[str]) -> list[str]:
-    return ["", "step", *(_NAMES.get(metric, metric) for metric in metrics)]
+def _label_error_table(groups: Sequence[ScoreGroup]) -> ScoreTable:
+    return ScoreTable(
+        "How well S has learned its labels",
+        "Mean |S(p) - z| (Eq 10), beside the error of the best map that does not look at the photo. Below 1 in the "
+        "last column, S has learned to look.",
+        _heads("step", "photos", "count", "S errs by", "one map for all errs by", "S / one map", "weights", "protocol"),
+        [_row(group, _label_error_cells(group)) for group in groups],
+    )
 
 
-def _value_cells(row: Row, metrics: Sequence[str]) -> Iterable[Html]:
-    """Which generator, at which step, its values, and of how many drawings."""
-    yield tag("th", row.name(), scope="row")
-    yield _cell(row.step)
+def _label_error_cells(group: ScoreGroup) -> Iterable[Cell]:
+    metric, score = next(iter(group.scores.items()))
+    error, constant = float_or_nan(score.get("value")), float_or_nan(_protocol(score).get("constant_map"))
+    split = metric.removeprefix(_LABEL_PREFIX)
+    yield _number_cell(group.step)
+    yield Cell({"train": "training", "test": "held out"}.get(split, split))
+    yield _number_cell(float_or_nan(score.get("num_generated")))
+    yield _number_cell(error)
+    yield _number_cell(constant)
+    yield Cell(f"{error / constant:.2f}" if constant > 0 and math.isfinite(error) else "–", is_number=True)
+
+
+def _metrics(groups: Sequence[ScoreGroup]) -> list[str]:
+    return list(dict.fromkeys(metric for group in groups for metric in group.scores))
+
+
+def _names(metrics: Sequence[str]) -> list[str]:
+    return [_METRIC_NAMES.get(metric, metric) for metric in metrics]
+
+
+def _heads(*heads: str) -> list[Cell]:
+    """Heads of the columns; the first, over the rows' names, is empty."""
+    return [Cell(head, is_number=head not in _TEXT_HEADS) for head in ("", *heads)]
+
+
+def _metric_cells(group: ScoreGroup, metrics: Sequence[str]) -> Iterable[Cell]:
+    """After which step, its values, and of how many generated pictures."""
+    yield _number_cell(group.step)
     for metric in metrics:
-        yield _value_cell(row.scores.get(metric))
-    yield _cell(as_number(row.first.get("num_generated")))
+        yield _score_cell(group.scores.get(metric))
+    yield _number_cell(float_or_nan(group.first.get("num_generated")))
 
 
-def _label_errors(rows: Sequence[Row]) -> Html:
-    heads = ["", "step", "photos", "count", "S errs by", "one map for all errs by", "S / one map"]
-    return join(
-        tag("h3", "How well S has learned its labels"),
-        tag(
-            "p",
-            "Mean |S(p) - z| (Eq 10), beside the error of the best map that does not look at the photo. Below 1 in the "
-            "last column, S has learned to look.",
-            class_="note",
-        ),
-        _table([*heads, "weights", "protocol"], (_label_cells(row) for row in rows)),
+def _row(group: ScoreGroup, cells: Iterable[Cell]) -> TableRow:
+    """The cells, then which weights generated the pictures, and the protocols."""
+    details = [{"weights_sha256": group.first.get("weights_sha256")}]
+    details += [{metric: dict(_protocol(score))} for metric, score in group.scores.items()]
+    return TableRow(
+        group.name(),
+        [*cells, _text_cell(_protocol(group.first).get("weights"))],
+        [json.dumps(detail, indent=1, default=str, ensure_ascii=False) for detail in details],
     )
 
 
-def _label_cells(row: Row) -> Iterable[Html]:
-    metric, score = next(iter(row.scores.items()))
-    error, constant = as_number(score.get("value")), as_number(_protocol(score).get("constant_map"))
-    split = metric.removeprefix(_LABELS)
-    yield tag("th", row.name(), scope="row")
-    yield _cell(row.step)
-    yield tag("td", {"train": "training", "test": "held out"}.get(split, split))
-    yield _cell(as_number(score.get("num_generated")))
-    yield _cell(error)
-    yield _cell(constant)
-    yield tag("td", f"{error / constant:.2f}" if constant > 0 and math.isfinite(error) else "–", class_="number")
-    yield from _origin(row)
-
-
-def _origin(row: Row) -> Iterable[Html]:
-    """Whose weights drew, and the protocols."""
-    yield tag("td", _text(_protocol(row.first).get("weights")))
-    held = [{"weights_sha256": row.first.get("weights_sha256")}]
-    held += [{metric: dict(_protocol(score))} for metric, score in row.scores.items()]
-    texts = (tag("pre", json.dumps(each, indent=1, default=str, ensure_ascii=False)) for each in held)
-    yield tag("td", tag("details", tag("summary", "show"), *texts))
-
-
-def _table(heads: Sequence[str], rows: Iterable[Iterable[Html]]) -> Html:
-    top = tag("thead", tag("tr", *(tag("th", head, scope="col", class_=_side(head)) for head in heads)))
-    body = tag("tbody", *(tag("tr", *cells) for cells in rows))
-    return tag("div", tag("table", top, body), class_="wide", tabindex="0", role="group")
-
-
-def _side(head: str) -> str | None:
-    return None if head in _WORDY else "number"
-
-
-def _value_cell(score: Mapping[str, Any] | None) -> Html:
+def _score_cell(score: Mapping[str, Any] | None) -> Cell:
     if score is None:
-        return tag("td", "–", class_="number")
+        return Cell("–", is_number=True)
     protocol = _protocol(score)
-    deviation = as_number(protocol.get("deviation", protocol.get("standard_error")))
-    more = f" ± {in_words(deviation)}" if math.isfinite(deviation) else ""
-    return tag("td", _figure(as_number(score.get("value"))), more, class_="number")
+    deviation = float_or_nan(protocol.get("deviation", protocol.get("standard_error")))
+    scatter = f" ± {format_value(deviation)}" if math.isfinite(deviation) else ""
+    return Cell(_number_cell(float_or_nan(score.get("value"))).text + scatter, is_number=True)
 
 
-def _cell(value: float) -> Html:
-    return tag("td", _figure(value), class_="number")
+def _number_cell(value: float) -> Cell:
+    return Cell(format_value(value) if math.isfinite(value) else "–", is_number=True)
 
 
-def _figure(value: float) -> str:
-    return in_words(value) if math.isfinite(value) else "–"
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else "–"
+def _text_cell(value: object) -> Cell:
+    return Cell(value if isinstance(value, str) else "–")
 
 
 def _protocol(score: Mapping[str, Any]) -> Mapping[str, Any]:
-    held = score.get("protocol")
-    return held if isinstance(held, Mapping) else {}
+    protocol = score.get("protocol")
+    return protocol if isinstance(protocol, Mapping) else {}

@@ -1,4 +1,4 @@
-"""How the tables' runs went: the distance and the losses by step, a line a row."""
+"""The distance and the losses of the tables' runs by step, a line for each row of the tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
@@ -6,8 +6,8 @@ from statistics import mean
 import numpy as np
 
 from cartoon_dist.report.charts import Chart
-from cartoon_dist.report.curves import Series, in_words
-from cartoon_dist.tables.paper_tables import ROWS, Result, Row
+from cartoon_dist.report.curves import Series, format_value
+from cartoon_dist.tables.paper_tables import ROWS, PaperRow, RowResult
 
 _LOSSES = {
     "loss/content": (
@@ -21,49 +21,49 @@ _LOSSES = {
 }
 
 
-def charts(results: Sequence[Result]) -> list[Chart]:
+def charts_of_results(results: Sequence[RowResult]) -> list[Chart]:
     """The charts that have something to show: the distance where more than one step is scored, and two losses."""
     name = results[0].metric if results else ""
-    planned = [
+    candidates = [
         _chart(
             "distance",
             name,
             "Raw weights draw; a mean over the seeds.",
-            _lines((one.row, one.course) for one in results),
+            _lines((one.row, one.distances) for one in results),
         )
     ]
     for key, (title, note) in _LOSSES.items():
-        lines = _lines((one.row, one.figures.get(key, {})) for one in results if 1 in one.row.tables)
-        planned.append(_chart(key.replace("/", "-"), title, note, lines))
-    return [chart for chart in planned if any(len(series.steps) > 1 for series in chart.series)]
+        lines = _lines((one.row, one.losses.get(key, {})) for one in results if 1 in one.row.tables)
+        candidates.append(_chart(key.replace("/", "-"), title, note, lines))
+    return [chart for chart in candidates if any(len(series.steps) > 1 for series in chart.series)]
 
 
-def distances_by_step(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
+def distances_by_step(results: Sequence[RowResult]) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: each row's distance after each step that is scored of any; nothing where only ends are."""
-    lines = _lines((one.row, one.course) for one in results)
+    lines = _lines((one.row, one.distances) for one in results)
     steps = sorted({int(step) for line in lines for step in line.steps})
     if len(steps) < 2:
         return [], []
     rows = []
     for line in lines:
-        held = dict(zip(line.steps.astype(int).tolist(), line.values.tolist(), strict=True))
-        rows.append([line.name, *(in_words(held[step]) if step in held else "–" for step in steps)])
+        by_step = dict(zip(line.steps.astype(int).tolist(), line.values.tolist(), strict=True))
+        rows.append([line.name, *(format_value(by_step[step]) if step in by_step else "–" for step in steps)])
     return ["step", *map(str, steps)], rows
 
 
-def _lines(courses: Iterable[tuple[Row, Mapping[int, float]]]) -> list[Series]:
+def _lines(values_by_step: Iterable[tuple[PaperRow, Mapping[int, float]]]) -> list[Series]:
     """A row's mean over its seeds at the steps that all of them have."""
-    held = list(courses)
-    found = (_line(row.name, [course for of, course in held if of == row]) for row in ROWS)
-    return [series for series in found if series is not None]
+    pairs = list(values_by_step)
+    lines = (_line(row.name, [values for other, values in pairs if other == row]) for row in ROWS)
+    return [line for line in lines if line is not None]
 
 
-def _line(name: str, held: Iterable[Mapping[int, float]]) -> Series | None:
-    courses = [course for course in held if course]
-    if not courses:
+def _line(name: str, seeds: Iterable[Mapping[int, float]]) -> Series | None:
+    values_by_step = [values for values in seeds if values]
+    if not values_by_step:
         return None
-    steps = sorted(set.intersection(*map(set, courses)))
-    values = [mean(course[step] for course in courses) for step in steps]
+    steps = sorted(set.intersection(*map(set, values_by_step)))
+    values = [mean(values[step] for values in values_by_step) for step in steps]
     return Series(name=name, steps=np.array(steps, np.float64), values=np.array(values, np.float64))
 
 

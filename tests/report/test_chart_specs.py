@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cartoon_dist.report.chart_specs import charts
+from cartoon_dist.report.chart_specs import charts_of_run
 from cartoon_dist.report.charts import Chart
-from cartoon_dist.report.run_summary import find
+from cartoon_dist.report.run_summary import summarize_run
 from tests.report.run_folders import make, record, score
 
 WARMUP = {"phase": "warmup", "loss/pixel": 0.4, "loss/saliency": 0.3, "lr/generator": 1e-3, "images_per_second": 20.0}
@@ -18,13 +18,13 @@ GAN = {
 }  # fmt: skip
 
 
-def planned(root: Path, lines: list[str], scores: list[dict[str, Any]] | None = None) -> dict[str, Chart]:
-    return {chart.key: chart for chart in charts(find(make(root, lines=lines, scores=scores or [])))}
+def charts(root: Path, lines: list[str], scores: list[dict[str, Any]] | None = None) -> dict[str, Chart]:
+    return {chart.key: chart for chart in charts_of_run(summarize_run(make(root, lines=lines, scores=scores or [])))}
 
 
 def test_a_whole_run(tmp_path: Path) -> None:
-    found = planned(tmp_path, [record(10, **WARMUP), record(20, **WARMUP), record(30, **GAN), record(40, **GAN)])
-    assert {key: [series.name for series in chart.series] for key, chart in found.items()} == {
+    shown = charts(tmp_path, [record(10, **WARMUP), record(20, **WARMUP), record(30, **GAN), record(40, **GAN)])
+    assert {key: [series.name for series in chart.series] for key, chart in shown.items()} == {
         "adversarial": ["loss/adversarial_d", "loss/adversarial_g"],
         "loss-pixel": ["loss/pixel"],
         "loss-saliency": ["loss/saliency"],
@@ -35,23 +35,23 @@ def test_a_whole_run(tmp_path: Path) -> None:
         "speed": ["images_per_second"],
         "waiting": ["data_wait_fraction"],
     }
-    assert {(chart.warmup_steps, chart.last_step) for chart in found.values()} == {(20, 40)}
-    assert [chart.smoothed for chart in found.values()].count(False) == 2  # rates and weights are exact
+    assert {(chart.warmup_steps, chart.last_step) for chart in shown.values()} == {(20, 40)}
+    assert [chart.smoothed for chart in shown.values()].count(False) == 2  # rates and weights are exact
 
 
 def test_the_warmup_alone_has_fewer(tmp_path: Path) -> None:
-    assert list(planned(tmp_path, [record(10, **WARMUP)])) == ["loss-pixel", "loss-saliency", "rates", "speed"]
+    assert list(charts(tmp_path, [record(10, **WARMUP)])) == ["loss-pixel", "loss-saliency", "rates", "speed"]
 
 
 def test_no_records_no_charts_and_figures_without_a_value_neither(tmp_path: Path) -> None:
-    assert planned(tmp_path / "a", []) == {}
+    assert charts(tmp_path / "a", []) == {}
     lost = record(1, **{"loss/content": float("nan"), "loss/x": "lost", "d/real": None})
-    assert planned(tmp_path / "b", [lost]) == {}
+    assert charts(tmp_path / "b", [lost]) == {}
 
 
 def test_a_weight_that_moves_is_shown(tmp_path: Path) -> None:
     lines = [record(step, **{"weight/colour": 1.0 / step, "weight/saliency": 1.0}) for step in (1, 2)]
-    assert [series.name for series in planned(tmp_path, lines)["weights"].series] == ["weight/colour"]
+    assert [series.name for series in charts(tmp_path, lines)["weights"].series] == ["weight/colour"]
 
 
 def test_scores_stand_beside_the_saliency_loss(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_scores_stand_beside_the_saliency_loss(tmp_path: Path) -> None:
         score("fid", 100.0, 20),
     ]
     make(tmp_path / "control", settings={"run_dir": "c"}, scores=[score("saliency_l1_test", 9.0)])
-    chart = planned(tmp_path, [record(10, **GAN)], scores)["loss-saliency"]
+    chart = charts(tmp_path, [record(10, **GAN)], scores)["loss-saliency"]
     held_out = chart.series[1]
     assert (held_out.steps.tolist(), held_out.values.tolist()) == ([10, 20], [0.3, 0.2])
     assert [level.value for level in chart.levels] == [0.6, 0.5]  # of the newest scores
@@ -73,5 +73,5 @@ def test_scores_stand_beside_the_saliency_loss(tmp_path: Path) -> None:
 
 
 def test_without_scores_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
-    chart = planned(tmp_path, [record(10, **GAN)])["loss-saliency"]
+    chart = charts(tmp_path, [record(10, **GAN)])["loss-saliency"]
     assert (len(chart.series), chart.levels) == (1, ())

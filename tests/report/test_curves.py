@@ -41,10 +41,10 @@ def test_every_value_lies_on_its_axis(values: list[float]) -> None:
     axis = curves.value_axis(array(values))
     assert 2 <= len(axis.ticks) <= 9
     assert all(a < b for a, b in zip(axis.ticks[:-1], axis.ticks[1:], strict=True))
-    places = axis.place(array([value for value in values if math.isfinite(value)]))
+    places = axis.to_unit(array([value for value in values if math.isfinite(value)]))
     assert ((places >= -1e-9) & (places <= 1 + 1e-9)).all()
-    assert axis.place(array([axis.low, axis.high])).tolist() == [0.0, 1.0]
-    assert len(axis.words()) == len(axis.ticks)
+    assert axis.to_unit(array([axis.low, axis.high])).tolist() == [0.0, 1.0]
+    assert len(axis.tick_labels()) == len(axis.ticks)
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 8))
@@ -63,15 +63,15 @@ def test_ticks_are_multiples_of_1_2_or_5_and_hold_the_range(low: float, width: f
 def test_the_axis_of_steps_ends_at_the_last_one() -> None:
     axis = curves.step_axis(1940)
     assert (axis.low, axis.high, axis.ticks) == (0.0, 1940, (0.0, 500.0, 1000.0, 1500.0))
-    assert axis.words() == ["0", "500", "1,000", "1,500"]
-    assert axis.place(array([485])).tolist() == [0.25]
+    assert axis.tick_labels() == ["0", "500", "1,000", "1,500"]
+    assert axis.to_unit(array([485])).tolist() == [0.25]
     assert curves.step_axis(0).high == 1.0
 
 
 def test_a_logarithmic_axis_gives_each_power_the_same_room() -> None:
     axis = Axis(0.1, 100.0, (0.1, 1.0, 10.0, 100.0), logarithmic=True)
-    assert axis.place(array([0.1, 1, 10, 100])) == pytest.approx([0, 1 / 3, 2 / 3, 1])
-    assert axis.words() == ["0.1", "1", "10", "100"]
+    assert axis.to_unit(array([0.1, 1, 10, 100])) == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert axis.tick_labels() == ["0.1", "1", "10", "100"]
 
 
 @given(VALUES)
@@ -98,16 +98,16 @@ def test_a_long_series_keeps_its_spikes_and_ends() -> None:
     values[[777, 50_000, 99_998]] = [9.0, -9.0, 7.0]
     values[30_000:32_000] = np.nan
     steps = np.arange(100_000) * 10.0
-    thin_steps, thinned = curves.thin(steps, values)
-    assert len(thinned) <= 2 * curves.BUCKETS + 2
-    assert {9.0, -9.0, 7.0, values[0], values[-1]} <= set(thinned.tolist())
-    assert (np.diff(thin_steps) > 0).all()
-    assert np.array_equal(values[(thin_steps / 10).astype(int)], thinned, equal_nan=True)
-    assert len(curves.runs_of_finite(thinned)) == 2  # the gap is still one
+    kept_steps, kept = curves.downsample(steps, values)
+    assert len(kept) <= 2 * curves.NUM_BUCKETS + 2
+    assert {9.0, -9.0, 7.0, values[0], values[-1]} <= set(kept.tolist())
+    assert (np.diff(kept_steps) > 0).all()
+    assert np.array_equal(values[(kept_steps / 10).astype(int)], kept, equal_nan=True)
+    assert len(curves.finite_segments(kept)) == 2  # the gap is still one
     for start in range(0, 100_000, 1000):  # each stretch of two buckets still has its extremes
         whole, part = (
             values[start : start + 1000],
-            thinned[(thin_steps >= start * 10) & (thin_steps < start * 10 + 10_000)],
+            kept[(kept_steps >= start * 10) & (kept_steps < start * 10 + 10_000)],
         )
         if np.isfinite(whole).all():
             assert whole.max() - part.max() < 0.1
@@ -115,8 +115,8 @@ def test_a_long_series_keeps_its_spikes_and_ends() -> None:
 
 
 def test_a_short_series_is_left_as_it_is() -> None:
-    values = np.arange(2.0 * curves.BUCKETS)
-    assert curves.thin(values, values)[1] is values
+    values = np.arange(2.0 * curves.NUM_BUCKETS)
+    assert curves.downsample(values, values)[1] is values
 
 
 @given(st.lists(st.sampled_from([1.0, math.nan, math.inf]), max_size=30))
@@ -128,8 +128,8 @@ def test_stretches_between_gaps(values: list[float]) -> None:
                 expected[-1].append(place)
             else:
                 expected.append([place])
-    found = [list(range(stretch.start, stretch.stop)) for stretch in curves.runs_of_finite(array(values))]
-    assert found == expected
+    segments = [list(range(segment.start, segment.stop)) for segment in curves.finite_segments(array(values))]
+    assert segments == expected
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_stretches_between_gaps(values: list[float]) -> None:
         (math.inf, "inf"),
     ],
 )
-def test_values_in_words(value: float, words: str) -> None:
-    assert curves.in_words(value) == words
+def test_values_format_value(value: float, words: str) -> None:
+    assert curves.format_value(value) == words
 
 
 @pytest.mark.parametrize(
@@ -163,12 +163,12 @@ def test_values_in_words(value: float, words: str) -> None:
         ((0.0, 2_000.0), ["0", "2,000"]),
     ],
 )
-def test_ticks_in_words(ticks: tuple[float, ...], words: list[str]) -> None:
-    assert curves.tick_words(ticks) == words
+def test_ticks_format_value(ticks: tuple[float, ...], words: list[str]) -> None:
+    assert curves.format_ticks(ticks) == words
 
 
 def test_the_last_value_of_a_series() -> None:
     series = Series("a", array([1, 2, 3]), array([0.5, 0.25, math.nan]))
-    assert series.last() == (2.0, 0.25)
-    assert series.finite().tolist() == [0.5, 0.25]
-    assert Series("a", array([1]), array([math.nan])).last() is None
+    assert series.last_finite() == (2.0, 0.25)
+    assert series.finite_values().tolist() == [0.5, 0.25]
+    assert Series("a", array([1]), array([math.nan])).last_finite() is None

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cartoon_dist.console.escape import first_control_character
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.report import page as report
 from cartoon_dist.runs.layout import RunFolder
+from tests.hostile import NAMES
 from tests.report.run_folders import make, picture, record, score
 
 SETTINGS = {"run_dir": "runs/x", "image_size": 16, "model": {"channels": 8, "saliency": "ressal"}, "batch_size": 4}
@@ -113,8 +115,18 @@ def test_nothing_in_a_run_breaks_out(tmp_path: Path) -> None:
     assert page.text.startswith("<b>&\"': report")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_text_steers_the_page(tmp_path: Path, name: str) -> None:
+    run = make(
+        tmp_path / name, settings={"run_dir": name}, scores=[score(name, 1.0, subject=name)],
+        lines=[record(1, **{f"loss/{name}": 1.0, "phase": name})], ended={"status": 1, "reason": name},
+    )  # fmt: skip
+    for line in report.write(run).read_text(encoding="utf-8").splitlines():
+        assert first_control_character(line) == ""
+
+
 @pytest.mark.parametrize(
-    ("held", "said"),
+    ("exit_record", "said"),
     [
         ({"status": 0, "reason": ""}, "done"),
         ({"status": 75, "reason": "max_hours"}, "stopped on request (max_hours); the same command goes on"),
@@ -123,8 +135,8 @@ def test_nothing_in_a_run_breaks_out(tmp_path: Path) -> None:
         ({}, "going on, or killed: it has not said how it ended"),
     ],
 )
-def test_how_a_run_ended(held: dict[str, object], said: str) -> None:
-    assert report.ended(held) == said
+def test_how_a_run_ended(exit_record: dict[str, object], said: str) -> None:
+    assert report.exit_state(exit_record) == said
 
 
 def test_without_a_saliency_network_there_is_no_predicted_column(tmp_path: Path) -> None:

@@ -6,21 +6,28 @@ from typing import Any
 
 import pytest
 
-from cartoon_dist.report.run_summary import Scored
-from cartoon_dist.report.score_tables import tables
+from cartoon_dist.report.rendering import environment
+from cartoon_dist.report.run_summary import FolderScores
+from cartoon_dist.report.score_tables import score_tables
 from tests.report.run_folders import score
 
 
-def rows(*groups: Scored) -> list[list[list[str]]]:
+def html(*folders: FolderScores) -> str:
+    template = environment().get_template("score_table.html.jinja").make_module()
+    tables = [str(template.score_table(table)) for table in score_tables(folders)]
+    return f"<page>{''.join(tables)}</page>"
+
+
+def rows(*folders: FolderScores) -> list[list[list[str]]]:
     """Each table's rows, heads first, the protocol's cell left out."""
-    page = ET.fromstring(f"<page>{tables(groups)}</page>")
+    page = ET.fromstring(html(*folders))
     return [
         [["".join(cell.itertext()) for cell in row][:-1] for row in table.iter("tr")] for table in page.iter("table")
     ]
 
 
-def own(*scores: dict[str, Any]) -> Scored:
-    return Scored("", list(scores))
+def own(*scores: dict[str, Any]) -> FolderScores:
+    return FolderScores("", list(scores))
 
 
 def test_scores_made_together_share_a_row() -> None:
@@ -50,10 +57,10 @@ def test_scores_made_otherwise_have_rows_of_their_own(other: dict[str, Any]) -> 
 
 
 def test_rows_go_by_step_and_are_named() -> None:
-    held = own(score("fid", 3.0, 20), score("fid", 5.0, 0), score("fid", 4.0, 10, subject="warmed up"))
-    inside = Scored("control", [score("fid", 6.0, 20), score("fid", 7.0, 20, subject="control", weights="raw")])
-    other = Scored("half", [score("fid", 8.0, 5, subject="no S")])
-    [table] = rows(held, inside, other)
+    run_scores = own(score("fid", 3.0, 20), score("fid", 5.0, 0), score("fid", 4.0, 10, subject="warmed up"))
+    inside = FolderScores("control", [score("fid", 6.0, 20), score("fid", 7.0, 20, subject="control", weights="raw")])
+    other = FolderScores("half", [score("fid", 8.0, 5, subject="no S")])
+    [table] = rows(run_scores, inside, other)
     assert [row[:3] for row in table[1:]] == [
         ["untrained", "0", "5"],
         ["half: no S", "5", "8"],
@@ -65,10 +72,10 @@ def test_rows_go_by_step_and_are_named() -> None:
 
 
 def test_the_error_of_s_stands_beside_the_constant_map() -> None:
-    held = own(
+    run_scores = own(
         score("saliency_l1_train", 0.087, constant_map=0.2467), score("saliency_l1_test", 0.165, constant_map=0.22)
     )
-    [table] = rows(held)
+    [table] = rows(run_scores)
     assert table[0] == [
         "", "step", "photos", "count", "S errs by", "one map for all errs by", "S / one map", "weights"
     ]  # fmt: skip
@@ -91,9 +98,9 @@ def test_odd_scores_are_shown_as_far_as_they_go() -> None:
 
 
 def test_the_protocol_is_there_and_escaped() -> None:
-    text = tables([own(score("fid", 1.0, subject="<script>alert(1)</script>"))])
+    text = html(own(score("fid", 1.0, subject="<script>alert(1)</script>")))
     assert "<script>" not in text
-    page = ET.fromstring(f"<page>{text}</page>")
+    page = ET.fromstring(text)
     [details] = page.iter("details")
     assert '"subject": "<script>alert(1)</script>"' in "".join(details.itertext())
     assert page.findtext(".//tbody/tr/th") == "<script>alert(1)</script>"

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from cartoon_dist.tables.paper_curves import charts, distances_by_step
-from cartoon_dist.tables.paper_tables import ROWS, Result, html, markdown, table, verdict
+from cartoon_dist.tables.paper_curves import charts_of_results, distances_by_step
+from cartoon_dist.tables.paper_tables import ROWS, RowResult, render_html, render_markdown, table, verdict
 
 BY_KEY = {row.key: row for row in ROWS}
 
 
-def result(key: str, distance: float, *, seed: int = 0, error: float = 1.0, images: int = 800) -> Result:
-    return Result(
+def result(key: str, distance: float, *, seed: int = 0, error: float = 1.0, images: int = 800) -> RowResult:
+    return RowResult(
         row=BY_KEY[key],
         seed=seed,
         scores={"fid": distance, "lpips": 0.5},
@@ -89,41 +89,41 @@ def test_the_deviation_over_seeds_is_that_of_all_rows_together() -> None:
 
 def test_both_pages_hold_both_tables_and_escape_what_they_show() -> None:
     results = [result("cartoongan", 100.0)]
-    text = markdown(results, ["`a < b`"])
+    text = render_markdown(results, ["`a < b`"])
     assert text.count("| CartoonGAN | 175.65 |") == 1
     assert "## Table 2" in text
-    page = html(results, ["a < b"], grid="data:image/png;base64,AA==", style="td { color: red }")
+    page = render_html(results, ["a < b"], grid="data:image/png;base64,AA==")
     assert "a &lt; b" in page
     assert page.count("<table>") == 2
     assert 'src="data:image/png;base64,AA=="' in page
 
 
-def course(key: str, seed: int, course: dict[int, float], content: dict[int, float]) -> Result:
-    return replace(result(key, 100.0, seed=seed), course=course, figures={"loss/content": content})
+def result_by_step(key: str, seed: int, distances: dict[int, float], content: dict[int, float]) -> RowResult:
+    return replace(result(key, 100.0, seed=seed), distances=distances, losses={"loss/content": content})
 
 
-def test_the_course_is_a_mean_over_seeds_at_the_steps_that_all_have() -> None:
+def test_a_distance_by_step_is_a_mean_over_seeds_at_the_steps_that_all_have() -> None:
     results = [
-        course("sal", 0, {10: 120.0, 20: 100.0}, {5: 1.0, 10: 0.5}),
-        course("sal", 1, {10: 124.0, 20: 104.0, 30: 99.0}, {5: 3.0, 10: 0.7}),
-        course("whitebox", 0, {20: 110.0}, {5: 9.0, 10: 8.0}),
+        result_by_step("sal", 0, {10: 120.0, 20: 100.0}, {5: 1.0, 10: 0.5}),
+        result_by_step("sal", 1, {10: 124.0, 20: 104.0, 30: 99.0}, {5: 3.0, 10: 0.7}),
+        result_by_step("whitebox", 0, {20: 110.0}, {5: 9.0, 10: 8.0}),
     ]
     assert distances_by_step(results) == (
         ["step", "10", "20"],
         [["CartoonGAN+Sal", "122", "102"], ["White-box", "–", "110"]],
     )
-    distance, content = charts(results)
+    distance, content = charts_of_results(results)
     assert [(line.name, line.values.tolist()) for line in distance.series] == [
         ("CartoonGAN+Sal", [122.0, 102.0]),
         ("White-box", [110.0]),
     ]
     # White-box looks through other weights: its content is not on the same scale.
     assert [(line.name, line.values.tolist()) for line in content.series] == [("CartoonGAN+Sal", [2.0, 0.6])]
-    assert "| CartoonGAN+Sal | 122 | 102 |" in markdown(results, [], distances_by_step(results))
+    assert "| CartoonGAN+Sal | 122 | 102 |" in render_markdown(results, [], distances_by_step(results))
 
 
-def test_ends_alone_are_no_course() -> None:
-    results = [course("sal", 0, {20: 100.0}, {})]
+def test_scores_of_the_last_step_alone_give_no_curve() -> None:
+    results = [result_by_step("sal", 0, {20: 100.0}, {})]
     assert distances_by_step(results) == ([], [])
-    assert charts(results) == []
-    assert "after steps" not in markdown(results, [], distances_by_step(results))
+    assert charts_of_results(results) == []
+    assert "after steps" not in render_markdown(results, [], distances_by_step(results))
