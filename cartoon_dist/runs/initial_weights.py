@@ -1,4 +1,4 @@
-"""The weights that a run begins with where `init_from` names another's: a run, a checkpoint or an export."""
+"""The initial weights of a run that names `init_from`: another run, a checkpoint or an export."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.runs import checkpoint, exported
+from cartoon_dist.runs import checkpoint, export_file
 
 _EXPORT = ".safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Weights by the networks' plain names, the running average as `ema`, and where they come from.
+class InitialWeights:
+    """Weights by the networks' plain names, with the running average as `ema`, and where they come from.
 
     An export holds a generator alone, which is its own running average.
     """
@@ -26,45 +26,45 @@ class Origin:
     tensors: Mapping[str, Mapping[str, Tensor]]
 
 
-def locate(place: Path) -> Path:
-    """The checkpoint or export that is meant: a run stands for its newest whole checkpoint.
+def locate(path: Path) -> Path:
+    """The checkpoint or export that a path means: for a run its newest intact checkpoint.
 
     CheckpointError when there is none. Reads all of a checkpoint, to compare it with its hashes.
     """
-    if place.is_file():
-        if place.suffix == _EXPORT:
-            return place
+    if path.is_file():
+        if path.suffix == _EXPORT:
+            return path
         raise CheckpointError(
-            f"init_from: {place}: a run begins with the weights of a run, a checkpoint or a {_EXPORT} export; files of "
+            f"init_from: {path}: a run begins with the weights of a run, a checkpoint or a {_EXPORT} export; files of "
             "other kinds hold nothing that can be trained on"
         )
-    if not place.is_dir():
+    if not path.is_dir():
         raise CheckpointError(
-            f"init_from: {place}: there is no such run, checkpoint or {_EXPORT} export; check the path"
+            f"init_from: {path}: there is no such run, checkpoint or {_EXPORT} export; check the path"
         )
     try:
-        return checkpoint.meant(place)
+        return checkpoint.resolve(path)
     except CheckpointError as error:
-        advice = "" if checkpoint.is_one(place) else "; give a run that has one, or leave init_from out"
+        advice = "" if checkpoint.is_checkpoint(path) else "; give a run that has one, or leave init_from out"
         raise CheckpointError(f"init_from: {error}{advice}") from None
 
 
-def read(source: Path) -> Origin:
+def read(source: Path) -> InitialWeights:
     """The weights of what `locate` found; CheckpointError when they cannot be read."""
     if source.is_file():
         try:
-            tensors, facts = exported.from_safetensors(source)
+            tensors, metadata = export_file.from_safetensors(source)
         except CheckpointError as error:
             raise CheckpointError(f"init_from: {error}") from None
-        return Origin(source=source, step=facts.step, tensors={"generator": tensors, "ema": tensors})
+        return InitialWeights(source=source, step=metadata.step, tensors={"generator": tensors, "ema": tensors})
     try:
         manifest = checkpoint.read_manifest(source)
         stems = [Path(name).stem for name in manifest["files"] if name.endswith(_EXPORT)]
-        held = {
+        networks = {
             stem: load_file(source / f"{stem}{_EXPORT}")
             for stem in stems
             if not stem.startswith("optimizer-") and stem != "random"
         }
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"init_from: {source}: cannot be read ({error})") from None
-    return Origin(source=source, step=manifest["step"], tensors=held)
+    return InitialWeights(source=source, step=manifest["step"], tensors=networks)

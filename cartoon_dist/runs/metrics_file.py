@@ -1,30 +1,29 @@
-"""metrics.jsonl line by line: what is a record of a run, and what is damage."""
+"""Parses metrics.jsonl line by line, and tells records from damaged lines."""
 
 from typing import Any
 
-from cartoon_dist.files.json_yaml import json_text
+from cartoon_dist.files.json_yaml import parse_json
 
 _MAX_STEP = 10**15
 
 
-def record_of(line: bytes) -> dict[str, Any]:
-    """The record in a line; ValueError where there is none: no UTF-8, no JSON object, or no step that counts from 0."""
-    row = json_text(line.decode("utf-8"))
-    step = row.get("step") if isinstance(row, dict) else None
+def parse_line(line: bytes) -> dict[str, Any]:
+    """The record in a line; ValueError where it is no UTF-8, no JSON object, or has no valid step."""
+    record = parse_json(line.decode("utf-8"))
+    step = record.get("step") if isinstance(record, dict) else None
     if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < _MAX_STEP:
         raise ValueError(line)
-    return row
+    return record
 
 
-def up_to(content: bytes, step: int) -> tuple[bytes, int]:
-    """The lines of metrics.jsonl whose records are of no later step, as they are; and how many lines are damaged and
-    left out."""
+def records_up_to(content: bytes, step: int) -> tuple[bytes, int]:
+    """The lines of metrics.jsonl up to a step, unchanged, and how many damaged lines were dropped."""
     kept, num_damaged = [], 0
     for line in content.split(b"\n"):
         if not line.strip():
             continue
         try:
-            if record_of(line)["step"] <= step:
+            if parse_line(line)["step"] <= step:
                 kept.append(line + b"\n")
         except ValueError:
             num_damaged += 1

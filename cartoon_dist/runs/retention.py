@@ -1,4 +1,4 @@
-"""Which checkpoints of a run stay: the last few, every so many steps one, and the best by its score."""
+"""Which checkpoints of a run are kept: the last few, one every so many steps, and the one with the best score."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,42 +7,42 @@ from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
 
-Best = Callable[[list[int]], int | None]
-"""Of these steps the one with the best score, or None where none has a score."""
+BestStep = Callable[[list[int]], int | None]
+"""The step with the best score, of the given steps; None where none has a score."""
 
 
-def superfluous(
-    steps: Iterable[int], settings: CheckpointSettings, *, best: int | None, is_whole: Callable[[int], bool]
+def removable_steps(
+    steps: Iterable[int], settings: CheckpointSettings, *, best: int | None, is_intact: Callable[[int], bool]
 ) -> list[int]:
-    """The steps whose checkpoints may go, in order.
+    """The steps whose checkpoints may be removed, in order.
 
-    All that are older than the last `keep` whole ones go, but for multiples of `keep_every` and the best. A damaged one
-    does not count, so that the newest whole one stays whatever lies after it. `is_whole` is asked of no more steps than
-    that takes.
+    All older than the last `keep` intact ones are removed, except for multiples of `keep_every` and the best. Damaged
+    ones do not count, so that the newest intact one is always kept. `is_intact` is called for as few steps as possible.
     """
-    num_whole = 0
+    num_intact = 0
     newest_first = sorted(steps, reverse=True)
-    for place, step in enumerate(newest_first, 1):
-        num_whole += is_whole(step)
-        if num_whole == settings.keep:
+    for count, step in enumerate(newest_first, 1):
+        num_intact += is_intact(step)
+        if num_intact == settings.keep:
             kept = {best, *(old for old in newest_first if settings.keep_every and old % settings.keep_every == 0)}
-            return sorted(set(newest_first[place:]) - kept)
+            return sorted(set(newest_first[count:]) - kept)
     return []
 
 
-def prune(run: RunFolder, settings: CheckpointSettings, *, best: Best, whole: set[int]) -> None:
-    """Remove a run's superfluous checkpoints; CheckpointError when the scores cannot be read, or one cannot be removed.
+def prune(run: RunFolder, settings: CheckpointSettings, *, best: BestStep, intact: set[int]) -> None:
+    """Remove the checkpoints of a run that are not kept; CheckpointError when one cannot be removed or the
+    scores cannot be read.
 
-    whole: steps whose checkpoints are known to be whole; what is found out here is added, so that each is read once.
+    intact: steps whose checkpoints are known to be intact; results are added, so that each checkpoint is read once.
     """
 
-    def is_whole(step: int) -> bool:
-        if step not in whole and checkpoint.damage(run.checkpoint(step)) is None:
-            whole.add(step)
-        return step in whole
+    def is_intact(step: int) -> bool:
+        if step not in intact and checkpoint.integrity_error(run.checkpoint(step)) is None:
+            intact.add(step)
+        return step in intact
 
-    there = checkpoint.steps(run)
-    for step in superfluous(there, settings, best=best(there), is_whole=is_whole):
+    all_steps = checkpoint.steps(run)
+    for step in removable_steps(all_steps, settings, best=best(all_steps), is_intact=is_intact):
         try:
             checkpoint.remove(run.checkpoint(step))
         except OSError as error:

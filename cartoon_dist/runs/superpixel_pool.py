@@ -1,4 +1,4 @@
-"""White-box's superpixels: pictures in patches of one colour, made by processes of their own while the step waits."""
+"""White-box's superpixel images, computed by a pool of processes while the training step waits."""
 
 import signal
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cartoon_dist.data.build.workers import kill, start_worker
+from cartoon_dist.data.build.workers import init_worker, kill_pool
 from cartoon_dist.errors import CartoonError
-from cartoon_dist.superpixels.regions import split
+from cartoon_dist.superpixels.regions import split_into_superpixels
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
 
 Pixels = NDArray[np.uint8]
@@ -22,12 +22,12 @@ WAIT_SECONDS = 600.0
 NUM_SEGMENTS, COMPACTNESS, BLUR_PIXELS = 200, 10.0, 1.0
 
 
-class Flattener:
+class SuperpixelPool:
     """Pictures in [-1, 1] -> the same with each superpixel in its mean colour (SLIC: 200, compactness 10, sigma 1).
 
-    num_workers: processes, started at the first call; 0 does it in this one. Waits for the device: a step that asks for
-    superpixels of its own drawing cannot be recorded. On the meta device it gives back what it was given. CartoonError
-    when a process is killed or stands still.
+    num_workers: processes, started at the first call; 0 computes in this one. Waits for the device: a step that needs
+    superpixels of generated images cannot be captured as a CUDA graph. On the meta device returns its input.
+    CartoonError when a process is killed or hangs.
     """
 
     def __init__(self, *, num_workers: int) -> None:
@@ -35,7 +35,7 @@ class Flattener:
         self.pool: ProcessPoolExecutor | None = None
 
     def __call__(self, pictures: Images) -> Images:
-        """Of the pictures' type and on their device, rounded to whole bytes on the way."""
+        """Returns images of the same type and device; values are rounded to whole bytes in between."""
         if pictures.is_meta:
             return pictures
         pixels = to_bytes(pictures).permute(0, 2, 3, 1).cpu().numpy()  # n h w 3
@@ -44,14 +44,14 @@ class Flattener:
 
     def _map(self, pixels: Pixels) -> Iterable[Pixels]:
         if not self.num_workers:
-            return map(flattened, pixels)
+            return map(average_superpixels, pixels)
         if self.pool is None:
             context = get_context("spawn")
             self.pool = ProcessPoolExecutor(self.num_workers, mp_context=context, initializer=_start)
         try:
-            return list(self.pool.map(flattened, pixels, timeout=WAIT_SECONDS))
+            return list(self.pool.map(average_superpixels, pixels, timeout=WAIT_SECONDS))
         except (BrokenProcessPool, TimeoutError) as error:
-            kill(self.pool)
+            kill_pool(self.pool)
             self.pool = None
             how = "was not done" if isinstance(error, TimeoutError) else "was killed"
             raise CartoonError(
@@ -61,12 +61,14 @@ class Flattener:
 
 
 def _start() -> None:
-    """As a worker of a shard job, and deaf to requests to stop: training saves first, and needs it until then."""
-    start_worker()
+    """Starts like a worker of a shard job, and ignores SIGTERM: training saves first, and needs the pool until then."""
+    init_worker()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def flattened(picture: Pixels) -> Pixels:
+def average_superpixels(picture: Pixels) -> Pixels:
     """A picture (h, w, 3) with each superpixel in its mean colour."""
-    found = split(picture, num_segments=NUM_SEGMENTS, compactness=COMPACTNESS, blur_pixels=BLUR_PIXELS, connected=True)
-    return np.rint(found.means(picture)[found.labels]).astype(np.uint8)
+    superpixels = split_into_superpixels(
+        picture, num_segments=NUM_SEGMENTS, compactness=COMPACTNESS, blur_pixels=BLUR_PIXELS, connected=True
+    )
+    return np.rint(superpixels.means(picture)[superpixels.labels]).astype(np.uint8)

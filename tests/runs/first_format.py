@@ -1,11 +1,11 @@
-"""Checkpoints as the first format had them."""
+"""Converts checkpoints to the first format, for tests."""
 
 import json
 from pathlib import Path
 
 
-def in_the_first_format(folder: Path) -> None:
-    """Make of a checkpoint one of the first format: without its own settings, random states and hash of the
+def to_first_format(folder: Path) -> None:
+    """Convert a checkpoint to the first format: without its own settings, random states and hash of the
     manifest."""
     manifest = json.loads((folder / "manifest.json").read_text())
     del manifest["own_sha256"]

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, believed only when every byte is right."""
+"""Checkpoints: complete or absent, and loaded only when every byte is right."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ from cartoon_dist.errors import CheckpointError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
 from tests.running import environment
-from tests.runs.first_format import in_the_first_format
+from tests.runs.first_format import to_first_format
 
 TENSORS = {
     "generator": {"a.weight": torch.arange(12.0).reshape(3, 4)},
@@ -35,27 +35,27 @@ def save(run: RunFolder, step: int) -> Path:
     return checkpoint.save(run, step, TENSORS, {"seed": 5}, config="seed: 5\n")
 
 
-def test_what_is_saved_comes_back(run: RunFolder) -> None:
+def test_saved_tensors_are_loaded_unchanged(run: RunFolder) -> None:
     folder = save(run, 1000)
     assert folder.name == "step-0001000"
     assert checkpoint.newest(run) == (folder, [])
     assert checkpoint.read_manifest(folder)["seed"] == 5
-    held = checkpoint.load(folder)
+    loaded = checkpoint.load(folder)
     for stem, named in TENSORS.items():
         for name, tensor in named.items():
-            assert held[stem][name].dtype == tensor.dtype
-            assert torch.equal(held[stem][name], tensor)
+            assert loaded[stem][name].dtype == tensor.dtype
+            assert torch.equal(loaded[stem][name], tensor)
 
 
-def test_a_checkpoint_is_read_alone(run: RunFolder, tmp_path: Path) -> None:
+def test_a_copied_checkpoint_is_read_alone(run: RunFolder, tmp_path: Path) -> None:
     run.write_config(read(TrainSettings, [], ["seed=6"], run_dir="x"))
     alone = Path(shutil.copytree(save(run, 1), tmp_path / "elsewhere" / "best"))
-    assert checkpoint.damage(alone) is None
-    assert checkpoint.config_of(alone).read_text() == "seed: 5\n"
+    assert checkpoint.integrity_error(alone) is None
+    assert checkpoint.config_path(alone).read_text() == "seed: 5\n"
     assert checkpoint.load(alone).keys() == TENSORS.keys()
 
 
-def test_what_the_manifest_does_not_speak_of_is_not_read(run: RunFolder) -> None:
+def test_files_that_the_manifest_does_not_list_are_not_read(run: RunFolder) -> None:
     folder = save(run, 1)
     (folder / "extra.safetensors").write_bytes(b"not of this checkpoint")
     assert checkpoint.load(folder).keys() == TENSORS.keys()
@@ -63,10 +63,10 @@ def test_what_the_manifest_does_not_speak_of_is_not_read(run: RunFolder) -> None
 
 def test_the_first_format_is_still_read(run: RunFolder) -> None:
     before, folder = save(run, 1), save(run, 2)
-    in_the_first_format(folder)
+    to_first_format(folder)
     assert checkpoint.newest(run) == (folder, [])
     assert checkpoint.load(folder).keys() == TENSORS.keys()
-    assert checkpoint.config_of(folder) == run.config
+    assert checkpoint.config_path(folder) == run.config
     (folder / "ema.safetensors").write_bytes(b"")
     assert checkpoint.newest(run)[0] == before
 
@@ -85,7 +85,7 @@ def test_the_first_format_is_still_read(run: RunFolder) -> None:
         "renamed",
     ],
 )
-def test_a_damaged_one_is_named_and_the_one_before_it_used(run: RunFolder, spoil: str) -> None:
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(run: RunFolder, spoil: str) -> None:
     before, damaged = save(run, 1), save(run, 2)
     file, manifest = damaged / "generator.safetensors", damaged / "manifest.json"
     content = file.read_bytes()
@@ -109,13 +109,13 @@ def test_a_damaged_one_is_named_and_the_one_before_it_used(run: RunFolder, spoil
         case "renamed":
             shutil.rmtree(damaged)
             shutil.copytree(before, damaged)
-    found, faults = checkpoint.newest(run)
-    assert found == before
-    assert len(faults) == 1
-    assert "step-0000002" in faults[0]
+    newest, errors = checkpoint.newest(run)
+    assert newest == before
+    assert len(errors) == 1
+    assert "step-0000002" in errors[0]
 
 
-def test_no_flipped_bit_goes_unseen(run: RunFolder) -> None:
+def test_every_flipped_bit_is_detected(run: RunFolder) -> None:
     folder, draw = save(run, 1), random.Random(1)
     for file in sorted(folder.iterdir()):
         content = file.read_bytes()
@@ -123,19 +123,19 @@ def test_no_flipped_bit_goes_unseen(run: RunFolder) -> None:
             flipped = bytearray(content)
             flipped[place] ^= 1 << draw.randrange(8)
             file.write_bytes(flipped)
-            assert checkpoint.damage(folder) is not None, f"{file.name}, byte {place}"
+            assert checkpoint.integrity_error(folder) is not None, f"{file.name}, byte {place}"
         file.write_bytes(content)
-    assert checkpoint.damage(folder) is None
+    assert checkpoint.integrity_error(folder) is None
 
 
-def test_a_damaged_one_is_written_anew(run: RunFolder) -> None:
+def test_a_damaged_checkpoint_is_written_again(run: RunFolder) -> None:
     folder = save(run, 1)
     (folder / "ema.safetensors").unlink()
     save(run, 1)
-    assert checkpoint.damage(folder) is None
+    assert checkpoint.integrity_error(folder) is None
 
 
-def test_a_full_disk_leaves_the_old_one_whole(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_checkpoint_intact(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     before = save(run, 1)
 
     def full(*_: object) -> None:
@@ -169,8 +169,8 @@ for step in range(1, 21):
 
 
 @pytest.mark.slow
-def test_two_processes_that_write_the_same_leave_it_whole(run: RunFolder) -> None:
-    """As on a file system without locks: each sweeps what it takes for left behind, and writes the same steps."""
+def test_two_processes_that_write_the_same_checkpoint_leave_it_intact(run: RunFolder) -> None:
+    """As on a file system without locks: each removes leftovers and writes the same steps."""
     command = [sys.executable, "-c", RACE, str(run.root)]
     with ExitStack() as stack:
         racers = [
@@ -180,20 +180,20 @@ def test_two_processes_that_write_the_same_leave_it_whole(run: RunFolder) -> Non
             for _ in range(2)
         ]
         for step in range(1, 21):
-            assert [hear(racer) for racer in racers] == ["ready", "ready"]
+            assert [read_line(racer) for racer in racers] == ["ready", "ready"]
             for racer in racers:
                 assert racer.stdin is not None
                 racer.stdin.write("go\n")
                 racer.stdin.flush()
-            told = [hear(racer) for racer in racers]
-            assert all(word == f"step-{step:07d}" or word.startswith("refused: ") for word in told)
-            if f"step-{step:07d}" in told:
-                assert checkpoint.damage(run.checkpoint(step)) is None
-    found, faults = checkpoint.newest(run)
-    assert found is not None
-    assert faults == []
+            answers = [read_line(racer) for racer in racers]
+            assert all(word == f"step-{step:07d}" or word.startswith("refused: ") for word in answers)
+            if f"step-{step:07d}" in answers:
+                assert checkpoint.integrity_error(run.checkpoint(step)) is None
+    newest, errors = checkpoint.newest(run)
+    assert newest is not None
+    assert errors == []
 
 
-def hear(child: subprocess.Popen[str]) -> str:
+def read_line(child: subprocess.Popen[str]) -> str:
     assert child.stdout is not None
     return child.stdout.readline().rstrip("\n")

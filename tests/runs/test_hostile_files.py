@@ -1,4 +1,4 @@
-"""What anybody may have put into a run folder or an export ends in one line, and soon."""
+"""Untrusted content of a run folder or an export ends in an error on one line, and soon."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cartoon_dist.config.reading import check, read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError
-from cartoon_dist.runs import checkpoint, exported, trained
+from cartoon_dist.runs import checkpoint, export_file, trained
 from cartoon_dist.runs.layout import RunFolder
 from tests.hostile import JSON, REFUSED
 
@@ -19,11 +19,11 @@ CONTENTS = [content for content, _ in REFUSED.values()]
 
 
 @pytest.mark.parametrize("content", CONTENTS, ids=REFUSED)
-def test_a_config_that_is_not_taken(content: str | bytes, tmp_path: Path) -> None:
+def test_an_invalid_config_is_refused(content: str | bytes, tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.config.write_bytes(content if isinstance(content, bytes) else content.encode())
     for use in (
-        lambda: trained.settings_of(run.config),
+        lambda: trained.read_settings(run.config),
         lambda: run.check_same(read(TrainSettings, [], ["run_dir=x"])),
     ):
         with pytest.raises(CheckpointError, match=r"config\.yaml: ") as caught:
@@ -32,13 +32,13 @@ def test_a_config_that_is_not_taken(content: str | bytes, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("content", JSON)
-def test_a_checkpoints_manifest_that_is_not_taken(content: str | bytes, tmp_path: Path) -> None:
+def test_an_invalid_checkpoint_manifest_is_refused(content: str | bytes, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path).checkpoint(3)
     folder.mkdir()
     (folder / "manifest.json").write_bytes(content if isinstance(content, bytes) else content.encode())
-    found, [fault] = checkpoint.newest(RunFolder(tmp_path))
-    assert found is None
-    assert "manifest.json" in fault
+    newest, [error] = checkpoint.newest(RunFolder(tmp_path))
+    assert newest is None
+    assert "manifest.json" in error
     with pytest.raises(CheckpointError, match="holds no whole checkpoint"):
         trained.load(tmp_path, weights="ema")
 
@@ -47,16 +47,16 @@ def test_a_checkpoints_manifest_that_is_not_taken(content: str | bytes, tmp_path
     "values",
     [{}, {"step": 3}, {"step": "3", "files": {}}, {"step": 3, "files": []}, {"step": 3, "files": {"a\0": "b"}}],
 )
-def test_a_checkpoints_manifest_of_other_values(values: dict[str, object], tmp_path: Path) -> None:
+def test_a_checkpoint_manifest_with_wrong_values_is_refused(values: dict[str, object], tmp_path: Path) -> None:
     folder = RunFolder(tmp_path).checkpoint(3)
     folder.mkdir()
     (folder / "manifest.json").write_text(json.dumps({"format": 1} | values))
-    found, faults = checkpoint.newest(RunFolder(tmp_path))
-    assert (found, len(faults)) == (None, 1)
+    newest, errors = checkpoint.newest(RunFolder(tmp_path))
+    assert (newest, len(errors)) == (None, 1)
 
 
 @pytest.mark.parametrize("content", JSON)
-def test_the_reason_of_leaving_that_is_none(content: str | bytes, tmp_path: Path) -> None:
+def test_an_invalid_exit_record_is_ignored(content: str | bytes, tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.exit.write_bytes(content if isinstance(content, bytes) else content.encode())
     assert run.exit_status() is None
@@ -75,21 +75,23 @@ def test_the_reason_of_leaving_that_is_none(content: str | bytes, tmp_path: Path
     ],
     ids=lambda text: text[:40],
 )
-def test_an_exports_settings_that_are_not_taken(config: str, tmp_path: Path) -> None:
+def test_invalid_settings_of_an_export_are_refused(config: str, tmp_path: Path) -> None:
     strings = {"cartoon_dist": "1", "config": config, "weights": "ema", "step": "3"}
     with pytest.raises(CheckpointError, match="its config cannot be read"):
-        exported.from_strings(strings, tmp_path / "a.safetensors")
+        export_file.from_strings(strings, tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize("step", ["", "x", "9" * 5000, "-1", "1e3"])
-def test_an_exports_step_that_is_none(step: str, tmp_path: Path) -> None:
-    strings = exported.to_strings(exported.Facts(settings=TrainSettings(run_dir="x"), weights="raw", step=3))
+def test_an_invalid_step_of_an_export_is_refused(step: str, tmp_path: Path) -> None:
+    strings = export_file.to_strings(
+        export_file.ExportMetadata(settings=TrainSettings(run_dir="x"), weights="raw", step=3)
+    )
     with pytest.raises(CheckpointError, match="its config cannot be read"):
-        exported.from_strings(strings | {"step": step}, tmp_path)
+        export_file.from_strings(strings | {"step": step}, tmp_path)
 
 
 class Largest(TorchDispatchMode):
-    """Notes how many numbers the largest tensor has that is made in memory."""
+    """Records the size of the largest tensor that is allocated."""
 
     numbers = 0
 
@@ -101,12 +103,14 @@ class Largest(TorchDispatchMode):
 
 
 @pytest.mark.slow
-def test_a_network_larger_than_the_file_is_never_made(tmp_path: Path) -> None:
+def test_a_network_larger_than_the_file_is_never_built(tmp_path: Path) -> None:
     small = read(TrainSettings, [], ["run_dir=x", "model.channels=2", "model.num_blocks=0"])
     large = read(TrainSettings, [], ["run_dir=x", "model.channels=512", "model.num_blocks=1"])
-    tensors = trained.setup.build_networks(small)["generator"].state_dict()
+    tensors = trained.method_from_config.build_networks(small)["generator"].state_dict()
     file = tmp_path / "a.safetensors"
-    file.write_bytes(exported.to_safetensors(tensors, exported.Facts(settings=large, weights="raw", step=3)))
+    file.write_bytes(
+        export_file.to_safetensors(tensors, export_file.ExportMetadata(settings=large, weights="raw", step=3))
+    )
     with Largest() as largest, pytest.raises(CheckpointError, match="does not fit the config"):
         trained.load(file, weights="raw")
     assert largest.numbers < 10_000  # one of its kernels alone has 37 million
@@ -120,13 +124,13 @@ def test_the_largest_networks() -> None:
 
 
 @pytest.mark.parametrize("place", ["/data/~me/photos", "/data/~", "/data/$HOME", "/data/$x", "/", "https://a/~b"])
-def test_an_export_names_folders_by_bare_names_that_mean_nothing_else(place: str, tmp_path: Path) -> None:
+def test_an_export_holds_folder_names_without_special_characters(place: str, tmp_path: Path) -> None:
     (tmp_path / "$x").mkdir()
     settings = TrainSettings(run_dir=str(tmp_path / "$x"))
     settings = check(
         TrainSettings, {"run_dir": "x", "data": {"photos": place if "$" not in place else f"{tmp_path}/$x"}}
     )
-    strings = exported.to_strings(exported.Facts(settings=settings, weights="raw", step=3))
-    name = exported.from_strings(strings, tmp_path).settings.data.photos
+    strings = export_file.to_strings(export_file.ExportMetadata(settings=settings, weights="raw", step=3))
+    name = export_file.from_strings(strings, tmp_path).settings.data.photos
     assert "$" not in name
     assert "~" not in name

@@ -1,4 +1,4 @@
-"""A run folder goes on only with the settings it was made with."""
+"""A run folder resumes only with the settings it was made with."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ def settings(root: Path, *words: str) -> TrainSettings:
     return read(TrainSettings, [], words, run_dir=str(root))
 
 
-def test_the_same_settings_go_on(tmp_path: Path) -> None:
+def test_the_same_settings_are_accepted(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.check_same(settings(tmp_path))
     run.write_config(settings(tmp_path, "max_steps=3"))
@@ -39,7 +39,7 @@ def test_a_damaged_config_is_named(tmp_path: Path, content: bytes) -> None:
         run.check_same(settings(tmp_path))
 
 
-def test_the_reason_of_leaving_stands_in_the_folder(tmp_path: Path) -> None:
+def test_the_exit_status_and_reason_are_recorded(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "new")
     run.write_exit(75, "signal SIGTERM")
     assert json.loads(run.exit.read_text()) == {"status": 75, "reason": "signal SIGTERM"}
@@ -56,7 +56,7 @@ def test_the_reason_of_leaving_stands_in_the_folder(tmp_path: Path) -> None:
         (b"[" * 9999, None),
     ],
 )
-def test_the_status_of_the_last_end(tmp_path: Path, content: bytes, status: int | None) -> None:
+def test_the_recorded_exit_status_is_read(tmp_path: Path, content: bytes, status: int | None) -> None:
     run = RunFolder(tmp_path)
     assert run.exit_status() is None
     run.exit.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Weights that are no numbers, or another network's, are refused by name wherever a file of them is read."""
+"""Weights that are not finite, or of another network, are refused by name wherever a file is read."""
 
 import math
 from pathlib import Path
@@ -10,24 +10,24 @@ from torch import nn
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.runs import checkpoint, exported, setup, trained
-from cartoon_dist.runs.exported import Facts
+from cartoon_dist.runs import checkpoint, export_file, method_from_config, trained
+from cartoon_dist.runs.export_file import ExportMetadata
 from cartoon_dist.runs.layout import RunFolder, config_text
-from cartoon_dist.runs.load_tensors import fill, not_finite
+from cartoon_dist.runs.load_tensors import first_non_finite, load_tensors
 
 NAMED = r"ema\.safetensors: (\S+) holds numbers that are not finite, .*use an earlier checkpoint"
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float8_e4m3fn])
-def test_the_first_that_is_not_finite(dtype: torch.dtype) -> None:
+def test_the_first_tensor_that_is_not_finite_is_named(dtype: torch.dtype) -> None:
     good = {"count": torch.tensor(3), "a": torch.ones(2).to(dtype), "empty": torch.empty(0, dtype=dtype)}
-    assert not_finite(good.items()) == ""
+    assert first_non_finite(good.items()) == ""
     bad = good | {"b": torch.tensor([1.0, math.nan]).to(dtype), "c": torch.tensor([math.nan]).to(dtype)}
-    assert not_finite(bad.items()) == "b"
-    assert not_finite([]) == ""
+    assert first_non_finite(bad.items()) == "b"
+    assert first_non_finite([]) == ""
 
 
-def test_what_does_not_fit_leaves_the_network_as_it_was() -> None:
+def test_tensors_that_do_not_fit_leave_the_network_unchanged() -> None:
     network = nn.Linear(2, 1)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     right = {name: tensor + 1 for name, tensor in before.items()}
@@ -39,19 +39,19 @@ def test_what_does_not_fit_leaves_the_network_as_it_was() -> None:
     }
     for said, tensors in wrong.items():
         with pytest.raises(CheckpointError, match=f"^a file: .*{said}"):
-            fill(network, tensors, "a file")
+            load_tensors(network, tensors, "a file")
         assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
-    fill(network, right, "a file")
+    load_tensors(network, right, "a file")
     assert all(torch.equal(tensor, right[name]) for name, tensor in network.state_dict().items())
 
 
 def made(tmp_path: Path, *words: str) -> tuple[TrainSettings, dict[str, torch.Tensor]]:
     settings = read(TrainSettings, [], ["model.channels=4", "model.num_blocks=1", *words], run_dir=str(tmp_path))
-    return settings, dict(setup.build_networks(settings)["generator"].state_dict())
+    return settings, dict(method_from_config.build_networks(settings)["generator"].state_dict())
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])
-def test_a_checkpoint_or_an_export_that_holds_one_is_not_drawn_with(tmp_path: Path, number: float) -> None:
+def test_a_checkpoint_or_an_export_that_is_not_finite_is_refused(tmp_path: Path, number: float) -> None:
     settings, tensors = made(tmp_path)
     name = list(tensors)[3]
     spoilt = tensors | {name: torch.full_like(tensors[name], number)}
@@ -61,7 +61,7 @@ def test_a_checkpoint_or_an_export_that_holds_one_is_not_drawn_with(tmp_path: Pa
         trained.load(run.root, weights="ema")
     assert trained.load(run.root, weights="raw").step == 1
     file = tmp_path / "ema.safetensors"
-    file.write_bytes(exported.to_safetensors(spoilt, Facts(settings=settings, weights="ema", step=1)))
+    file.write_bytes(export_file.to_safetensors(spoilt, ExportMetadata(settings=settings, weights="ema", step=1)))
     with pytest.raises(CheckpointError, match=NAMED.replace(r"\S+", name)):
         trained.load(file, weights="ema")
 
@@ -76,7 +76,7 @@ def test_a_checkpoint_or_an_export_that_holds_one_is_not_drawn_with(tmp_path: Pa
         (("warmup.epochs=2",), {"phase": "warmup"}, True),
     ],
 )
-def test_whether_it_knows_the_warmup_alone(
+def test_a_generator_of_the_warmup_is_marked(
     tmp_path: Path,
     words: tuple[str, ...],
     facts: dict[str, str],
@@ -85,9 +85,9 @@ def test_whether_it_knows_the_warmup_alone(
     settings, tensors = made(tmp_path, *words)
     run = RunFolder(tmp_path / "run")
     checkpoint.save(run, 2, {"generator": tensors, "ema": tensors}, facts, config=config_text(settings))
-    held = trained.load(run.root, weights="ema")
-    assert held.is_warmup == copies
-    told = Facts(settings=settings, weights="ema", step=2, is_warmup=held.is_warmup)
-    strings = exported.to_strings(told)
+    loaded = trained.load(run.root, weights="ema")
+    assert loaded.is_warmup == copies
+    metadata = ExportMetadata(settings=settings, weights="ema", step=2, is_warmup=loaded.is_warmup)
+    strings = export_file.to_strings(metadata)
     assert ("phase" in strings) == copies
-    assert exported.from_strings(strings, run.root).is_warmup == copies
+    assert export_file.from_strings(strings, run.root).is_warmup == copies

@@ -1,4 +1,4 @@
-"""From a config to a method: the only place where networks and losses are built from settings."""
+"""Builds a method from its config: the only place where networks and losses are made from settings."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,8 +11,8 @@ from cartoon_dist.config.train import ModelSettings, TrainSettings
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.losses.pixel import pixel_loss
 from cartoon_dist.methods import whitebox
-from cartoon_dist.methods.animegan import Weights, animegan, look
-from cartoon_dist.methods.cartoongan import LOG, LSGAN, Likeness, cartoongan, perceptual
+from cartoon_dist.methods.animegan import AnimeGANLossWeights, animegan, scaled_features
+from cartoon_dist.methods.cartoongan import LOG, LSGAN, ReconstructionLoss, cartoongan, perceptual_loss
 from cartoon_dist.methods.method import Method
 from cartoon_dist.models.animegan import AnimeDiscriminator, AnimeGenerator
 from cartoon_dist.models.blocks import Upsample
@@ -20,15 +20,15 @@ from cartoon_dist.models.discriminator import Discriminator
 from cartoon_dist.models.generator import Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
 from cartoon_dist.models.vgg import VGG
-from cartoon_dist.models.whitebox import WhiteboxGenerator, WhiteboxJudges
+from cartoon_dist.models.whitebox import WhiteboxDiscriminators, WhiteboxGenerator
 from cartoon_dist.pretrained import load_vgg
-from cartoon_dist.runs.superpixel_pool import Flattener
+from cartoon_dist.runs.superpixel_pool import SuperpixelPool
 
-Place = Callable[[nn.Module], nn.Module]
+PlaceNetwork = Callable[[nn.Module], nn.Module]
 """Moves a network to its device and precision."""
 
 
-def build(settings: TrainSettings, place: Place) -> Method:
+def build_method(settings: TrainSettings, place: PlaceNetwork) -> Method:
     """Networks from the seed, losses from the config, pretrained features from the weights folder (WeightsError
     without them)."""
     features = None
@@ -37,13 +37,13 @@ def build(settings: TrainSettings, place: Place) -> Method:
         features = empty_features(settings)
         features.load(load_vgg(content.network, Path(settings.weights_folder)))
         place(features)
-    networks = {name: place(network) for name, network in fresh_networks(settings).items()}
-    return bind(settings, networks, features)
+    networks = {name: place(network) for name, network in initial_networks(settings).items()}
+    return bind_method(settings, networks, features)
 
 
-def fresh_networks(settings: TrainSettings) -> dict[str, nn.Module]:
-    """The networks as training begins with them: the same for the same seed."""
-    with torch.random.fork_rng(devices=[]):  # the caller's random state is none of ours
+def initial_networks(settings: TrainSettings) -> dict[str, nn.Module]:
+    """The networks with their initial weights, which the seed determines."""
+    with torch.random.fork_rng(devices=[]):  # leaves the caller's random state as it is
         torch.manual_seed(settings.seed)
         return build_networks(settings)
 
@@ -59,7 +59,7 @@ def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
     if settings.method == "whitebox":
         return {
             "generator": WhiteboxGenerator(channels=model.channels, num_blocks=model.num_blocks),
-            "discriminator": WhiteboxJudges(channels=model.channels),
+            "discriminator": WhiteboxDiscriminators(channels=model.channels),
         }
     generator = Generator(
         channels=model.channels,
@@ -73,14 +73,14 @@ def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
 
 
 def needs_features(settings: TrainSettings) -> bool:
-    """Whether any term looks at VGG's features: without a content (or style) loss a run needs no pretrained weights."""
+    """Whether any loss uses VGG's features: without a content (or style) loss a run needs no pretrained weights."""
     if settings.method == "whitebox" or (settings.method == "animegan" and settings.loss.animegan.style > 0):
         return True
     return settings.loss.content.weight > 0 or (settings.warmup.loss == "content" and settings.warmup.steps != 0)
 
 
 def empty_features(settings: TrainSettings) -> VGG:
-    """The config's VGG without its weights; ConfigError when it has no such layer."""
+    """The config's VGG without pretrained weights; ConfigError when it has no such layer."""
     content = settings.loss.content
     try:
         return VGG(network=content.network, layer=content.layer, vgg_input=content.vgg_input)
@@ -88,13 +88,13 @@ def empty_features(settings: TrainSettings) -> VGG:
         raise ConfigError(f"loss.content.layer: {error}") from None
 
 
-def bind(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.Module | None) -> Method:
-    """Networks and features as the config's method."""
+def bind_method(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.Module | None) -> Method:
+    """The config's method with these networks and features."""
     if settings.method == "animegan":
         return _animegan(settings, networks, features)
     if settings.method == "whitebox":
         return _whitebox(settings, networks, features)
-    content: Likeness | None = partial(perceptual, features=features) if features is not None else None
+    content: ReconstructionLoss | None = partial(perceptual_loss, features=features) if features is not None else None
     likeness = {"pixel": pixel_loss, "content": content}[settings.warmup.loss] or pixel_loss
     return cartoongan(
         networks=networks,
@@ -109,13 +109,15 @@ def bind(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.M
 
 def _animegan(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.Module | None) -> Method:
     loss = settings.loss.animegan
-    seen = partial(look, features=features, scale=loss.feature_scale) if features is not None else None
-    content = partial(perceptual, features=seen) if seen is not None else pixel_loss
+    seen = partial(scaled_features, features=features, scale=loss.feature_scale) if features is not None else None
+    content = partial(perceptual_loss, features=seen) if seen is not None else pixel_loss
     compares = settings.loss.content.weight > 0 or loss.style > 0
     return animegan(
         networks=networks,
         look=seen if compares else None,
-        weights=Weights(adversarial=loss.adversarial, style=loss.style, colour=loss.colour, smoothed=loss.smoothed),
+        weights=AnimeGANLossWeights(
+            adversarial=loss.adversarial, style=loss.style, colour=loss.colour, smoothed=loss.smoothed
+        ),
         warmup_name=settings.warmup.loss,
         warmup_likeness=content if settings.warmup.loss == "content" else pixel_loss,
     )
@@ -124,14 +126,14 @@ def _animegan(settings: TrainSettings, networks: dict[str, nn.Module], features:
 def _whitebox(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.Module | None) -> Method:
     loss = settings.loss.whitebox
     assert features is not None
-    seen = partial(look, features=features, scale=loss.feature_scale)
+    seen = partial(scaled_features, features=features, scale=loss.feature_scale)
     weight = next(networks["generator"].parameters())
     return whitebox.whitebox(
         networks=networks,
         look=seen,
-        flatten=Flattener(num_workers=settings.data.num_workers),
+        flatten=SuperpixelPool(num_workers=settings.data.num_workers),
         shift=whitebox.ColourShift(seed=settings.seed, device=weight.device, dtype=weight.dtype),
-        weights=whitebox.Weights(
+        weights=whitebox.WhiteboxLossWeights(
             surface=loss.surface,
             texture=loss.texture,
             structure=loss.structure,
@@ -139,7 +141,7 @@ def _whitebox(settings: TrainSettings, networks: dict[str, nn.Module], features:
             area=loss.area,
         ),
         warmup_name=settings.warmup.loss,
-        warmup_likeness=partial(perceptual, features=seen) if settings.warmup.loss == "content" else pixel_loss,
+        warmup_likeness=partial(perceptual_loss, features=seen) if settings.warmup.loss == "content" else pixel_loss,
     )
 
 

@@ -1,4 +1,4 @@
-"""From a config to networks and losses."""
+"""Networks and losses built from a config, and their estimated cost."""
 
 import pytest
 import torch
@@ -6,8 +6,8 @@ from torch import nn
 
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.runs import setup
-from cartoon_dist.runs.estimate import _counted as counted
+from cartoon_dist.runs import method_from_config
+from cartoon_dist.runs.estimate import _count_kept as counted
 from cartoon_dist.runs.estimate import largest_batch, memory_bytes, parameter_counts
 
 
@@ -19,10 +19,10 @@ def small(*words: str) -> TrainSettings:
     return settings("model.channels=4", "model.num_blocks=1", "image_size=32", *words)
 
 
-def test_the_seed_alone_decides_the_weights() -> None:
+def test_the_seed_alone_determines_the_weights() -> None:
     def first(seed: int, noise: int) -> torch.Tensor:
         torch.manual_seed(noise)
-        built = setup.build(
+        built = method_from_config.build_method(
             small(f"seed={seed}", "loss.content.weight=0", "warmup.loss=pixel"), lambda network: network
         )
         return built.networks["generator"].get_parameter("encoder.0.conv.weight")
@@ -31,39 +31,43 @@ def test_the_seed_alone_decides_the_weights() -> None:
     assert not torch.equal(first(1, 5), first(2, 5))
 
 
-def test_features_are_needed_only_where_a_loss_looks_at_them() -> None:
-    assert setup.needs_features(settings())
-    assert setup.needs_features(settings("loss.content.weight=0"))  # the warm-up's content loss
-    assert setup.needs_features(settings("warmup.loss=pixel"))
-    assert not setup.needs_features(settings("loss.content.weight=0", "warmup.loss=pixel"))
-    assert not setup.needs_features(settings("loss.content.weight=0", "warmup.steps=0"))
+def test_features_are_needed_only_where_a_loss_uses_them() -> None:
+    assert method_from_config.needs_features(settings())
+    assert method_from_config.needs_features(settings("loss.content.weight=0"))  # the warm-up's content loss
+    assert method_from_config.needs_features(settings("warmup.loss=pixel"))
+    assert not method_from_config.needs_features(settings("loss.content.weight=0", "warmup.loss=pixel"))
+    assert not method_from_config.needs_features(settings("loss.content.weight=0", "warmup.steps=0"))
 
 
 ANIMEGAN = ("method=animegan", "model.saliency=none", "model.attention=none", "loss.content.weight=0")
 
 
-def test_animegan_looks_at_features_for_its_style_too() -> None:
-    assert setup.needs_features(settings(*ANIMEGAN, "warmup.loss=pixel"))
-    assert not setup.needs_features(settings(*ANIMEGAN, "warmup.loss=pixel", "loss.animegan.style=0"))
+def test_animegan_uses_features_for_its_style_too() -> None:
+    assert method_from_config.needs_features(settings(*ANIMEGAN, "warmup.loss=pixel"))
+    assert not method_from_config.needs_features(settings(*ANIMEGAN, "warmup.loss=pixel", "loss.animegan.style=0"))
     with torch.device("meta"):
         for style, compares in ((0, False), (3, True)):
-            given = small(*ANIMEGAN, f"loss.animegan.style={style}")
-            built = setup.bind(given, setup.build_networks(given), nn.Conv2d(3, 1, 1))
+            chosen = small(*ANIMEGAN, f"loss.animegan.style={style}")
+            built = method_from_config.bind_method(
+                chosen, method_from_config.build_networks(chosen), nn.Conv2d(3, 1, 1)
+            )
             assert built.warmup.keywords["name"] == "content"  # type: ignore[attr-defined]
             assert (built.losses["generator"].keywords["look"] is not None) is compares  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
 def test_animegans_memory_is_estimated() -> None:
-    held = memory_bytes(small(*ANIMEGAN, "batch_size=4"), world_size=1)
+    estimate = memory_bytes(small(*ANIMEGAN, "batch_size=4"), world_size=1)
     counts = parameter_counts(small(*ANIMEGAN))
-    assert held["weights"] == 4 * (5 * counts["generator"] + 4 * counts["discriminator"])
-    assert held["activations"] == 2 * memory_bytes(small(*ANIMEGAN, "batch_size=4"), world_size=2)["activations"]
+    assert estimate["weights"] == 4 * (5 * counts["generator"] + 4 * counts["discriminator"])
+    assert estimate["activations"] == 2 * memory_bytes(small(*ANIMEGAN, "batch_size=4"), world_size=2)["activations"]
 
 
 def test_a_warm_up_by_content_has_no_content_loss_after_it_at_weight_0() -> None:
     with torch.device("meta"):
-        built = setup.bind(small("loss.content.weight=0"), setup.build_networks(small()), nn.Conv2d(3, 1, 1))
+        built = method_from_config.bind_method(
+            small("loss.content.weight=0"), method_from_config.build_networks(small()), nn.Conv2d(3, 1, 1)
+        )
     assert built.warmup.keywords["name"] == "content"  # type: ignore[attr-defined]
     assert built.losses["generator"].keywords["content"] is None  # type: ignore[attr-defined]
 
@@ -85,9 +89,9 @@ def test_parameter_counts_are_the_papers(words: list[str], expected: dict[str, i
 
 def test_memory_of_weights_by_hand() -> None:
     counts = parameter_counts(settings())
-    together, drawing = sum(counts.values()), sum(counts.values()) - counts["discriminator"]
+    all_parameters, generator = sum(counts.values()), sum(counts.values()) - counts["discriminator"]
     # float32: a weight, its gradient, two moments; the generator's average.
-    assert memory_bytes(settings(), world_size=1)["weights"] == 4 * (4 * together + drawing)
+    assert memory_bytes(settings(), world_size=1)["weights"] == 4 * (4 * all_parameters + generator)
 
 
 def test_memory_of_activations_follows_batch_size_and_precision() -> None:
@@ -104,14 +108,14 @@ def test_memory_of_activations_follows_batch_size_and_precision() -> None:
     ("world_size", "words"), [(1, []), (2, ["accumulate=2"]), (1, ["model.checkpoint_blocks=true"])]
 )
 def test_the_largest_batch_just_fits(world_size: int, words: list[str]) -> None:
-    def held(batch_size: int) -> int:
+    def num_bytes(batch_size: int) -> int:
         return sum(memory_bytes(small(f"batch_size={batch_size}", *words), world_size=world_size).values())
 
     parts = world_size * small(*words).accumulate
-    limit = held(parts) + 10**6
+    limit = num_bytes(parts) + 10**6
     largest = largest_batch(small(*words), world_size=world_size, limit=limit)
     assert largest >= parts
-    assert held(largest) <= limit < held(largest + parts)
+    assert num_bytes(largest) <= limit < num_bytes(largest + parts)
     assert largest_batch(small(*words), world_size=world_size, limit=0) == 0
 
 
@@ -121,11 +125,11 @@ def test_checkpointed_blocks_are_estimated_at_less() -> None:
     assert 0.5 * plain["activations"] < less["activations"] < plain["activations"]
 
 
-def test_what_autograd_keeps_is_counted_once() -> None:
-    given = torch.ones(5, 3, requires_grad=True)
+def test_tensors_that_autograd_keeps_are_counted_once() -> None:
+    inputs = torch.ones(5, 3, requires_grad=True)
 
     def forward() -> torch.Tensor:
-        grown = given.exp()  # keeps its result: 15 float32
+        grown = inputs.exp()  # keeps its result: 15 float32
         return (grown * grown).sin()  # the product keeps the same result again, the sine the product: 15 more
 
     num_bytes, result = counted(forward)
@@ -137,7 +141,7 @@ def test_what_autograd_keeps_is_counted_once() -> None:
 def test_no_network_has_a_batch_norm_or_any_buffer(saliency: str) -> None:
     """Statistics of a batch would make the step depend on how it is divided over processes."""
     attention = "none" if saliency == "none" else "cbam"
-    networks = setup.build_networks(small(f"model.saliency={saliency}", f"model.attention={attention}"))
+    networks = method_from_config.build_networks(small(f"model.saliency={saliency}", f"model.attention={attention}"))
     for network in networks.values():
         assert not list(network.buffers())
         assert not any("BatchNorm" in type(module).__name__ for module in network.modules())
