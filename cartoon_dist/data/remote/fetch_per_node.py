@@ -1,5 +1,6 @@
 """Fetches remote shards to every node before a command reads them: one process per node fetches."""
 
+import logging
 import socket
 import threading
 import time
@@ -10,17 +11,17 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.console.messages import print_message
 from cartoon_dist.console.progress import Progress
 from cartoon_dist.data.remote.fetch import RemoteShards, ReportProgress, fetch, find_remote_or_cached, is_remote
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import CartoonError, ShardError
 
+_logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 """How often the processes exchange their progress: an error on one node ends the wait on all."""
 STALL_SECONDS = 900.0
 """How long a process that fetches may go without a byte: longer than all retries of a file take."""
-Result = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def fetch_shards(settings: TrainSettings) -> TrainSettings:
@@ -47,7 +48,7 @@ def _find_remote(url: str, cache: Path) -> RemoteShards:
         lambda _: work(), runs_here=collectives.is_main_process(), label=f"look up {url}"
     )
     if warning:
-        print_message(f"warning: {warning}")
+        _logger.warning("%s", warning)
     return remote
 
 

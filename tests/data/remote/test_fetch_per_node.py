@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.remote import fetch_per_node
+from cartoon_dist.data.remote.fetch import RetryPolicy, find_remote_or_cached
 from cartoon_dist.errors import ShardError
 from cartoon_dist.train.dry_run import describe_run
 from tests.data.served import served
@@ -91,6 +93,21 @@ def test_local_folders_stay_in_the_settings(tmp_path: Path) -> None:
     here = settings(str(tmp_path), tmp_path / "cache")
     assert fetch_per_node.fetch_shards(here) == here
     assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_is_down_is_warned_of_where_there_is_a_copy(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = RetryPolicy(tries=1, pause_seconds=0.01, stall_seconds=0.2, poll_seconds=0.01)
+    monkeypatch.setattr(fetch_per_node, "find_remote_or_cached", partial(find_remote_or_cached, policy=policy))
+    monkeypatch.setattr(fetch_per_node, "POLL_SECONDS", 0.02)
+    with served(shards) as server:
+        url = f"{server.url}/photos"
+        first = fetch_per_node.fetch_shards(settings(url, tmp_path))
+    assert caplog.messages == []
+    assert fetch_per_node.fetch_shards(settings(url, tmp_path)) == first
+    [warning] = caplog.messages
+    assert "cannot be reached" in warning
 
 
 def test_a_dry_run_says_why_a_set_cannot_be_counted(shards: Path, tmp_path: Path) -> None:
