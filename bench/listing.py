@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from cartoon_dist.config.shards import ShardSettings
-from cartoon_dist.data.build.job import plan_job, settle
+from cartoon_dist.data.build.job import plan_job, write_or_check_job
 
 
 def main(num_files: int) -> None:
@@ -24,7 +24,7 @@ def main(num_files: int) -> None:
             (folder / f"{number:07d}.jpg").touch()
         for turn in ("first", "second"):
             cpu, clock = time.process_time(), time.monotonic()
-            settle(plan_job([str(inputs)], domain="photo", settings=ShardSettings(), folder=out), out)
+            write_or_check_job(plan_job([str(inputs)], domain="photo", settings=ShardSettings(), folder=out), out)
             took = time.process_time() - cpu, time.monotonic() - clock
             sys.stdout.write(f"{turn}: {took[0]:.2f} s of CPU time, {took[1]:.2f} s by the clock\n")
 

@@ -1,7 +1,7 @@
-"""A set of a million samples as its records tell of it, without the pictures: `python -m bench.scale`.
+"""The records of a set of a million samples, without the pictures: `python -m bench.scale`.
 
-How long it takes until the first sample could be read, how much memory the whole index takes once every shard has been
-touched, and what a job over as many pictures holds.
+How long it takes until the first sample can be read, how much memory the whole index takes once every shard has been
+read from, and how much a job over as many pictures takes.
 """
 
 import subprocess
@@ -10,12 +10,21 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.ratios import PEAK, Measured, publish, show, summarise
+from bench.processes import PEAK
+from bench.ratios import Measured, publish, show, summarise
 from cartoon_dist.config.shards import ShardSettings
-from cartoon_dist.data.build.finalize import Gathering
+from cartoon_dist.data.build.finalize import ManifestBuilder
 from cartoon_dist.data.build.job import Job, plan_job
-from cartoon_dist.data.format.manifest import JOB, MANIFEST, SampleEntry, ShardIndex, entry_of, index_path, write_record
-from cartoon_dist.data.inputs.sources import Source
+from cartoon_dist.data.format.manifest import (
+    JOB,
+    MANIFEST,
+    SampleEntry,
+    ShardIndex,
+    index_path,
+    shard_entry,
+    write_record,
+)
+from cartoon_dist.data.inputs.sources import InputPicture
 
 NUM_SAMPLES = 1_000_000
 GOAL_SECONDS, GOAL_MEGABYTES = 2.0, 500.0
@@ -51,8 +60,8 @@ def main() -> Iterator[Measured]:
         show(
             f"records: {num_bytes / 1e6:.0f} MB of indices, {(folder / MANIFEST).stat().st_size / 1e6:.2f} MB manifest"
         )
-        found = [[float(word) for word in run(OPEN, folder)] for _ in range(RUNS)]
-        opened, opening, touched, all_of_it = found[-1]
+        runs = [[float(word) for word in run(OPEN, folder)] for _ in range(RUNS)]
+        opened, opening, touched, all_of_it = runs[-1]
         show(f"open: {opened:.2f} s, {opening:.0f} MB; every index read: {touched:.1f} s, {all_of_it:.0f} MB")
         seconds, megabytes = run(READ_JOB, folder)
         size = (folder / JOB).stat().st_size / 1e6
@@ -61,12 +70,12 @@ def main() -> Iterator[Measured]:
         ("index_open_time", 0, GOAL_SECONDS, "s for a million samples"),
         ("index_memory", 3, GOAL_MEGABYTES, "MB for a million samples, every index read"),
     ):
-        pairs = [(one[place], goal) for one in found]
+        pairs = [(one[place], goal) for one in runs]
         yield summarise(pairs, name=name, goal=1.0, better="lower", against=f"{goal:g} {unit}")
 
 
 def run(code: str, folder: Path) -> list[str]:
-    """What a process of its own prints."""
+    """The words that the code prints, run in a process of its own."""
     words = [sys.executable, "-c", PEAK + code, str(folder)]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
 
@@ -78,25 +87,25 @@ def write(folder: Path) -> int:
     small = plan_job([str(folder / "in")], domain="photo", settings=ShardSettings())
     names = [f"holiday/2019-{number % 12 + 1:02d}/IMG_{number:07d}.jpg" for number in range(NUM_SAMPLES)]
     pictures = tuple(
-        Source(name, name, "test" if number % 10 == 0 else "train", 181_000 + number % 1000)
+        InputPicture(name, name, "test" if number % 10 == 0 else "train", 181_000 + number % 1000)
         for number, name in enumerate(names)
     )
     job = Job("photo", small.settings, small.settings_sha256, "/data/photos", pictures)
     write_record(folder / JOB, job)
-    gathering, num_bytes = Gathering(job), 0
+    builder, num_bytes = ManifestBuilder(job), 0
     for number in range(job.num_shards):
         index = made_index(job, number)
         write_record(index_path(folder, index.shard), index)
         num_bytes += index_path(folder, index.shard).stat().st_size
-        gathering.entries.append(entry_of(index))
-    write_record(folder / MANIFEST, gathering.manifest())
+        builder.entries.append(shard_entry(index))
+    write_record(folder / MANIFEST, builder.manifest())
     return num_bytes
 
 
 def made_index(job: Job, number: int) -> ShardIndex:
     """An index as a build writes it, of a tar that is not there."""
     samples, end = [], 512
-    for position in job.shard(number):
+    for position in job.picture_range(number):
         picture = job.pictures[position]
         members = {}
         for name, size in (("photo.jpg", 21_000), ("saliency.png", 9_000), ("json", 250)):
@@ -105,9 +114,9 @@ def made_index(job: Job, number: int) -> ShardIndex:
         samples.append(SampleEntry(f"{position:06d}-img", picture.name, picture.scene, picture.split, members))
     looks = {
         job.pictures[position].name: f"{position * 0x9E3779B97F4A7C15F39CC060:032x}"[-32:]
-        for position in job.shard(number)
+        for position in job.picture_range(number)
     }
-    return ShardIndex(job.name(number), "0" * 64, end, job.settings_sha256, tuple(samples), looks=looks)
+    return ShardIndex(job.tar_name(number), "0" * 64, end, job.settings_sha256, tuple(samples), looks=looks)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from cartoon_dist.data.format.manifest import read_manifest
 from cartoon_dist.data.format.reader import Shards
-from cartoon_dist.files.atomic import MAX_RECORD_BYTES, read_regular, write_whole
-from cartoon_dist.image.contact_sheet import Strip, contact_sheet
+from cartoon_dist.files.atomic import write_atomically
+from cartoon_dist.files.bounded import MAX_RECORD_BYTES, read_regular
+from cartoon_dist.image.contact_sheet import SheetCell, contact_sheet
 from cartoon_dist.image.png import encode_png
 
 CONTACT_SHEET = "contact-sheet.png"
@@ -17,24 +18,24 @@ SIDE_PIXELS = 128
 def write_contact_sheet(folder: Path) -> Path:
     """Draw samples spread evenly over a finished folder, photo | label or cartoon | smoothed, into contact-sheet.png.
 
-    A function of the shards' bytes alone; a sheet that already shows them is left as it is.
+    The same shards give the same bytes; a sheet that already has them is not written again.
     """
     shards = Shards(folder=folder, domain=read_manifest(folder).domain, split=None)
-    shown = min(NUM_SHOWN, len(shards))
+    num_shown = min(NUM_SHOWN, len(shards))
     strips = []
-    for place in range(shown):
-        number = (2 * place + 1) * len(shards) // (2 * shown)  # the middle of each of as many equal parts
-        sample, entry = shards.read(number), shards.entry(number)
-        strips.append(Strip((sample.picture, sample.companion), f"{entry.key} ({entry.split})"))
+    for part in range(num_shown):
+        position = (2 * part + 1) * len(shards) // (2 * num_shown)  # the middle of each of as many equal parts
+        sample, entry = shards.read(position), shards.entry(position)
+        strips.append(SheetCell((sample.picture, sample.companion), f"{entry.key} ({entry.split})"))
     side = min(SIDE_PIXELS, shards.manifest.image_size)
-    data = encode_png(contact_sheet(strips, side=side, columns=min(COLUMNS, shown)))
+    data = encode_png(contact_sheet(strips, side=side, columns=min(COLUMNS, num_shown)))
     path = folder / CONTACT_SHEET
-    if not _holds(path, data):
-        write_whole(path, data)
+    if not _has_content(path, data):
+        write_atomically(path, data)
     return path
 
 
-def _holds(path: Path, data: bytes) -> bool:
+def _has_content(path: Path, data: bytes) -> bool:
     try:
         return read_regular(path, max_bytes=MAX_RECORD_BYTES) == data
     except OSError:

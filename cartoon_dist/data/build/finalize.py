@@ -1,11 +1,11 @@
-"""The end of a shard job: once every shard is complete, what they hold is gathered into the folder's manifest."""
+"""The end of a shard job: once every shard is complete, the manifest is written from the shards' indices."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cartoon_dist.data.build.deduplicate import forget
+from cartoon_dist.data.build.deduplicate import remove_hash_files
 from cartoon_dist.data.build.job import Job, finished_shard, first_few
 from cartoon_dist.data.build.prepare import is_broken
 from cartoon_dist.data.format.manifest import (
@@ -14,26 +14,26 @@ from cartoon_dist.data.format.manifest import (
     ShardEntry,
     ShardIndex,
     Skipped,
-    entry_of,
+    shard_entry,
     write_record,
 )
-from cartoon_dist.data.inputs.near_duplicates import Lookalikes
+from cartoon_dist.data.inputs.near_duplicates import NearDuplicateFinder
 from cartoon_dist.errors import ShardError
 
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """A picture that looks nearly like an earlier one."""
+    """A picture `name` that looks nearly like an earlier one, `of`."""
 
     name: str
     of: str
 
 
 @dataclass(frozen=True)
-class Sealed:
-    """A whole folder's manifest, and what its indices tell besides.
+class FinishedFolder:
+    """The manifest of a complete shard folder, and what else its indices say.
 
-    `near_duplicates` are among the samples: those that settings.dedup left out stand among the manifest's skipped.
+    `near_duplicates` are among the samples; those that settings.dedup removed are in the manifest's `skipped`.
     """
 
     manifest: Manifest
@@ -41,30 +41,30 @@ class Sealed:
     near_duplicates: tuple[NearDuplicate, ...]
 
 
-class Gathering:
-    """What a manifest needs of the indices, one after the other; an index itself is too large to be kept."""
+class ManifestBuilder:
+    """Builds a manifest from indices that are added one by one; keeps none of them, as they are large."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._seen = Lookalikes(num_bits=int(str(job.settings["duplicate_bits"])))
+        self._near_duplicate_finder = NearDuplicateFinder(num_bits=int(str(job.settings["duplicate_bits"])))
         self.entries: list[ShardEntry] = []
         self.skipped: list[Skipped] = []
-        self.near: list[NearDuplicate] = []
+        self.near_duplicates: list[NearDuplicate] = []
         self.num_flat_labels = 0
 
     def add(self, index: ShardIndex) -> None:
-        """Take the next shard's index."""
+        """Add the next shard's index."""
         if index.samples:
-            self.entries.append(entry_of(index))
+            self.entries.append(shard_entry(index))
         self.skipped += index.skipped
         self.num_flat_labels += index.num_flat_labels
-        for name, looks in index.looks.items():
-            of = self._seen.take(name, int(looks, 16))
+        for name, digits in index.looks.items():
+            of = self._near_duplicate_finder.add_or_find(name, int(digits, 16))
             if of is not None:
-                self.near.append(NearDuplicate(name, of))
+                self.near_duplicates.append(NearDuplicate(name, of))
 
     def manifest(self) -> Manifest:
-        """The manifest of all that was added."""
+        """The manifest of the shards that were added."""
         job = self._job
         return Manifest(
             domain=job.domain,
@@ -76,54 +76,55 @@ class Gathering:
         )
 
 
-def seal(job: Job, folder: Path, *, max_broken: float) -> tuple[Sealed | None, int]:
-    """Write the manifest when all shards are complete; what was sealed, and how many shards are still to be built.
+def finalize(job: Job, folder: Path, *, max_broken: float) -> tuple[FinishedFolder | None, int]:
+    """Write the manifest when all shards are complete. Returns the finished folder, or None, and how many shards are
+    still to be built.
 
-    Two machines that finish at once both do it and write the same. Raises ShardError when no picture gave a sample, or
-    more than max_broken of them are broken.
+    Two machines that finish at the same time both write it, with the same bytes. Raises ShardError when no picture gave
+    a sample, or more than max_broken of them are broken.
     """
-    gathering, num_open = Gathering(job), 0
+    builder, num_remaining = ManifestBuilder(job), 0
     for number in range(job.num_shards):
         index = finished_shard(job, folder, number)
         if index is None:
-            num_open += 1
-        elif not num_open:
-            gathering.add(index)
-    if num_open:
-        return None, num_open
-    broken = [skipped for skipped in gathering.skipped if is_broken(skipped.reason)]
-    if are_too_many(len(broken), job, max_broken):
-        raise too_many(broken, job, max_broken)
-    manifest = gathering.manifest()
+            num_remaining += 1
+        elif not num_remaining:
+            builder.add(index)
+    if num_remaining:
+        return None, num_remaining
+    broken = [skipped for skipped in builder.skipped if is_broken(skipped.reason)]
+    if exceeds_max_broken(len(broken), job, max_broken):
+        raise too_many_broken_error(broken, job, max_broken)
+    manifest = builder.manifest()
     if not manifest.shards:
         raise ShardError(
             f"{job.root}: none of its {len(job.pictures)} pictures gave a sample; see the reasons in {folder}"
         )
     write_record(folder / MANIFEST, manifest)
     if job.settings.get("dedup"):
-        forget(job, folder)
-    return Sealed(manifest, gathering.num_flat_labels, tuple(gathering.near)), 0
+        remove_hash_files(job, folder)
+    return FinishedFolder(manifest, builder.num_flat_labels, tuple(builder.near_duplicates)), 0
 
 
-def sealed(job: Job, indices: Iterable[ShardIndex]) -> Manifest:
-    """The manifest of a job, given the indices of all its shards in their order."""
-    gathering = Gathering(job)
+def manifest_from_indices(job: Job, indices: Iterable[ShardIndex]) -> Manifest:
+    """The manifest of a job, from the indices of all its shards in their order."""
+    builder = ManifestBuilder(job)
     for index in indices:
-        gathering.add(index)
-    return gathering.manifest()
+        builder.add(index)
+    return builder.manifest()
 
 
-def are_too_many(num_broken: int, job: Job, max_broken: float) -> bool:
-    """Whether more than the allowed share of all the job's pictures is broken."""
+def exceeds_max_broken(num_broken: int, job: Job, max_broken: float) -> bool:
+    """Whether more than the share `max_broken` of all the job's pictures is broken."""
     return num_broken > max_broken * len(job.pictures)
 
 
-def too_many(broken: Sequence[Skipped], job: Job, max_broken: float) -> ShardError:
-    """The error for a job of which more pictures are broken than are allowed, given all of them."""
+def too_many_broken_error(broken: Sequence[Skipped], job: Job, max_broken: float) -> ShardError:
+    """The error for a job with more broken pictures than max_broken allows; `broken` lists all of them."""
     share = math.ceil(1000 * len(broken) / len(job.pictures)) / 1000
-    take = "" if job.settings.get("damaged") == "take" else ", or take damaged ones (damaged=take, into a new folder)"
+    hint = "" if job.settings.get("damaged") == "take" else ", or take damaged ones (damaged=take, into a new folder)"
     listed = first_few([f"{picture.source} ({picture.reason})" for picture in broken])
     return ShardError(
         f"{job.root}: {len(broken)} of {len(job.pictures)} pictures are broken, more than max_broken={max_broken:g}: "
-        f"{listed}; remove them, or allow them with max_broken={share:g} or more{take}"
+        f"{listed}; remove them, or allow them with max_broken={share:g} or more{hint}"
     )

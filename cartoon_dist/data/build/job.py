@@ -1,7 +1,7 @@
-"""What a shard job is to build, written down before it starts: the settings and the input pictures, cut into shards.
+"""The plan of a shard job, written to job.json before it starts: settings and input pictures, divided into shards.
 
-`job.json` makes a killed job resumable and a damaged shard mendable: shard k holds the k-th slice of the sorted
-pictures and is a function of the pictures and the settings alone.
+With `job.json` a killed job can be resumed and a damaged shard rebuilt: shard k holds the k-th run of the sorted
+pictures, and its bytes depend on the pictures and the settings alone.
 """
 
 import math
@@ -12,8 +12,8 @@ from pathlib import Path
 from cartoon_dist.config import overrides
 from cartoon_dist.config.reading import check
 from cartoon_dist.config.shards import ShardSettings
-from cartoon_dist.data.build.output_settings import ADDED, shaping_settings
-from cartoon_dist.data.build.prepare import Task
+from cartoon_dist.data.build.output_settings import LATER_SETTINGS, output_settings
+from cartoon_dist.data.build.prepare import PictureTask
 from cartoon_dist.data.format.manifest import (
     JOB,
     MANIFEST,
@@ -21,8 +21,8 @@ from cartoon_dist.data.format.manifest import (
     OtherFormatError,
     Record,
     ShardIndex,
+    has_valid_hash,
     index_path,
-    is_as_written,
     read_index,
     read_record,
     record_bytes,
@@ -31,15 +31,15 @@ from cartoon_dist.data.format.manifest import (
     write_record,
 )
 from cartoon_dist.data.format.sample import Domain
-from cartoon_dist.data.inputs.arguments import folders_apart
-from cartoon_dist.data.inputs.external_labels import map_bytes, with_maps
-from cartoon_dist.data.inputs.frame_reuse import frames_chooser
-from cartoon_dist.data.inputs.search import LeftOut
-from cartoon_dist.data.inputs.sources import Shot, Source, find_sources
+from cartoon_dist.data.inputs.arguments import excluded_folders
+from cartoon_dist.data.inputs.external_labels import map_bytes, with_map_sizes
+from cartoon_dist.data.inputs.frame_reuse import make_frame_chooser
+from cartoon_dist.data.inputs.search import IgnoredFiles
+from cartoon_dist.data.inputs.sources import ChosenFrame, InputPicture, find_pictures
 from cartoon_dist.errors import ConfigError, ShardError
-from cartoon_dist.files.atomic import write_first
+from cartoon_dist.files.atomic import write_if_absent
 
-RESTORE = "give the command that built the folder again, it writes the file anew"
+RESTORE_HINT = "give the command that built the folder again, it writes the file anew"
 _NUM_NAMED = 3
 
 
@@ -51,31 +51,32 @@ class Job:
     settings: dict[str, object]
     settings_sha256: str
     root: str
-    pictures: tuple[Source, ...]
+    pictures: tuple[InputPicture, ...]
 
     @property
-    def per_shard(self) -> int:
+    def pictures_per_shard(self) -> int:
         """Pictures a shard; counted before tiling, so that the tiles of one picture do not move the others' shards."""
         return int(str(self.settings["samples_per_shard"]))
 
     @property
     def num_shards(self) -> int:
-        """Slices of the picture list."""
-        return math.ceil(len(self.pictures) / self.per_shard)
+        """How many shards the pictures are divided into."""
+        return math.ceil(len(self.pictures) / self.pictures_per_shard)
 
-    def shard(self, number: int) -> range:
+    def picture_range(self, shard_number: int) -> range:
         """The positions of a shard's pictures."""
-        return range(number * self.per_shard, min((number + 1) * self.per_shard, len(self.pictures)))
+        first = shard_number * self.pictures_per_shard
+        return range(first, min(first + self.pictures_per_shard, len(self.pictures)))
 
-    def name(self, number: int) -> str:
+    def tar_name(self, shard_number: int) -> str:
         """The file name of a shard's tar."""
-        return shard_name(self.domain, number)
+        return shard_name(self.domain, shard_number)
 
 
-def task_of(job: Job, position: int) -> Task:
-    """What a worker is told of a picture."""
+def make_task(job: Job, position: int) -> PictureTask:
+    """The task that prepares the picture at a position."""
     picture = job.pictures[position]
-    return Task(position, Path(job.root, picture.file), picture)
+    return PictureTask(position, Path(job.root, picture.file), picture)
 
 
 def plan_job(
@@ -84,80 +85,81 @@ def plan_job(
     domain: Domain,
     settings: ShardSettings,
     folder: Path | None = None,
-    left: LeftOut | None = None,
+    ignored: IgnoredFiles | None = None,
     shown: bool = False,
 ) -> Job:
     """Find the pictures and split them; writes nothing, and reads no pixels but those of videos.
 
     A video is looked through once: when the folder already holds a job with the same video and settings, its frames are
-    taken from there. The folder, when it lies inside an input, and maps that do are no inputs. `left` is told what was
-    not taken. ConfigError when the folder is one of
-    the inputs, or holds pictures.
+    taken from there. The output folder and the folder of the maps are not searched when they lie inside an input. Files
+    that were not taken are added to `ignored`. Raises ConfigError when the folder is one of the inputs, or holds
+    pictures.
     """
-    shaping = shaping_settings(settings)
+    shaping = output_settings(settings)
     external = settings.saliency.external if domain == "photo" else None
-    apart = folders_apart(inputs, folder, external)
-    frames_of = frames_chooser(settings, lambda: _known_frames(folder, shaping) if folder else {}, shown=shown)
-    sources = find_sources(
+    excluded = excluded_folders(inputs, folder, external)
+    choose_frames = make_frame_chooser(settings, lambda: _known_frames(folder, shaping) if folder else {}, shown=shown)
+    listed = find_pictures(
         inputs,
         test_fraction=settings.test_fraction,
         seed=settings.seed,
-        frames_of=frames_of,
-        left=left,
-        apart=apart,
+        choose_frames=choose_frames,
+        ignored=ignored,
+        excluded=excluded,
     )
-    pictures = sources.pictures
+    pictures = listed.pictures
     if external is not None:
-        folder_of_maps = Path(external).absolute()  # mending may be asked for from elsewhere
+        folder_of_maps = Path(external).absolute()  # --mend may run in another working directory
         shaping["saliency"] = {**shaping["saliency"], "external": str(folder_of_maps)}
-        no_maps = LeftOut()
-        pictures = with_maps(pictures, folder_of_maps, no_maps)
-        if left is not None:
-            left.maps = no_maps.in_words()
-    return Job(domain, shaping, settings_sha256(domain, shaping), sources.root, pictures)
+        ignored_maps = IgnoredFiles()
+        pictures = with_map_sizes(pictures, folder_of_maps, ignored_maps)
+        if ignored is not None:
+            ignored.maps = ignored_maps.in_words()
+    return Job(domain, shaping, settings_sha256(domain, shaping), listed.root, pictures)
 
 
-def _known_frames(folder: Path, shaping: Mapping[str, object]) -> dict[tuple[str, int], list[Shot]]:
-    """The frames that the folder's job chose, by the names and sizes of the videos; none if by other settings."""
-    begun = _readable(folder / JOB, Job)
-    known: dict[tuple[str, int], list[Shot]] = {}
-    if begun and all(begun.settings.get(name) == shaping[name] for name in ("video", "duplicate_bits")):
-        for picture in begun.pictures:
+def _known_frames(folder: Path, shaping: Mapping[str, object]) -> dict[tuple[str, int], list[ChosenFrame]]:
+    """The frames that the folder's job chose, by the name and size of each video; none if its settings were others."""
+    existing = _read_or_none(folder / JOB, Job)
+    known: dict[tuple[str, int], list[ChosenFrame]] = {}
+    if existing and all(existing.settings.get(name) == shaping[name] for name in ("video", "duplicate_bits")):
+        for picture in existing.pictures:
             if picture.frame:
-                shot = Shot(picture.name.rpartition("/")[2], picture.frame)
-                known.setdefault((picture.file, picture.bytes), []).append(shot)
+                frame = ChosenFrame(picture.name.rpartition("/")[2], picture.frame)
+                known.setdefault((picture.file, picture.bytes), []).append(frame)
     return known
 
 
 def read_job(folder: Path) -> Job:
     """The job that a shard folder was built by; ShardError when its job.json is missing or damaged."""
-    job = read_record(folder / JOB, Job, RESTORE)
+    job = read_record(folder / JOB, Job, RESTORE_HINT)
     if job.settings_sha256 != settings_sha256(job.domain, job.settings) or "samples_per_shard" not in job.settings:
-        raise ShardError(f"{folder / JOB}: damaged, its settings are not those of their hash; {RESTORE}")
+        raise ShardError(f"{folder / JOB}: damaged, its settings are not those of their hash; {RESTORE_HINT}")
     return job
 
 
-def settings_of(job: Job, folder: Path, **run_only: object) -> ShardSettings:
-    """The settings of a job that was begun in a folder, with others for how it runs."""
+def job_settings(job: Job, folder: Path, **run_only: object) -> ShardSettings:
+    """The settings of a folder's job, with `run_only` settings for how it runs now."""
     try:
         return check(ShardSettings, {**job.settings, **run_only})
     except ConfigError as error:
         raise ShardError(f"{folder / JOB}: another version wrote it ({error}); build into a new folder") from None
 
 
-def require_pictures(job: Job, numbers: Iterable[int]) -> None:
-    """ShardError unless the pictures of the shards, and their maps, still are there as the job found them."""
-    gone = []
-    for picture in (job.pictures[position] for number in numbers for position in job.shard(number)):
+def require_pictures(job: Job, shard_numbers: Iterable[int]) -> None:
+    """ShardError unless the pictures of these shards, and their maps, are there with the sizes that the job found."""
+    changed = []
+    positions = (position for number in shard_numbers for position in job.picture_range(number))
+    for picture in map(job.pictures.__getitem__, positions):
         path = Path(job.root, picture.file)
         same_map = picture.map_bytes is None or picture.map_bytes == map_bytes(picture, _folder_of_maps(job))
         if (path.stat().st_size if path.is_file() else 0) != picture.bytes or not same_map:
-            gone.append(picture.name)
-    if gone:
+            changed.append(picture.name)
+    if changed:
         maps = ", or their maps," if any(picture.map_bytes is not None for picture in job.pictures) else ""
         raise ShardError(
-            f"{job.root}: {len(gone)} pictures of the shards to build{maps} are gone or changed: {first_few(gone)}; "
-            "put them back, or build the shards into a new folder"
+            f"{job.root}: {len(changed)} pictures of the shards to build{maps} are gone or changed: "
+            f"{first_few(changed)}; put them back, or build the shards into a new folder"
         )
 
 
@@ -165,33 +167,33 @@ def _folder_of_maps(job: Job) -> Path:
     return Path(str(overrides.flatten(job.settings)["saliency.external"]))
 
 
-def settle(job: Job, folder: Path) -> None:
-    """Write the job into its folder, or check that the folder was begun with the same settings and pictures.
+def write_or_check_job(job: Job, folder: Path) -> None:
+    """Write job.json, or check that the one in the folder has the same settings and pictures.
 
     A job.json that is lost or damaged is written anew when the shards are this job's. Raises ShardError that names what
     differs; a folder never holds shards of two jobs, and no file that a job did not write is replaced.
     """
     try:
-        begun = read_job(folder)
+        existing = read_job(folder)
     except OtherFormatError:
         raise
     except ShardError:
-        _require_own(job, folder)
+        _require_only_own_files(job, folder)
         if (folder / JOB).exists():
             write_record(folder / JOB, job)
-        elif not write_first(folder / JOB, record_bytes(vars(job))):  # another process has just begun the folder
-            settle(job, folder)
+        elif not write_if_absent(folder / JOB, record_bytes(vars(job))):  # another process has just started a job here
+            write_or_check_job(job, folder)
         return
-    if begun == job and is_as_written(folder / JOB):
+    if existing == job and has_valid_hash(folder / JOB):
         return
-    if begun.domain != job.domain:
-        raise ShardError(f"{folder}: holds {begun.domain} shards; build {job.domain} shards into another folder")
-    changes = overrides.differences(ADDED | begun.settings, ADDED | job.settings, frozenset())
+    if existing.domain != job.domain:
+        raise ShardError(f"{folder}: holds {existing.domain} shards; build {job.domain} shards into another folder")
+    changes = overrides.differences(LATER_SETTINGS | existing.settings, LATER_SETTINGS | job.settings, frozenset())
     if changes:
         raise ShardError(
             f"{folder}: begun with other settings ({', '.join(changes)}); give the old ones or a new folder"
         )
-    changes = _changed_pictures(begun, job)
+    changes = _changed_pictures(existing, job)
     if changes:
         raise ShardError(
             f"{folder}: begun with other pictures ({'; '.join(changes)}); restore them or give a new folder"
@@ -199,28 +201,28 @@ def settle(job: Job, folder: Path) -> None:
     write_record(folder / JOB, job)  # the same pictures may have moved
 
 
-def _require_own(job: Job, folder: Path) -> None:
-    """Without a readable job.json: ShardError unless all that lies in the folder is what this job would write.
+def _require_only_own_files(job: Job, folder: Path) -> None:
+    """ShardError unless all files of a folder without a readable job.json are ones that this job would write.
 
-    Damaged records do not count: they will be written anew.
+    Damaged records are ignored: they will be written anew.
     """
-    manifest = _readable(folder / MANIFEST, Manifest)
+    manifest = _read_or_none(folder / MANIFEST, Manifest)
     if manifest and manifest.settings_sha256 != job.settings_sha256:
         raise ShardError(f"{folder}: holds a set made otherwise, without a readable {JOB}; give a new folder")
-    numbers = {job.name(number): number for number in range(job.num_shards)}
+    shard_numbers = {job.tar_name(number): number for number in range(job.num_shards)}
     for path in sorted(folder.glob("*.index.json")):
-        index = _readable(path, ShardIndex)
-        if index and (index.settings_sha256 != job.settings_sha256 or not _is_of(job, index, numbers)):
+        index = _read_or_none(path, ShardIndex)
+        if index and (index.settings_sha256 != job.settings_sha256 or not _index_matches(job, index, shard_numbers)):
             raise ShardError(
                 f"{folder}: has no readable {JOB}, and {index.shard} is not of these pictures and settings; "
                 "give those that it was built of or a new folder"
             )
-    for name in numbers:
+    for name in shard_numbers:
         if (folder / name).exists() and not index_path(folder, name).exists():
             raise ShardError(f"{folder}: no job wrote its {name}; give a new folder")
 
 
-def _readable(path: Path, kind: type[Record]) -> Record | None:
+def _read_or_none(path: Path, kind: type[Record]) -> Record | None:
     try:
         return read_record(path, kind, "")
     except OtherFormatError:
@@ -229,37 +231,36 @@ def _readable(path: Path, kind: type[Record]) -> Record | None:
         return None
 
 
-def _is_of(job: Job, index: ShardIndex, numbers: Mapping[str, int]) -> bool:
-    return index.shard in numbers and holds(job, numbers[index.shard], index)
+def _index_matches(job: Job, index: ShardIndex, shard_numbers: Mapping[str, int]) -> bool:
+    return index.shard in shard_numbers and index_matches_job(job, shard_numbers[index.shard], index)
 
 
-def holds(job: Job, number: int, index: ShardIndex) -> bool:
-    """Whether an index tells of exactly the pictures of a shard, with their scenes and splits."""
-    pictures = [job.pictures[position] for position in job.shard(number)]
-    told = {(sample.source, sample.scene, sample.split) for sample in index.samples}
-    left_out = {skipped.source for skipped in index.skipped}
-    return told == {(p.name, p.scene, p.split) for p in pictures if p.name not in left_out} and left_out <= {
-        p.name for p in pictures
-    }
+def index_matches_job(job: Job, shard_number: int, index: ShardIndex) -> bool:
+    """Whether an index lists exactly the pictures of a shard, with their scenes and splits."""
+    pictures = [job.pictures[position] for position in job.picture_range(shard_number)]
+    indexed = {(sample.source, sample.scene, sample.split) for sample in index.samples}
+    skipped_names = {skipped.source for skipped in index.skipped}
+    expected = {(p.name, p.scene, p.split) for p in pictures if p.name not in skipped_names}
+    return indexed == expected and skipped_names <= {p.name for p in pictures}
 
 
-def finished_shard(job: Job, folder: Path, number: int) -> ShardIndex | None:
+def finished_shard(job: Job, folder: Path, shard_number: int) -> ShardIndex | None:
     """The index of a shard that is complete and made by this job's settings, or None when it is still to be built."""
-    name = job.name(number)
+    name = job.tar_name(shard_number)
     try:
         index = read_index(folder, name)
     except ShardError:
         return None
     if index.settings_sha256 != job.settings_sha256:
         return None
-    if not index.samples:  # all its pictures were left out, so there is no tar
+    if not index.samples:  # all its pictures were skipped, so there is no tar
         return index
     tar = folder / name
     return index if tar.is_file() and tar.stat().st_size == index.bytes else None
 
 
-def _changed_pictures(begun: Job, job: Job) -> list[str]:
-    before = {picture.name: picture for picture in begun.pictures}
+def _changed_pictures(existing: Job, job: Job) -> list[str]:
+    before = {picture.name: picture for picture in existing.pictures}
     after = {picture.name: picture for picture in job.pictures}
     same = before.keys() & after.keys()
     kinds = {

@@ -1,4 +1,4 @@
-"""Which of a shard job's settings shape its shards, and are written down with them."""
+"""Which of a shard job's settings change the bytes of its shards, and so are recorded with them."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ from cartoon_dist.config.shards import ShardSettings
 RUN_ONLY = frozenset({"num_workers", "max_broken"})
 """Settings that say how a job runs and leave the shards' bytes as they are."""
 LATER_SETTINGS = {"damaged": "skip"}
-"""Settings that came later, and what was done before: then they are left out, so that folders of before go on."""
+"""Settings that were added after the first version, with the value that means the old behaviour. With that value they
+are not recorded, so that jobs begun before can go on."""
 
 
 def output_settings(settings: ShardSettings) -> dict[str, Any]:
-    """The settings by which shards differ, as plain values."""
+    """The settings that change the shards' bytes, as plain values."""
     values = overrides.to_dict(settings)
     return {key: value for key, value in values.items() if key not in RUN_ONLY and LATER_SETTINGS.get(key) != value}

@@ -1,4 +1,4 @@
-"""A shard job in slices, one for each of several machines that write to one folder."""
+"""A shard job divided into slices, one for each of several machines that write to one folder."""
 
 import re
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class Slice:
         return f"{self.number}/{self.of}"
 
     def shards(self, num_shards: int) -> range:
-        """The numbers of its shards; neighbours, so that the frames of a film are read by few machines."""
+        """The numbers of its shards. They are neighbours, so that the frames of a video are read by few machines."""
         return range(num_shards * (self.number - 1) // self.of, num_shards * self.number // self.of)
 
 
-def read_slice(text: str) -> Slice:
-    """The slice that `3/8` names; ConfigError for anything else."""
+def parse_slice(text: str) -> Slice:
+    """Parse a slice such as `3/8`; ConfigError for anything else."""
     spelled = _SPELLED.fullmatch(text)
-    found = Slice(int(spelled[1]), int(spelled[2])) if spelled else None
-    if found is None or found.number > found.of:
+    parsed = Slice(int(spelled[1]), int(spelled[2])) if spelled else None
+    if parsed is None or parsed.number > parsed.of:
         raise ConfigError(f"--slice: {text!r} is none; give which of how many, from 1/8 to 8/8")
-    return found
+    return parsed

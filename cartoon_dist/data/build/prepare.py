@@ -12,32 +12,32 @@ import numpy as np
 
 from cartoon_dist.config.shards import ShardSettings
 from cartoon_dist.data.format.sample import LABEL_MEMBER, RECORD_MEMBER, Domain, sample_key
-from cartoon_dist.data.inputs.external_labels import cut_map, read_map
-from cartoon_dist.data.inputs.sources import Source
+from cartoon_dist.data.inputs.external_labels import crop_map, read_map
+from cartoon_dist.data.inputs.sources import InputPicture
 from cartoon_dist.errors import PictureError
-from cartoon_dist.files.atomic import read_regular
+from cartoon_dist.files.bounded import read_regular
 from cartoon_dist.image import crop
 from cartoon_dist.image.decode import Picture, decode_file, max_file_bytes
 from cartoon_dist.image.edges import smooth_edges
 from cartoon_dist.image.header import read_header
-from cartoon_dist.image.perceptual_hash import likeness
+from cartoon_dist.image.perceptual_hash import perceptual_hash
 from cartoon_dist.image.png import encode_png
 
-FLAT, NEAR = "every tile is flat", "near-duplicate of "
-"""The reasons of pictures that were left out by the settings, not because they are broken."""
+FLAT_REASON, NEAR_DUPLICATE_REASON = "every tile is flat", "near-duplicate of "
+"""Why pictures were skipped by the settings, not because they are broken."""
 
 
 _FLAT_LEVELS = 12
-"""A label whose values lie no further apart (0..255) says nothing: no method found a thing to look at."""
+"""A label whose values (0..255) differ by no more is flat: no method found a salient region."""
 
 
 @dataclass(frozen=True)
-class Task:
+class PictureTask:
     """One picture to prepare, the file that holds it, and its position among all pictures of the job."""
 
     position: int
     path: Path
-    picture: Source
+    picture: InputPicture
 
 
 @dataclass(frozen=True)
@@ -50,57 +50,59 @@ class PreparedSample:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What became of a task: its samples, or the reason why there are none."""
+class PreparedPicture:
+    """The result of a task: its samples, or the reason why there are none."""
 
-    task: Task
+    task: PictureTask
     samples: tuple[PreparedSample, ...]
     reason: str | None = None
-    looks: int = 0
-    """The likeness of the whole picture; a frame's is that by which it was chosen."""
+    picture_hash: int = 0
+    """The perceptual hash of the whole picture; for a frame the one by which it was chosen."""
     damage: str | None = None
-    """What is wrong with a picture that was taken all the same."""
+    """What is wrong with a damaged picture that was taken nevertheless."""
 
 
 def is_broken(reason: str | None) -> bool:
-    """Whether a reason tells of a picture that cannot be used, and not of one that the settings leave out."""
-    return reason is not None and reason != FLAT and not reason.startswith(NEAR)
+    """Whether a picture was skipped because it cannot be used, and not because of the settings."""
+    return reason is not None and reason != FLAT_REASON and not reason.startswith(NEAR_DUPLICATE_REASON)
 
 
-def prepare(task: Task, domain: Domain, settings: ShardSettings) -> Prepared:
+def prepare(task: PictureTask, domain: Domain, settings: ShardSettings) -> PreparedPicture:
     """Turn a picture file into its samples; a picture that cannot be used comes back with the reason."""
     try:
         picture, data, damage = _load(task, settings)
         crops = _crops(picture, settings)
-        given = _given_map(task, domain, settings, picture)
+        external_label = _external_label(task, domain, settings, picture)
         samples = [
-            _sample(task, domain, settings, square, data, number if settings.crop == "tile" else None, given)
-            for number, square in enumerate(crops)
+            _sample(task, domain, settings, square, data, tile if settings.crop == "tile" else None, external_label)
+            for tile, square in enumerate(crops)
         ]
     except PictureError as error:
-        return Prepared(task, (), str(error))
+        return PreparedPicture(task, (), str(error))
     except OSError as error:
-        return Prepared(task, (), f"cannot be read ({error.strerror})")
+        return PreparedPicture(task, (), f"cannot be read ({error.strerror})")
     except MemoryError:
-        return Prepared(task, (), "does not fit the memory")
-    return Prepared(task, tuple(samples), None if samples else FLAT, _looks(task, picture), damage)
+        return PreparedPicture(task, (), "does not fit the memory")
+    return PreparedPicture(task, tuple(samples), None if samples else FLAT_REASON, _picture_hash(task, picture), damage)
 
 
-def look(task: Task, domain: Domain, settings: ShardSettings) -> int | None:
-    """The likeness of a picture that `prepare` will make samples of, for a fraction of the time; None for others."""
+def hash_picture(task: PictureTask, domain: Domain, settings: ShardSettings) -> int | None:
+    """The perceptual hash of a picture that `prepare` will make samples of, in a fraction of the time; None for
+    others."""
     try:
         picture = _load(task, settings)[0]
-        _given_map(task, domain, settings, picture)
-        return _looks(task, picture) if _crops(picture, settings) else None
+        _external_label(task, domain, settings, picture)
+        return _picture_hash(task, picture) if _crops(picture, settings) else None
     except (PictureError, OSError, MemoryError):
         return None
 
 
-def flaw(task: Task, domain: Domain, settings: ShardSettings) -> str | None:
-    """Why a picture cannot be used, as `prepare` would say, for a fraction of the time; None for one that can be."""
+def check_picture(task: PictureTask, domain: Domain, settings: ShardSettings) -> str | None:
+    """Why a picture cannot be used, worded as by `prepare`, in a fraction of the time; None for one that can be
+    used."""
     try:
         picture = _load(task, settings)[0]
-        _given_map(task, domain, settings, picture)
+        _external_label(task, domain, settings, picture)
     except PictureError as error:
         return str(error)
     except OSError as error:
@@ -110,13 +112,14 @@ def flaw(task: Task, domain: Domain, settings: ShardSettings) -> str | None:
     return None
 
 
-def _looks(task: Task, picture: Picture) -> int:
+def _picture_hash(task: PictureTask, picture: Picture) -> int:
     frame = task.picture.frame
-    return likeness(picture) if frame is None else int(frame.looks, 16)
+    return perceptual_hash(picture) if frame is None else int(frame.looks, 16)
 
 
-def _load(task: Task, settings: ShardSettings) -> tuple[Picture, bytes | None, str | None]:
-    """The task's picture; its file's bytes if any reader sees the same in them; and what is wrong with the file."""
+def _load(task: PictureTask, settings: ShardSettings) -> tuple[Picture, bytes | None, str | None]:
+    """The task's picture; the file's bytes if every reader decodes the same pixels from them; and what is wrong with
+    it."""
     max_megapixels = settings.max_megapixels
     if task.picture.frame is None:
         data = read_regular(task.path, max_bytes=max_file_bytes(max_megapixels))
@@ -131,32 +134,32 @@ def _load(task: Task, settings: ShardSettings) -> tuple[Picture, bytes | None, s
 def _crops(picture: Picture, settings: ShardSettings) -> list[crop.Crop]:
     size = settings.image_size
     if settings.crop == "resize":
-        return [crop.resize(picture, size=size)]
+        return [crop.resize_and_crop(picture, size=size)]
     return crop.tile(picture, size=size, scales=settings.scales, flat_below=settings.flat_below)
 
 
-def _given_map(task: Task, domain: Domain, settings: ShardSettings, picture: Picture) -> Picture | None:
-    """The whole picture's label when somebody else made it."""
+def _external_label(task: PictureTask, domain: Domain, settings: ShardSettings, picture: Picture) -> Picture | None:
+    """The whole picture's label from `saliency.external`; None where labels are computed here."""
     folder = settings.saliency.external
     if domain == "cartoon" or folder is None:
         return None
-    # A map of the square that is cut out could belong to any tile.
+    # With tiles a map of image_size would not say which square it belongs to.
     size, original = settings.image_size if settings.crop == "resize" else 0, (picture.shape[1], picture.shape[0])
     return read_map(task.picture, Path(folder), original=original, size=size, max_megapixels=settings.max_megapixels)
 
 
 def _sample(
-    task: Task,
+    task: PictureTask,
     domain: Domain,
     settings: ShardSettings,
     square: crop.Crop,
     data: bytes | None,
-    number: int | None,
-    given: Picture | None,
+    tile: int | None,
+    external_label: Picture | None,
 ) -> PreparedSample:
     ending, stored = _stored(square, data)
-    if given is not None:
-        label = cut_map(given, square)
+    if external_label is not None:
+        label = crop_map(external_label, square)
     elif domain == "photo":
         label = _saliency(square.pixels, settings)
     else:
@@ -167,13 +170,13 @@ def _sample(
         RECORD_MEMBER: _record(task.picture, square),
     }
     has_flat_label = domain == "photo" and int(np.ptp(label)) <= _FLAT_LEVELS
-    return PreparedSample(sample_key(task.position, task.picture.title, number), members, has_flat_label)
+    return PreparedSample(sample_key(task.position, task.picture.title, tile), members, has_flat_label)
 
 
 def _stored(square: crop.Crop, data: bytes | None) -> tuple[str, bytes]:
-    """A file that already is the square passes through byte for byte: nothing is lost, and it stays small."""
+    """The member's ending and bytes. A file that already is the square is stored byte for byte: lossless, and small."""
     if square.untouched and data is not None:
-        return {"jpeg": "jpg", "png": "png"}[read_header(data).kind], data
+        return {"jpeg": "jpg", "png": "png"}[read_header(data).file_format], data
     return "png", encode_png(square.pixels)
 
 
@@ -185,7 +188,7 @@ def _saliency(photo: Picture, settings: ShardSettings) -> Picture:
     return np.rint(saliency * 255).astype(np.uint8)
 
 
-def _record(picture: Source, square: crop.Crop) -> bytes:
+def _record(picture: InputPicture, square: crop.Crop) -> bytes:
     size = square.pixels.shape[0]
     values = {
         "source": picture.name,

@@ -1,4 +1,5 @@
-"""Writes one shard: samples into a tar under another name, the tar into its place, then its mark, the index."""
+"""Writes one shard: samples into a tar with a temporary name, the tar renamed, then its index, which marks it
+complete."""
 
 import json
 import os
@@ -6,32 +7,33 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cartoon_dist.data.build.prepare import Prepared
+from cartoon_dist.data.build.prepare import PreparedPicture
 from cartoon_dist.data.format.manifest import SampleEntry, ShardIndex, Skipped, index_path, write_record
 from cartoon_dist.data.format.sample import RECORD_MEMBER
-from cartoon_dist.data.format.tar_index import read_groups
-from cartoon_dist.files.atomic import MAX_SHARD_BYTES, open_regular, sha256_of, sync_folder
+from cartoon_dist.data.format.tar_index import read_tar_samples
+from cartoon_dist.files.atomic import sync_folder
+from cartoon_dist.files.bounded import MAX_SHARD_BYTES, open_regular, sha256_of
 
-PART = ".part"
-"""The ending of a tar that is being written; one that is left over belongs to a killed job and is overwritten."""
+PART_SUFFIX = ".part"
+"""The ending of a tar that is being written. A killed job leaves one behind; the next one overwrites it."""
 
 
-def write_shard(folder: Path, name: str, settings_sha256: str, prepared: Iterable[Prepared]) -> ShardIndex:
+def write_shard(folder: Path, name: str, settings_sha256: str, prepared: Iterable[PreparedPicture]) -> ShardIndex:
     """Write a shard's tar and index, both durably; a shard without samples gets an index alone.
 
     The same samples give the same bytes: members carry no time, owner or machine.
     """
     path = folder / name
-    part = path.with_name(name + PART)
+    part = path.with_name(name + PART_SUFFIX)
     try:
-        filled = _fill(part, prepared)
-        if filled.num_samples:
+        contents = _write_tar(part, prepared)
+        if contents.num_samples:
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     sync_folder(folder)
-    skipped = tuple(filled.skipped)
-    if filled.num_samples:
+    skipped = tuple(contents.skipped)
+    if contents.num_samples:
         samples, num_bytes = tuple(_list_samples(path)), path.stat().st_size
         index = ShardIndex(
             name,
@@ -40,8 +42,8 @@ def write_shard(folder: Path, name: str, settings_sha256: str, prepared: Iterabl
             settings_sha256,
             samples,
             skipped,
-            num_flat_labels=filled.num_flat_labels,
-            looks=filled.looks,
+            num_flat_labels=contents.num_flat_labels,
+            looks=contents.picture_hashes,
         )
     else:
         path.unlink(missing_ok=True)  # an empty tar stops some readers
@@ -51,41 +53,41 @@ def write_shard(folder: Path, name: str, settings_sha256: str, prepared: Iterabl
 
 
 @dataclass
-class _Filled:
-    """What went into a tar, and which pictures gave nothing."""
+class _TarContents:
+    """What was written to a tar, and which pictures gave no sample."""
 
     num_samples: int = 0
     num_flat_labels: int = 0
-    looks: dict[str, str] = field(default_factory=dict)
+    picture_hashes: dict[str, str] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def _fill(part: Path, prepared: Iterable[Prepared]) -> _Filled:
-    """Write a tar, down to the disk, and tell what went into it."""
-    from webdataset import TarWriter  # imports torch: seconds that a run with nothing left to do need not wait
+def _write_tar(part: Path, prepared: Iterable[PreparedPicture]) -> _TarContents:
+    """Write a tar, synced to the disk, and return what was written."""
+    from webdataset import TarWriter  # imports torch: which takes seconds that a run with nothing to do does not need
 
-    filled = _Filled()
+    contents = _TarContents()
     with part.open("wb") as file:
         with TarWriter(file, encoder=False, mtime=0) as tar:
             for picture in prepared:
                 if picture.reason is not None:
-                    filled.skipped.append(Skipped(picture.task.picture.name, picture.reason))
+                    contents.skipped.append(Skipped(picture.task.picture.name, picture.reason))
                 if picture.samples:
-                    filled.looks[picture.task.picture.name] = f"{picture.looks:032x}"
+                    contents.picture_hashes[picture.task.picture.name] = f"{picture.picture_hash:032x}"
                 for sample in picture.samples:
                     tar.write({"__key__": sample.key, **sample.members})
-                    filled.num_samples += 1
-                    filled.num_flat_labels += sample.has_flat_label
+                    contents.num_samples += 1
+                    contents.num_flat_labels += sample.has_flat_label
         file.flush()
         os.fsync(file.fileno())
-    return filled
+    return contents
 
 
 def _list_samples(path: Path) -> Iterator[SampleEntry]:
-    """The samples of a tar of ours as they really lie there, found by reading it from its start."""
+    """The samples that really are in a tar of ours, found by reading it from its start."""
     with open_regular(path, max_bytes=MAX_SHARD_BYTES) as file:
-        for group in read_groups(path):
-            offset, length = group.members[RECORD_MEMBER]
+        for sample in read_tar_samples(path):
+            offset, length = sample.members[RECORD_MEMBER]
             file.seek(offset)
             record = json.loads(file.read(length))
-            yield SampleEntry(group.key, record["source"], record["scene"], record["split"], group.members)
+            yield SampleEntry(sample.key, record["source"], record["scene"], record["split"], sample.members)

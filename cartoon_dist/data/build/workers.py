@@ -12,29 +12,30 @@ from typing import TypeVar
 
 import cv2
 
-from cartoon_dist.console.escape import on_a_line
-from cartoon_dist.data.build.prepare import Task
+from cartoon_dist.console.escape import escape_line
+from cartoon_dist.data.build.prepare import PictureTask
 from cartoon_dist.errors import ShardError
 
 Result = TypeVar("Result")
 
 # Each worker is one thread: several would fight over the cores, and sums in another order would be other bytes.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-_TASKS_AHEAD = 4
-"""Tasks in flight a worker: enough to keep it busy while the parent writes, few enough to bound the memory."""
-WAIT_SECONDS = 3600.0
-"""How long one picture is waited for: far longer than the largest takes, so that what stands still, mostly a disk on
-the network, ends the job by name."""
-_PATIENCE_SECONDS = 5.0
-"""How long a worker that was told to end leaves the word to its parent."""
+_TASKS_PER_WORKER = 4
+"""Tasks in flight for each worker: enough to keep it busy while the parent writes, few enough to bound the memory."""
+TASK_TIMEOUT_SECONDS = 3600.0
+"""How long the parent waits for one picture: far longer than the largest takes. When a worker hangs, mostly on a
+network disk, the job ends and names the picture."""
+_EXIT_DELAY_SECONDS = 5.0
+"""A worker that gets SIGTERM exits after this time, so that its parent can report the stop first."""
 
 
-def work_through(
-    tasks: Iterable[Task], work: Callable[[Task], Result], *, num_workers: int | None
+def map_in_order(
+    tasks: Iterable[PictureTask], work: Callable[[PictureTask], Result], *, num_workers: int | None
 ) -> Generator[Result, None, None]:
-    """Do the work on each task, in so many processes (as many as cores when None); one worker works in this process.
+    """Yield work(task) for each task, in the order of the tasks, computed by num_workers processes (None: one a core;
+    1: in this process).
 
-    Raises ShardError when a worker dies, which is nearly always a lack of memory, or stands still.
+    Raises ShardError when a worker dies, nearly always for lack of memory, or hangs.
     """
     num_workers = num_workers or len(os.sched_getaffinity(0))
     if num_workers == 1:
@@ -42,16 +43,17 @@ def work_through(
         yield from map(work, tasks)
         return
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)  # numerical libraries read these when they are imported: before any of our code runs
-    pool = ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"), initializer=start_worker)
+    # Numerical libraries read these when they are imported, before init_worker runs.
+    os.environ.update(_ONE_THREAD)
+    pool = ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"), initializer=init_worker)
     try:
-        flying: deque[tuple[Task, Future[Result]]] = deque()
+        in_flight: deque[tuple[PictureTask, Future[Result]]] = deque()
         for task in tasks:
-            flying.append((task, pool.submit(work, task)))
-            if len(flying) >= num_workers * _TASKS_AHEAD:
-                yield _waited_for(pool, *flying.popleft())
-        while flying:
-            yield _waited_for(pool, *flying.popleft())
+            in_flight.append((task, pool.submit(work, task)))
+            if len(in_flight) >= num_workers * _TASKS_PER_WORKER:
+                yield _wait_for(pool, *in_flight.popleft())
+        while in_flight:
+            yield _wait_for(pool, *in_flight.popleft())
     except BrokenProcessPool:
         raise ShardError(
             "a worker process was killed, mostly for want of memory; give the same command a smaller num_workers="
@@ -65,46 +67,47 @@ def work_through(
                 os.environ[name] = value
 
 
-def kill(pool: ProcessPoolExecutor) -> None:
-    """End a pool's processes, whatever they do: without this the program waits for them when it ends."""
+def kill_pool(pool: ProcessPoolExecutor) -> None:
+    """Kill a pool's processes, whatever they do; otherwise the program would wait for them when it exits."""
     for process in [*(pool._processes or {}).values()]:
         process.kill()
     pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _waited_for(pool: ProcessPoolExecutor, task: Task, result: "Future[Result]") -> Result:
+def _wait_for(pool: ProcessPoolExecutor, task: PictureTask, result: "Future[Result]") -> Result:
     try:
-        return result.result(WAIT_SECONDS)
+        return result.result(TASK_TIMEOUT_SECONDS)
     except TimeoutError:
-        if result.done():  # it was the work's own
+        if result.done():  # the TimeoutError came from the work itself
             raise
-        kill(pool)
+        kill_pool(pool)
         raise ShardError(
-            f"{on_a_line(task.path)}: no worker was done with {on_a_line(task.picture.name)} in {WAIT_SECONDS:g} s; "
-            "see whether the disk answers, then give the same command again to go on"
+            f"{escape_line(task.path)}: no worker was done with {escape_line(task.picture.name)} in "
+            f"{TASK_TIMEOUT_SECONDS:g} s; see whether the disk answers, then give the same command again to go on"
         ) from None
 
 
-def start_worker() -> None:
-    """Set up a worker: one thread, gone when its parent is, deaf to what is said to the parent.
+def init_worker() -> None:
+    """Set up a worker process: one thread, exits with its parent, ignores the signals that the parent handles.
 
-    A terminal interrupts the whole group and a scheduler signals all of a job's processes; the parent answers, and a
-    worker that died of it would look like one that was killed. So one that is told to end does so, but a little later.
+    A terminal interrupts the whole process group and a scheduler signals all of a job's processes. The parent reacts; a
+    worker that died of the signal would look like one that was killed. So on SIGTERM a worker exits, but a little
+    later.
     """
     cv2.setNumThreads(1)
-    for number in (signal.SIGINT, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave_late)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    for signal_number in (signal.SIGINT, signal.SIGUSR2):
+        signal.signal(signal_number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _exit_later)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _leave_late(*_: object) -> None:
-    last = threading.Timer(_PATIENCE_SECONDS, os._exit, [1])
-    last.daemon = True
-    last.start()
+def _exit_later(*_: object) -> None:
+    timer = threading.Timer(_EXIT_DELAY_SECONDS, os._exit, [1])
+    timer.daemon = True
+    timer.start()
 
 
-def _leave_with_parent() -> None:
+def _exit_with_parent() -> None:
     # A killed parent cannot end its workers, and each worker's own end of the task queue keeps the queue open.
     parent = parent_process()
     if parent is not None:

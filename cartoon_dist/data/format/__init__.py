@@ -1,1 +1,1 @@
-"""The shard format: samples, indices, manifest, and reading samples by number. Never imports torch."""
+"""The shard format: samples, indices, manifest, and reading samples by position. Never imports torch."""

@@ -1,10 +1,10 @@
-"""What a shard folder says of itself: one index beside each shard, and the manifest that seals the folder.
+"""The records of a shard folder: one index beside each shard, and the manifest that marks the folder as complete.
 
     photo-000000.tar  photo-000000.index.json     the index is written after its tar: it marks the shard as complete
-    manifest.json                                 written last: settings, all shards, and the pictures left out
+    manifest.json                                 written last: settings, all shards, and the skipped pictures
 
-All are JSON with the number of the format first, written under another name and put in place in one step. Each carries
-a hash of itself, so that a flipped bit is found in a place that nothing else speaks of, too.
+All are JSON, begin with the format's number, and are written to a temporary file and renamed. Each contains a hash of
+itself, so that a flipped bit is found even in a value that nothing else can be compared with.
 """
 
 import dataclasses
@@ -19,23 +19,24 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from cartoon_dist.console.escape import on_a_line, shortened, typed
+from cartoon_dist.console.escape import escape_line, shell_quoted, truncated
 from cartoon_dist.data.format.sample import FORMAT, Domain, Split
 from cartoon_dist.errors import ShardError
-from cartoon_dist.files.atomic import MAX_RECORD_BYTES, read_regular, write_whole
+from cartoon_dist.files.atomic import write_atomically
+from cartoon_dist.files.bounded import MAX_RECORD_BYTES, read_regular
 from cartoon_dist.files.folder_kinds import require_shard_folder
-from cartoon_dist.files.json_yaml import json_text
+from cartoon_dist.files.json_yaml import parse_json
 
 MANIFEST = "manifest.json"
 JOB = "job.json"
 LOCK = ".lock"
-"""By this file those who write into a folder, jobs and fetching processes, keep out of each other's way."""
+"""The file that processes lock while they write into a folder: shard jobs and downloads."""
 FETCHED = "fetched.json"
-"""Where a folder was fetched from, in one that is the copy of a set that lies elsewhere."""
+"""In a downloaded copy of a set: where it was downloaded from."""
 _OWN_HASH, _NO_HASH = "own_sha256", "0" * 64
 _HEAD = re.compile(rb'\{\n "format": \d+,\n "own_sha256": "([0-9a-f]{64})"')
 
-Place = Annotated[int, Field(ge=0)]
+NumBytes = Annotated[int, Field(ge=0)]
 """An offset or a length in bytes."""
 
 
@@ -54,7 +55,7 @@ class SampleEntry:
     source: str
     scene: str
     split: Split
-    members: dict[str, tuple[Place, Place]]
+    members: dict[str, tuple[NumBytes, NumBytes]]
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class Skipped:
 class ShardIndex:
     """One shard's contents; `sha256` and `bytes` are those of its tar, `shard` is the tar's file name.
 
-    `num_flat_labels` counts the photos in which no method found a thing to look at. `looks` has the likeness of each
-    picture that gave samples, in 32 hexadecimal digits: by it near-duplicates in later shards are known.
+    `num_flat_labels` counts the photos in which no method found a salient region. `looks` has the perceptual hash of
+    each picture that gave samples, in 32 hexadecimal digits, to find near-duplicates in later shards.
     """
 
     shard: str
@@ -99,8 +100,8 @@ class ShardEntry:
 class Manifest:
     """A whole shard folder: what it holds and the settings that shaped it.
 
-    `origin` says who wrote the tars: a shard job, which can rebuild them, or somebody else (then
-    `shards/verify.py --index` made the manifest).
+    `origin` says who wrote the tars: a shard job, which can rebuild them, or another program (then
+    `shards/verify.py --index` wrote the manifest).
     """
 
     domain: Domain
@@ -112,17 +113,18 @@ class Manifest:
     origin: Literal["job", "elsewhere"] = "job"
 
     def fingerprint(self) -> str:
-        """A hash of all the bytes the samples come from: two folders with the same fingerprint train the same."""
+        """A hash of the bytes of all samples: training on two folders with the same fingerprint gives the same
+        result."""
         return hashlib.sha256("\n".join(shard.sha256 for shard in self.shards).encode()).hexdigest()
 
 
-def shard_name(domain: Domain, number: int) -> str:
+def shard_name(domain: Domain, shard_number: int) -> str:
     """The file name of a shard's tar."""
-    return f"{domain}-{number:06d}.tar"
+    return f"{domain}-{shard_number:06d}.tar"
 
 
 def index_path(folder: Path, shard: str) -> Path:
-    """Where the index of a shard lies, given the tar's file name."""
+    """The path of a shard's index, from the tar's file name."""
     return folder / f"{shard.removesuffix('.tar')}.index.json"
 
 
@@ -142,26 +144,26 @@ def read_manifest(folder: Path) -> Manifest:
             raise ShardError(f"{folder}: its build was not finished; run the command that builds it again")
         if any(folder.glob("*.tar")):
             raise ShardError(
-                f"{folder}: tars without a {MANIFEST}; make it with shards/verify.py {typed(folder)} --index"
+                f"{folder}: tars without a {MANIFEST}; make it with shards/verify.py {shell_quoted(folder)} --index"
             )
         raise ShardError(f"{folder}: no {MANIFEST}; give a folder built by shards/photos.py or shards/cartoons.py")
-    return read_record(folder / MANIFEST, Manifest, mend_by(folder))
+    return read_record(folder / MANIFEST, Manifest, repair_hint(folder))
 
 
 def read_index(folder: Path, shard: str) -> ShardIndex:
-    """The index of a shard, given the tar's file name; ShardError when it is missing, damaged or of another format."""
-    return read_record(index_path(folder, shard), ShardIndex, mend_by(folder))
+    """The index of a shard, from the tar's file name; ShardError when it is missing, damaged or of another format."""
+    return read_record(index_path(folder, shard), ShardIndex, repair_hint(folder))
 
 
-def entry_of(index: ShardIndex) -> ShardEntry:
-    """The manifest's line for a shard."""
+def shard_entry(index: ShardIndex) -> ShardEntry:
+    """The manifest's entry for a shard."""
     num_test = sum(sample.split == "test" for sample in index.samples)
     num_samples = len(index.samples)
     return ShardEntry(index.shard, index.sha256, index.bytes, num_samples, num_samples - num_test, num_test)
 
 
 def settings_sha256(domain: Domain, settings: dict[str, object]) -> str:
-    """One hash for all that shapes the shards' bytes besides the pictures."""
+    """A hash of all that determines the shards' bytes besides the pictures."""
     text = json.dumps({"format": FORMAT, "domain": domain, "settings": settings}, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -169,49 +171,49 @@ def settings_sha256(domain: Domain, settings: dict[str, object]) -> str:
 Record = TypeVar("Record")
 
 
-def read_record(path: Path, kind: type[Record], mend: str) -> Record:
-    """Read a JSON file of ours into its dataclass; every mistake is a ShardError that ends with `mend`."""
+def read_record(path: Path, kind: type[Record], hint: str) -> Record:
+    """Read a JSON record into its dataclass; every error is a ShardError that ends with `hint`, what a user can do."""
     try:
         data = read_regular(path, max_bytes=MAX_RECORD_BYTES)
     except OSError as error:
-        raise ShardError(f"{path}: cannot be read ({error.strerror}); {mend}") from None
-    return parse_record(data, str(path), kind, mend)
+        raise ShardError(f"{path}: cannot be read ({error.strerror}); {hint}") from None
+    return parse_record(data, str(path), kind, hint)
 
 
-def parse_record(data: bytes, path: str, kind: type[Record], mend: str) -> Record:
-    """Turn the bytes of a JSON file of ours into its dataclass, as `read_record` does."""
+def parse_record(data: bytes, path: str, kind: type[Record], hint: str) -> Record:
+    """Turn the bytes of a JSON record into its dataclass, as `read_record` does."""
     try:
-        values: Any = json_text(data)
+        values: Any = parse_json(data)
     except ValueError:
-        raise ShardError(f"{path}: damaged, not JSON; {mend}") from None
+        raise ShardError(f"{path}: damaged, not JSON; {hint}") from None
     if not isinstance(values, dict) or "format" not in values:
-        raise ShardError(f"{path}: damaged, it names no format; {mend}")
+        raise ShardError(f"{path}: damaged, it names no format; {hint}")
     if values["format"] != FORMAT:
-        found = f"of format {shortened(on_a_line(values['format']), 40)}, this version reads format {FORMAT}"
-        raise OtherFormatError(f"{path}: {found}; build the shards into a new folder")
-    # One without a hash of itself is read: it was written before there were any. Verification asks for it.
-    if _OWN_HASH in values and not _is_as_written(data):
-        raise ShardError(f"{path}: damaged, its bytes are not those that were written; {mend}")
+        problem = f"of format {truncated(escape_line(values['format']), 40)}, this version reads format {FORMAT}"
+        raise OtherFormatError(f"{path}: {problem}; build the shards into a new folder")
+    # A record without a hash is accepted: the first versions wrote none. Verification requires it.
+    if _OWN_HASH in values and not _hash_matches(data):
+        raise ShardError(f"{path}: damaged, its bytes are not those that were written; {hint}")
     try:
-        record: Record = _checker(kind).validate_python(values)  # type: ignore[arg-type]  # a class can be hashed
+        record: Record = _type_adapter(kind).validate_python(values)  # type: ignore[arg-type]  # a class can be hashed
         return record
     except ValidationError as error:
         first = error.errors()[0]
-        where = shortened(on_a_line(".".join(str(part) for part in first["loc"])))
-        raise ShardError(f"{path}: damaged, {where}: {first['msg']}; {mend}") from None
+        where = truncated(escape_line(".".join(str(part) for part in first["loc"])))
+        raise ShardError(f"{path}: damaged, {where}: {first['msg']}; {hint}") from None
 
 
 @functools.cache
-def _checker(kind: Any) -> TypeAdapter[Any]:
+def _type_adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)  # takes longer to make than most records take to check
 
 
-def is_as_written(path: Path) -> bool:
-    """Whether a record's bytes are those that its own hash speaks of; OSError when it cannot be read."""
-    return _is_as_written(read_regular(path, max_bytes=MAX_RECORD_BYTES))
+def has_valid_hash(path: Path) -> bool:
+    """Whether a record's bytes match the hash in it; OSError when it cannot be read."""
+    return _hash_matches(read_regular(path, max_bytes=MAX_RECORD_BYTES))
 
 
-def _is_as_written(data: bytes) -> bool:
+def _hash_matches(data: bytes) -> bool:
     head = _HEAD.match(data)
     if head is None:
         return False
@@ -220,8 +222,8 @@ def _is_as_written(data: bytes) -> bool:
 
 
 def record_bytes(values: Mapping[str, Any]) -> bytes:
-    """Values, dataclasses among them, as a JSON file of ours, its own hash included: the SHA-256 of the file with zeros
-    in the hash's place."""
+    """Values, dataclasses among them, as the bytes of a JSON record with its own hash: the SHA-256 of the file with
+    zeros in the place of the hash."""
     whole = {"format": FORMAT, _OWN_HASH: _NO_HASH, **values}
     text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False, default=vars) + "\n"
     own_hash = hashlib.sha256(text.encode()).hexdigest()
@@ -229,20 +231,21 @@ def record_bytes(values: Mapping[str, Any]) -> bytes:
 
 
 def write_record(path: Path, record: Any) -> bool:
-    """Write a dataclass as JSON, durably and in one step; one that lies there already is left alone (False)."""
+    """Write a dataclass as JSON, durably and atomically; False when the file has these bytes already, and is not
+    written."""
     data = record_bytes(vars(record))
     try:
         if read_regular(path, max_bytes=MAX_RECORD_BYTES) == data:
             return False
     except OSError:
         pass
-    write_whole(path, data)
+    write_atomically(path, data)
     return True
 
 
-def mend_by(folder: Path) -> str:
-    """What a user can do about damage in a folder: the end of an error's line."""
+def repair_hint(folder: Path) -> str:
+    """What a user can do about damage in a folder, as the end of an error message."""
     if (folder / FETCHED).exists():
         return "delete this file: the next start fetches it again"
-    # Only a job's folder can be rebuilt; another one can be read once more.
-    return f"rebuild it with shards/verify.py {typed(folder)} --{'mend' if (folder / JOB).exists() else 'index'}"
+    # Only a job's folder can be rebuilt; for other folders the records can be written again.
+    return f"rebuild it with shards/verify.py {shell_quoted(folder)} --{'mend' if (folder / JOB).exists() else 'index'}"

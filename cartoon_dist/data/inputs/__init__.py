@@ -1,1 +1,1 @@
-"""What people hand in: pictures, films, lists, labels, and what is wrong with them. Never imports torch."""
+"""Inputs of a shard job: pictures, videos, list files, labels, and the errors about them. Never imports torch."""

@@ -10,55 +10,58 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from cartoon_dist.data.inputs.search import LeftOut, sizes_under
-from cartoon_dist.data.inputs.sources import Source
+from cartoon_dist.data.inputs.search import IgnoredFiles, sizes_under
+from cartoon_dist.data.inputs.sources import InputPicture
 from cartoon_dist.errors import PictureError, ShardError
-from cartoon_dist.files.atomic import read_regular
+from cartoon_dist.files.bounded import read_regular
 from cartoon_dist.image import crop
 from cartoon_dist.image.decode import Picture, decode, max_file_bytes
-from cartoon_dist.image.header import SUFFIXES
+from cartoon_dist.image.header import IMAGE_SUFFIXES
 
-_ENDINGS = (".png", *sorted(SUFFIXES - {".png"}))
-"""Of several maps of one stem the first by this order is taken."""
+_ENDINGS = (".png", *sorted(IMAGE_SUFFIXES - {".png"}))
+"""Of several maps with one stem the first in this order is taken."""
 
 
-def with_maps(pictures: Sequence[Source], folder: Path, left: LeftOut) -> tuple[Source, ...]:
-    """The pictures with the size in bytes of each one's map, 0 where it has none; `left` is told what cannot be a map.
+def with_map_sizes(pictures: Sequence[InputPicture], folder: Path, ignored: IgnoredFiles) -> tuple[InputPicture, ...]:
+    """The pictures with the size in bytes of each one's map, 0 where it has none. Files that cannot be a map are added
+    to `ignored`.
 
     Raises ShardError when the folder is not there.
     """
     if not folder.is_dir():
         raise ShardError(f"{folder}: no such folder; saliency.external names the folder that holds the maps")
-    # Looked through at once, as asking for each map takes long; what lies behind a second link is asked for.
-    found = sizes_under(str(folder), left)
-    return tuple(replace(picture, map_bytes=_size(picture, folder, found)) for picture in pictures)
+    # One search of the folder is faster than a question for each map; only maps behind a second link are asked for.
+    sizes = sizes_under(str(folder), ignored)
+    return tuple(replace(picture, map_bytes=_size(picture, folder, sizes)) for picture in pictures)
 
 
-def _size(picture: Source, folder: Path, found: Mapping[str, int]) -> int:
+def _size(picture: InputPicture, folder: Path, sizes: Mapping[str, int]) -> int:
     stem = f"{folder}/{_stem(picture)}"
     for ending in _ENDINGS:
-        if size := found.get(f"{stem}{ending}"):
+        if size := sizes.get(f"{stem}{ending}"):
             return size
     return map_bytes(picture, folder)
 
 
-def map_bytes(picture: Source, folder: Path) -> int:
+def map_bytes(picture: InputPicture, folder: Path) -> int:
     """The size of a picture's map, 0 when there is none."""
     path = find_map(picture, folder)
     return path.stat().st_size if path else 0
 
 
-def find_map(picture: Source, folder: Path) -> Path | None:
+def find_map(picture: InputPicture, folder: Path) -> Path | None:
     """The file that holds a picture's map, or None."""
     return next((path for ending in _ENDINGS if (path := folder / f"{_stem(picture)}{ending}").is_file()), None)
 
 
-def _stem(picture: Source) -> str:
-    # A frame's time code has a dot in it that begins no ending.
+def _stem(picture: InputPicture) -> str:
+    # The dot in a frame's time code does not begin a file ending.
     return picture.name if picture.frame else str(PurePosixPath(picture.name).with_suffix(""))
 
 
-def read_map(picture: Source, folder: Path, *, original: tuple[int, int], size: int, max_megapixels: float) -> Picture:
+def read_map(
+    picture: InputPicture, folder: Path, *, original: tuple[int, int], size: int, max_megapixels: float
+) -> Picture:
     """A picture's map, uint8 grey (h, w). It is of the picture's shape, or the square of `size` that is cut from it.
 
     `original` is the picture's width and height in pixels. Raises PictureError, worded as the picture's reason, for a
@@ -75,20 +78,20 @@ def read_map(picture: Source, folder: Path, *, original: tuple[int, int], size: 
     if (pixels != pixels[..., :1]).any():
         raise PictureError("its map is coloured; give it in grey")
     height, width = pixels.shape[:2]
-    if (width, height) != (size, size) and not _of_one_shape((width, height), original):
+    if (width, height) != (size, size) and not _same_aspect((width, height), original):
         raise PictureError(f"its map has {width} x {height} pixels, which is not the shape of {_times(original)}")
     return np.ascontiguousarray(pixels[..., 0])
 
 
-def cut_map(given: Picture, square: crop.Crop) -> Picture:
+def crop_map(label_map: Picture, square: crop.Crop) -> Picture:
     """The part of a map (h, w) that lies over a square cut from its picture, scaled as the square was."""
     size = square.pixels.shape[0]
-    whole = _of_one_shape((given.shape[1], given.shape[0]), square.original)
-    return crop.follow(given, square) if whole else np.asarray(given[:size, :size])
+    whole = _same_aspect((label_map.shape[1], label_map.shape[0]), square.original)
+    return crop.crop_like(label_map, square) if whole else np.asarray(label_map[:size, :size])
 
 
-def _of_one_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether one width and height is the other scaled, give or take a pixel by rounding."""
+def _same_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes (width, height) have the same aspect ratio, up to a pixel of rounding."""
     larger, smaller = max(size, other), min(size, other)
     ratio = max(smaller) / max(larger)
     return all(abs(small - ratio * large) < 1 for small, large in zip(smaller, larger, strict=True))

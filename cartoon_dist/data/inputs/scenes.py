@@ -1,7 +1,7 @@
 """Which pictures show the same scene, and which scenes are kept for testing.
 
-Two crops of one scene are nearly the same picture: were one in training and the other in the test set, the scores
-would praise memory. So the split is by scene, never by crop.
+Two crops of one scene are nearly the same picture: with one in training and the other in the test set, the
+scores would reward memorising. So the split is by scene, never by crop.
 """
 
 import csv
@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from cartoon_dist.errors import ShardError
-from cartoon_dist.files.atomic import read_text
+from cartoon_dist.files.bounded import read_text
 
 SCENES = "scenes.csv"
 
@@ -21,53 +21,53 @@ SCENES = "scenes.csv"
 def read_scenes(folder: Path, known: Container[str] = ()) -> dict[str, str]:
     """The scene of each picture that the folder's scenes.csv (columns file, scene) names; empty without such a file.
 
-    `file` is relative to the folder. `known` are paths that are there, so that nothing is asked of the disk for them.
-    Columns are divided by commas, or by the semicolons or tabs that spreadsheets write. Raises ShardError when a column
-    is missing, or a picture is named twice or not there.
+    `file` is relative to the folder. `known` are paths that are known to exist, so that the disk is not asked for them.
+    Columns are separated by commas, or by the semicolons or tabs that spreadsheets write. Raises ShardError when a
+    column is missing, or a picture is named twice or not there.
     """
     path = folder / SCENES
     if not path.is_file():
         return {}
     scenes: dict[str, str] = {}
-    for number, file, scene in _rows(path):
+    for line_number, file, scene in _rows(path):
         if not file or not scene:
-            raise ShardError(f"{path}: line {number} lacks a file or a scene; give both")
-        name = next((one for one in _spellings(file) if _is_there(f"{folder}/{one}", known)), None)
+            raise ShardError(f"{path}: line {line_number} lacks a file or a scene; give both")
+        name = next((spelling for spelling in _spellings(file) if _file_exists(f"{folder}/{spelling}", known)), None)
         if name is None:
-            raise ShardError(f"{path}: line {number} names '{file}', which is not there; remove the line")
+            raise ShardError(f"{path}: line {line_number} names '{file}', which is not there; remove the line")
         if name in scenes:
-            raise ShardError(f"{path}: line {number} names '{file}' again; keep one line a picture")
+            raise ShardError(f"{path}: line {line_number} names '{file}' again; keep one line a picture")
         scenes[name] = scene
     return scenes
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
-    """The lines that hold anything: each one's number, file and scene."""
+    """The lines that are not empty: number, file and scene of each."""
     text = read_text(path, ShardError)
     head = text.partition("\n")[0]
     # The first line names columns, none of which has these characters in it.
-    divider = next((mark for mark in ";\t" if mark in head and "," not in head), ",")
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=divider)
+    delimiter = next((mark for mark in ";\t" if mark in head and "," not in head), ",")
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         columns = [name.strip().lower() for name in next(rows, [])]
         if not {"file", "scene"} <= set(columns):
             raise ShardError(f"{path}: the columns are {columns}; its first line must name file and scene")
-        places = columns.index("file"), columns.index("scene")
+        file_and_scene = columns.index("file"), columns.index("scene")
         for row in rows:
             if any(cell.strip() for cell in row):
-                file, scene = (row[place].strip() if place < len(row) else "" for place in places)
+                file, scene = (row[column].strip() if column < len(row) else "" for column in file_and_scene)
                 yield rows.line_num, file, scene
     except csv.Error as error:
         raise ShardError(f"{path}: line {rows.line_num} is no CSV ({error}); mend it") from None
 
 
 def _spellings(file: str) -> Iterator[str]:
-    """A name as pictures are called here, `a/b.jpg` for `./a//b.jpg`, then as Windows writes it."""
+    """The normal form of a path, `a/b.jpg` for `./a//b.jpg`, then the same with the separators of Windows."""
     yield posixpath.normpath(file)
     yield posixpath.normpath(file.replace("\\", "/"))
 
 
-def _is_there(path: str, known: Container[str]) -> bool:
+def _file_exists(path: str, known: Container[str]) -> bool:
     return path in known or os.path.isfile(path)  # noqa: PTH113 (takes names that are too long)
 
 

@@ -1,7 +1,7 @@
-"""Looking through folders for pictures: what is taken, and an account of what is not.
+"""Searches folders for pictures, and counts the files that are not taken.
 
-Files of an operating system (`._photo.jpg`, `Thumbs.db`) and folders that this program wrote (shards, runs) are passed
-over; files of other kinds are counted by their suffix, so that no picture is missing without a word.
+Files of an operating system (`._photo.jpg`, `Thumbs.db`) and folders that this program wrote (shards, runs) are
+skipped. Files of other kinds are counted by their suffix, so that a user sees which pictures are missing.
 """
 
 import os
@@ -15,33 +15,35 @@ from pathlib import Path
 
 from cartoon_dist.data.inputs.scenes import SCENES
 from cartoon_dist.errors import ConfigError, PictureError
-from cartoon_dist.files.folder_kinds import kind_of_folder, require_pictures_folder
+from cartoon_dist.files.folder_kinds import folder_kind, require_pictures_folder
 from cartoon_dist.files.system_files import is_system_file, is_system_folder
-from cartoon_dist.image.header import SUFFIXES
+from cartoon_dist.image.header import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m2ts", ".mts", ".ts", ".m2v", ".vob", ".wmv"}
     | {".flv", ".ogv", ".3gp", ".mxf"}
 )
-"""Inputs whose names end so are videos. They are taken when they are named, not when a folder is searched."""
-_MARKS = frozenset({"config.yaml", "manifest.json", "job.json", "made_from.json", "fetched.json", "tables.md"})
-"""Only a folder that holds one of these, or a name with one of the endings or the beginning below, may be ours."""
-_MARKING_ENDINGS = (".index.json", ".tar", ".safetensors")
+"""The suffixes of videos. Videos are taken when they are named, not when a folder is searched."""
+_OWN_FILES = frozenset({"config.yaml", "manifest.json", "job.json", "made_from.json", "fetched.json", "tables.md"})
+"""Only a folder that holds one of these, or a name checked in _may_be_own_folder, can be one that this program
+wrote."""
+_OWN_ENDINGS = (".index.json", ".tar", ".safetensors")
 _SUFFIX = re.compile(r"\.[\w-]{1,12}")
 _NUM_KINDS, _NUM_NAMED = 8, 3
-_NUM_ASKING, _PART = 16, 500
-"""So many threads ask for the sizes of so many files at a time."""
+_NUM_THREADS, _FILES_PER_TASK = 16, 500
+"""How many threads ask for file sizes, and for how many files at a time."""
 
 
 @dataclass
-class LeftOut:
-    """What searches did not take: files by their suffix, names of the system's files, and folders, each with why."""
+class IgnoredFiles:
+    """What a search did not take: counts of files by suffix, names of system files, and folders, each with the
+    reason."""
 
     suffixes: Counter[str] = field(default_factory=Counter)
     system: Counter[str] = field(default_factory=Counter)
     folders: dict[str, str] = field(default_factory=dict)
     maps: str = ""
-    """What was not taken for a label that somebody else made, in words."""
+    """The files that were not taken as labels for `saliency.external`, in words."""
 
     def add(self, name: str) -> None:
         """Count a file that was not taken."""
@@ -51,51 +53,51 @@ class LeftOut:
             suffix = suffix_of(name)
             self.suffixes[suffix if _SUFFIX.fullmatch(suffix) else ""] += 1
 
-    def merge(self, other: "LeftOut") -> None:
-        """Take over what another search did not take."""
+    def merge(self, other: "IgnoredFiles") -> None:
+        """Add what another search did not take."""
         self.suffixes += other.suffixes
         self.system += other.system
         self.folders |= other.folders
 
     @property
-    def num_films(self) -> int:
+    def num_videos(self) -> int:
         """How many videos are among the files."""
         return sum(self.suffixes[suffix] for suffix in VIDEO_SUFFIXES)
 
     def in_words(self) -> str:
         """`not taken: 2 .avif, 1 .heic, 3 of the system (.DS_Store, ._a.jpg, ...)`; empty when all was taken."""
         kinds = sorted(self.suffixes.items(), key=lambda kind: (-kind[1], not kind[0], kind[0]))
-        told = [f"{times} {suffix or 'without a suffix'}" for suffix, times in kinds[:_NUM_KINDS]]
+        parts = [f"{times} {suffix or 'without a suffix'}" for suffix, times in kinds[:_NUM_KINDS]]
         if len(kinds) > _NUM_KINDS:
-            told.append(f"{sum(times for _, times in kinds[_NUM_KINDS:])} of {len(kinds) - _NUM_KINDS} other kinds")
+            parts.append(f"{sum(times for _, times in kinds[_NUM_KINDS:])} of {len(kinds) - _NUM_KINDS} other kinds")
         if self.system:
-            told.append(f"{self.system.total()} of the system ({_few(sorted(self.system))})")
+            parts.append(f"{self.system.total()} of the system ({_few(sorted(self.system))})")
         if self.folders:
-            told.append("1 folder" if len(self.folders) == 1 else f"{len(self.folders)} folders")
-        return f"not taken: {', '.join(told)}" if told else ""
+            parts.append("1 folder" if len(self.folders) == 1 else f"{len(self.folders)} folders")
+        return f"not taken: {', '.join(parts)}" if parts else ""
 
     def lines(self) -> Iterator[str]:
-        """The same for a person to read, with the folders' names; nothing when all was taken."""
+        """The same as lines, with the folders' names; none when all was taken."""
         if self.in_words():
             yield self.in_words()
-        for folder, why in self.folders.items():
-            yield f"left out {folder}: it is {why}"
+        for folder, reason in self.folders.items():
+            yield f"left out {folder}: it is {reason}"
         if self.maps:
             yield f"of the maps {self.maps}"
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file is taken for a picture when a folder is searched."""
-    return suffix_of(name) in SUFFIXES and not name.startswith("._")
+    """Whether a name is that of a picture, by its suffix."""
+    return suffix_of(name) in IMAGE_SUFFIXES and not name.startswith("._")
 
 
 def is_video(name: str) -> bool:
-    """Whether a file that is named is taken for a video."""
+    """Whether a name is that of a video, by its suffix."""
     return suffix_of(name) in VIDEO_SUFFIXES
 
 
 def suffix_of(name: str) -> str:
-    """`.jpg` of `a.JPG`, empty for `.jpg`; a Path for each of many files would take long."""
+    """The suffix in lower case: `.jpg` of `a.JPG`, empty for `.jpg`. Faster than a Path for each of many files."""
     dot = name.rfind(".")
     return name[dot:].lower() if name[:dot].strip(".") and dot > 0 else ""
 
@@ -108,75 +110,77 @@ def require_outside(target: Path, source: Path, *, made: str) -> None:
         raise ConfigError(f"{target}: is {where}, so {made} would be taken for pictures; name a folder outside of it")
 
 
-class OwnFolders:
-    """Which folders above files are left out of what a pattern matches: those of `_walk`."""
+class ExcludedFolders:
+    """Checks whether a file that matches a pattern lies in a folder that a search, `_walk`, would skip."""
 
-    def __init__(self, left: LeftOut, apart: Mapping[str, str]) -> None:
-        self._left, self._apart = left, apart
-        self._asked: dict[str, bool] = {}
+    def __init__(self, ignored: IgnoredFiles, excluded: Mapping[str, str]) -> None:
+        self._ignored, self._excluded = ignored, excluded
+        self._checked: dict[str, bool] = {}
 
-    def hold(self, folder: str, root: str) -> bool:
-        """Whether a folder, or one above it and below the root, is left out; it is told then."""
+    def contain(self, folder: str, root: str) -> bool:
+        """Whether a folder, or one between it and the root, is skipped; it is then added to the ignored ones."""
         if len(folder) <= len(root):
             return False
-        if folder not in self._asked:
+        if folder not in self._checked:
             above, _, name = folder.rpartition("/")
-            self._asked[folder] = self.hold(above, root) or self._leaves_out(folder, name)
-        return self._asked[folder]
+            self._checked[folder] = self.contain(above, root) or self._is_excluded(folder, name)
+        return self._checked[folder]
 
-    def _leaves_out(self, folder: str, name: str) -> bool:
+    def _is_excluded(self, folder: str, name: str) -> bool:
         if is_system_folder(name):
-            self._left.system[name] += 1
+            self._ignored.system[name] += 1
             return True
-        why = self._apart.get(os.path.realpath(folder)) or kind_of_folder(Path(folder))
-        if why:
-            self._left.folders[folder] = why
-        return bool(why)
+        reason = self._excluded.get(os.path.realpath(folder)) or folder_kind(Path(folder))
+        if reason:
+            self._ignored.folders[folder] = reason
+        return bool(reason)
 
 
-def sizes_under(folder: str, left: LeftOut, apart: Mapping[str, str] | None = None) -> dict[str, int]:
+def sizes_under(folder: str, ignored: IgnoredFiles, excluded: Mapping[str, str] | None = None) -> dict[str, int]:
     """The paths of all pictures under a folder, each with its size in bytes (0 for a link to nowhere).
 
-    apart: folders, by their real paths, that are left out, and why. PictureError for a folder that cannot be read, or
+    excluded: real paths of folders to skip, with the reason. PictureError for a folder that cannot be read, or
     that this program wrote.
     """
-    found = [(place, entry) for place, pictures in _walk(folder, left, apart or {}) for entry in pictures]
-    parts = [found[begin : begin + _PART] for begin in range(0, len(found), _PART)]
-    # A disk that lies elsewhere answers many questions in the time of one.
-    with ThreadPoolExecutor(_NUM_ASKING) as pool:
+    entries = [(parent, entry) for parent, pictures in _walk(folder, ignored, excluded or {}) for entry in pictures]
+    parts = [entries[begin : begin + _FILES_PER_TASK] for begin in range(0, len(entries), _FILES_PER_TASK)]
+    # A network disk answers many questions in the time of one.
+    with ThreadPoolExecutor(_NUM_THREADS) as pool:
         return dict(chain.from_iterable(pool.map(_sizes, parts)))
 
 
-def _sizes(found: Sequence[tuple[str, os.DirEntry[str]]]) -> list[tuple[str, int]]:
+def _sizes(entries: Sequence[tuple[str, os.DirEntry[str]]]) -> list[tuple[str, int]]:
     sizes = []
-    for place, entry in found:
+    for parent, entry in entries:
         try:
-            sizes.append((f"{place}/{entry.name}", entry.stat().st_size))
+            sizes.append((f"{parent}/{entry.name}", entry.stat().st_size))
         except OSError:
-            sizes.append((f"{place}/{entry.name}", 0))  # who decodes it will say so
+            sizes.append((f"{parent}/{entry.name}", 0))  # the decoder reports it
     return sizes
 
 
-def pictures_under(folder: Path, left: LeftOut | None = None) -> list[Path]:
+def pictures_under(folder: Path, ignored: IgnoredFiles | None = None) -> list[Path]:
     """All pictures under a folder, in the order of their paths; errors as of `sizes_under`."""
-    found = _walk(str(folder), LeftOut() if left is None else left, {})
-    return sorted(Path(place, entry.name) for place, pictures in found for entry in pictures)
+    entries = _walk(str(folder), IgnoredFiles() if ignored is None else ignored, {})
+    return sorted(Path(parent, entry.name) for parent, pictures in entries for entry in pictures)
 
 
-def _walk(folder: str, left: LeftOut, apart: Mapping[str, str]) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """Each folder and the pictures in it. Links are followed, and a folder is looked through once."""
+def _walk(
+    folder: str, ignored: IgnoredFiles, excluded: Mapping[str, str]
+) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """Each folder and the pictures in it. Links are followed, and each folder is searched once."""
     start = os.path.realpath(folder)
     seen, waiting = {start}, [(folder.rstrip("/"), start)]
     while waiting:
-        place, real = waiting.pop()
-        why = apart.get(real)
-        entries = [] if why else _listed(place)
-        if not why and _may_be_ours(place, entries):
+        parent, real = waiting.pop()
+        reason = excluded.get(real)
+        entries = [] if reason else _scan_folder(parent)
+        if not reason and _may_be_own_folder(parent, entries):
             if real == start:
                 require_pictures_folder(Path(folder))
-            why = kind_of_folder(Path(place))
-        if why:
-            left.folders[place] = why
+            reason = folder_kind(Path(parent))
+        if reason:
+            ignored.folders[parent] = reason
             continue
         pictures, inner = [], []
         for entry in entries:
@@ -185,34 +189,36 @@ def _walk(folder: str, left: LeftOut, apart: Mapping[str, str]) -> Iterator[tupl
             elif is_picture(entry.name):
                 pictures.append(entry)
             else:
-                left.add(entry.name)
+                ignored.add(entry.name)
         # Sorted, so that the same one of two links to a folder is followed.
-        waiting += reversed(list(_new(sorted(inner, key=lambda entry: entry.name), place, real, seen, left)))
-        yield place, pictures
+        waiting += reversed(
+            list(_unseen_folders(sorted(inner, key=lambda entry: entry.name), parent, real, seen, ignored))
+        )
+        yield parent, pictures
 
 
-def _new(
-    folders: Sequence[os.DirEntry[str]], place: str, real: str, seen: set[str], left: LeftOut
+def _unseen_folders(
+    folders: Sequence[os.DirEntry[str]], parent: str, real: str, seen: set[str], ignored: IgnoredFiles
 ) -> Iterator[tuple[str, str]]:
-    """Those folders that were not seen yet: a link to a folder above would go round for ever."""
+    """The path and real path of each folder not seen yet: a link to a parent folder would never end."""
     for entry in folders:
         if is_system_folder(entry.name):
-            left.system[entry.name] += 1
+            ignored.system[entry.name] += 1
             continue
-        path = f"{place}/{entry.name}"
-        lies = os.path.realpath(path) if entry.is_symlink() else f"{real.rstrip('/')}/{entry.name}"
-        if lies not in seen:
-            seen.add(lies)
-            yield path, lies
+        path = f"{parent}/{entry.name}"
+        real_path = os.path.realpath(path) if entry.is_symlink() else f"{real.rstrip('/')}/{entry.name}"
+        if real_path not in seen:
+            seen.add(real_path)
+            yield path, real_path
 
 
-def _listed(place: str) -> list[os.DirEntry[str]]:
+def _scan_folder(folder: str) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(place or "/") as entries:
+        with os.scandir(folder or "/") as entries:
             return list(entries)
     except OSError as error:
         raise PictureError(
-            f"{place or '/'}: cannot be read ({error.strerror}); make it readable or leave it out"
+            f"{folder or '/'}: cannot be read ({error.strerror}); make it readable or leave it out"
         ) from None
 
 
@@ -223,12 +229,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _may_be_ours(folder: str, entries: Sequence[os.DirEntry[str]]) -> bool:
-    """Whether it is worth the time to ask what a folder is."""
+def _may_be_own_folder(folder: str, entries: Sequence[os.DirEntry[str]]) -> bool:
+    """Whether this program may have written a folder; a quick check before the slow `folder_kind`."""
     names = [entry.name for entry in entries]
     return (
-        not _MARKS.isdisjoint(names)
-        or any(name.startswith("step-") or name.endswith(_MARKING_ENDINGS) for name in names)
+        not _OWN_FILES.isdisjoint(names)
+        or any(name.startswith("step-") or name.endswith(_OWN_ENDINGS) for name in names)
         or folder.endswith("/samples")
     )
 

@@ -1,4 +1,4 @@
-"""Which pictures a shard job reads: folders, globs, files, lists and videos, as one sorted list without repeats."""
+"""Turns the inputs of a shard job (folders, globs, files, lists, videos) into one sorted list of pictures."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cartoon_dist.data.format.sample import Split
-from cartoon_dist.data.inputs.arguments import Inputs
+from cartoon_dist.data.inputs.arguments import InputCollector
 from cartoon_dist.data.inputs.scenes import pick_test_scenes, read_scenes
-from cartoon_dist.data.inputs.search import LeftOut
+from cartoon_dist.data.inputs.search import IgnoredFiles
 from cartoon_dist.errors import PictureError
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameLocation:
     """Where a picture lies in a video: its presentation time in the stream's units, and the name of its scene.
 
-    `box` is the part without black bars: left, top, right, bottom in stored pixels. `looks` is the likeness by which
-    near-duplicates were dropped, in hexadecimal digits.
+    `box` is the part without black bars: left, top, right, bottom in stored pixels. `looks` is the perceptual hash by
+    which near-duplicates were dropped, in 32 hexadecimal digits.
     """
 
     pts: int
@@ -27,30 +27,30 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Shot:
-    """A frame that was chosen out of a video, and the time code it is called by."""
+class ChosenFrame:
+    """A frame that was chosen from a video, and the time code that names it."""
 
     timecode: str
-    frame: Frame
+    frame: FrameLocation
 
 
-FramesOf = Callable[[Path, str], Sequence[Shot]]
-"""Chooses the frames of a video, given its path and its name below the job's root."""
+FrameChooser = Callable[[Path, str], Sequence[ChosenFrame]]
+"""Chooses the frames of a video, from its path and its name below the job's root."""
 
 
 @dataclass(frozen=True)
-class Source:
+class InputPicture:
     """One input picture; `name` is its path below the job's root, with forward slashes.
 
-    A frame of a video has the video's path and its time code for a name, and the video's size in `bytes`. `map_bytes`
-    is the size of a label that somebody else made, 0 where it is missing, None where labels are made here.
+    The `name` of a video's frame is the video's path and the time code; its `bytes` are the video's size. `map_bytes`
+    is the size of the label from `saliency.external`, 0 where it is missing, None where labels are computed here.
     """
 
     name: str
     scene: str
     split: Split
     bytes: int
-    frame: Frame | None = None
+    frame: FrameLocation | None = None
     map_bytes: int | None = None
 
     @property
@@ -63,57 +63,57 @@ class Source:
         """A file name to make a key of: a frame's begins with its time code."""
         if self.frame is None:
             return self.name
-        film, _, time = self.name.rpartition("/")
-        return f"{time.replace('.', '-')} {PurePosixPath(film).name}"
+        video, _, time = self.name.rpartition("/")
+        return f"{time.replace('.', '-')} {PurePosixPath(video).name}"
 
 
 @dataclass(frozen=True)
-class Sources:
+class PictureList:
     """All input pictures in the order of their names, and the folder that holds them all."""
 
     root: str
-    pictures: tuple[Source, ...]
+    pictures: tuple[InputPicture, ...]
 
 
-def find_sources(
+def find_pictures(
     inputs: Sequence[str],
     *,
     test_fraction: float,
     seed: int,
-    frames_of: FramesOf,
-    left: LeftOut | None = None,
-    apart: Mapping[str, str] | None = None,
-) -> Sources:
+    choose_frames: FrameChooser,
+    ignored: IgnoredFiles | None = None,
+    excluded: Mapping[str, str] | None = None,
+) -> PictureList:
     """Resolve inputs: a folder is searched through, a .txt file lists a path a line, the rest are files or globs.
 
-    A video stands for the frames that are chosen of it; each of its scenes is one, unless a scenes.csv names the video.
+    Of a video frames are chosen; each of its scenes is one for the split, unless a scenes.csv names the video.
     Names are relative to the deepest folder above all inputs, so that shards do not depend on where the pictures lie.
-    `left` is told what was not taken; `apart` holds the real paths of folders that are left out, and why. Raises
+    Files that were not taken are added to `ignored`; `excluded` has the real paths of folders to skip, and why. Raises
     PictureError for an input without pictures and ShardError for a broken scenes.csv.
     """
-    found = Inputs(left if left is not None else LeftOut(), apart or {})
+    collected = InputCollector(ignored if ignored is not None else IgnoredFiles(), excluded or {})
     for text in inputs:
-        found.take(text)
-    if not found.sizes:
-        raise PictureError(f"{inputs[0]}: no pictures in it; {'; '.join(found.left.lines())}")
-    root = os.path.commonpath(found.roots)
+        collected.add(text)
+    if not collected.sizes:
+        raise PictureError(f"{inputs[0]}: no pictures in it; {'; '.join(collected.ignored.lines())}")
+    root = os.path.commonpath(collected.roots)
     begin = len(root.rstrip("/")) + 1
-    scenes = _Scenes(root, found.sizes)
-    chosen: list[tuple[str, str, int, Frame | None]] = []
-    for path in _in_order(found.sizes, begin, root):
-        name, scene, num_bytes = path[begin:], scenes.of(path), found.sizes[path]
-        if path in found.films:
-            for shot in frames_of(Path(path), name):
-                whose = scene or f"{name}/{shot.frame.scene}"
-                chosen.append((f"{name}/{shot.timecode}", whose, num_bytes, shot.frame))
+    scenes = _SceneLookup(root, collected.sizes)
+    listed: list[tuple[str, str, int, FrameLocation | None]] = []
+    for path in _in_order(collected.sizes, begin, root):
+        name, scene, num_bytes = path[begin:], scenes.find(path), collected.sizes[path]
+        if path in collected.videos:
+            for chosen in choose_frames(Path(path), name):
+                frame_scene = scene or f"{name}/{chosen.frame.scene}"
+                listed.append((f"{name}/{chosen.timecode}", frame_scene, num_bytes, chosen.frame))
         else:
-            chosen.append((name, scene or name, num_bytes, None))
-    test = pick_test_scenes({scene for _, scene, _, _ in chosen}, test_fraction=test_fraction, seed=seed)
-    return Sources(
+            listed.append((name, scene or name, num_bytes, None))
+    test = pick_test_scenes({scene for _, scene, _, _ in listed}, test_fraction=test_fraction, seed=seed)
+    return PictureList(
         root,
         tuple(
-            Source(name, scene, "test" if scene in test else "train", num_bytes, frame)
-            for name, scene, num_bytes, frame in chosen
+            InputPicture(name, scene, "test" if scene in test else "train", num_bytes, frame)
+            for name, scene, num_bytes, frame in listed
         ),
     )
 
@@ -131,14 +131,14 @@ def _in_order(paths: Mapping[str, int], begin: int, root: str) -> list[str]:
     return ordered
 
 
-class _Scenes:
-    """Looks a picture up in the scenes.csv beside it, or in the folders above it as far as the root."""
+class _SceneLookup:
+    """Finds a picture's scene in the scenes.csv of its folder, or of the folders above it up to the root."""
 
     def __init__(self, root: str, known: Mapping[str, int]) -> None:
         self._root, self._known = root, known
         self._above: dict[str, tuple[tuple[int, dict[str, str]], ...]] = {}
 
-    def of(self, picture: str) -> str | None:
+    def find(self, picture: str) -> str | None:
         """The scene that the nearest scenes.csv gives a picture; None where none names it."""
         for begin, scenes in self._chain(picture.rpartition("/")[0]):
             scene = scenes.get(picture[begin:])

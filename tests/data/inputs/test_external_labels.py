@@ -1,4 +1,4 @@
-"""Labels that somebody else made: found by name, cut as their pictures are, and part of what a job is."""
+"""Labels from `saliency.external`: found by name, cropped like their pictures, and recorded with the job."""
 
 import dataclasses
 import json
@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from cartoon_dist.config.shards import SaliencySettings, ShardSettings
-from cartoon_dist.data.audit.repair import mend
+from cartoon_dist.data.audit.repair import repair_folder
 from cartoon_dist.data.build.job import read_job
 from cartoon_dist.data.format.manifest import read_manifest
 from cartoon_dist.data.inputs.external_labels import find_map
-from cartoon_dist.data.inputs.sources import Frame, Source
+from cartoon_dist.data.inputs.sources import FrameLocation, InputPicture
 from cartoon_dist.errors import ShardError
-from cartoon_dist.image.crop import resize
+from cartoon_dist.image.crop import resize_and_crop
 from cartoon_dist.image.decode import decode
-from tests.data.build.test_pipeline import pixels, read_plainly
-from tests.data.shard_folders import SMALL, built, linked
+from tests.data.build.test_pipeline import pixels, read_with_webdataset
+from tests.data.shard_folders import SMALL, build_shards, link_samples
 
 
 def with_external(folder: Path, **others: object) -> ShardSettings:
@@ -27,7 +27,7 @@ def with_external(folder: Path, **others: object) -> ShardSettings:
 
 def photos(folder: Path, num: int = 3) -> Path:
     """Real photos, one of them in a folder below."""
-    inputs = linked(folder, num, "photos")
+    inputs = link_samples(folder, num, "photos")
     first = sorted(inputs.iterdir())[0]
     (inputs / "deep").mkdir()
     first.rename(inputs / "deep" / first.name)
@@ -35,7 +35,7 @@ def photos(folder: Path, num: int = 3) -> Path:
 
 
 def make_maps(inputs: Path, folder: Path, *, scale: float = 1.0) -> Path:
-    """Each photo's own red channel as its map: whatever is done to the one must be done to the other."""
+    """Each photo's red channel as its map: map and photo must be scaled and cropped alike."""
     for path in inputs.rglob("*.jpg"):
         red = np.ascontiguousarray(decode(path.read_bytes(), max_megapixels=100)[..., 0])
         if scale != 1:
@@ -47,7 +47,7 @@ def make_maps(inputs: Path, folder: Path, *, scale: float = 1.0) -> Path:
 
 
 def samples(out: Path) -> list[dict[str, bytes]]:
-    return read_plainly(*sorted(str(path) for path in out.glob("*.tar")))
+    return read_with_webdataset(*sorted(str(path) for path in out.glob("*.tar")))
 
 
 def grey(data: bytes) -> np.ndarray:
@@ -57,26 +57,26 @@ def grey(data: bytes) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
 @pytest.mark.parametrize("crop", ["resize", "tile"])
-def test_maps_are_cut_as_their_pictures_are(tmp_path: Path, crop: str, num_workers: int) -> None:
+def test_maps_are_cropped_like_their_pictures(tmp_path: Path, crop: str, num_workers: int) -> None:
     inputs = photos(tmp_path / "in")
     settings = with_external(make_maps(inputs, tmp_path / "maps"), crop=crop, num_workers=num_workers)
-    built(inputs, tmp_path / "out", settings, domain="photo")
-    found = samples(tmp_path / "out")
-    assert len(found) == 3 if crop == "resize" else len(found) > 10
-    assert "deep" in {json.loads(sample["json"])["source"].split("/")[0] for sample in found}
-    for sample in found:
+    build_shards(inputs, tmp_path / "out", settings, domain="photo")
+    stored = samples(tmp_path / "out")
+    assert len(stored) == 3 if crop == "resize" else len(stored) > 10
+    assert "deep" in {json.loads(sample["json"])["source"].split("/")[0] for sample in stored}
+    for sample in stored:
         label = grey(sample["saliency.png"])
         assert (label.shape, label.dtype) == ((64, 64), np.uint8)
         np.testing.assert_array_equal(label, pixels(sample["photo.png"])[..., 0])
 
 
-def test_a_map_may_be_the_picture_scaled_or_the_square_that_is_cut(tmp_path: Path) -> None:
+def test_a_map_may_have_the_pictures_shape_or_be_the_cropped_square(tmp_path: Path) -> None:
     inputs = photos(tmp_path / "in", 2)
     maps = make_maps(inputs, tmp_path / "maps", scale=0.43)
     path = min(inputs.glob("*.jpg"))
-    square = resize(decode(path.read_bytes(), max_megapixels=100), size=64).pixels[..., 1]
+    square = resize_and_crop(decode(path.read_bytes(), max_megapixels=100), size=64).pixels[..., 1]
     cv2.imwrite(str((maps / path.name).with_suffix(".png")), np.ascontiguousarray(square))
-    built(inputs, tmp_path / "out", with_external(maps), domain="photo")
+    build_shards(inputs, tmp_path / "out", with_external(maps), domain="photo")
     for sample in samples(tmp_path / "out"):
         photo, label = pixels(sample["photo.png"]), grey(sample["saliency.png"])
         if json.loads(sample["json"])["source"] == path.name:
@@ -85,8 +85,8 @@ def test_a_map_may_be_the_picture_scaled_or_the_square_that_is_cut(tmp_path: Pat
             assert np.abs(label.astype(int) - photo[..., 0]).mean() < 4
 
 
-def test_maps_that_cannot_be_used_are_their_pictures_reasons(tmp_path: Path) -> None:
-    inputs = linked(tmp_path / "in", 6, "photos")
+def test_pictures_with_unusable_maps_are_skipped_with_the_reason(tmp_path: Path) -> None:
+    inputs = link_samples(tmp_path / "in", 6, "photos")
     maps = make_maps(inputs, tmp_path / "maps")
     missing, small, coloured, broken, other, _ = sorted(path.stem for path in inputs.iterdir())
     (maps / f"{missing}.png").unlink()
@@ -95,7 +95,7 @@ def test_maps_that_cannot_be_used_are_their_pictures_reasons(tmp_path: Path) -> 
     (maps / f"{broken}.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
     (maps / f"{other}.png").rename(maps / f"{other}.bmp")  # says BMP and holds a PNG: content counts
     lenient = with_external(maps, max_broken=1.0)
-    manifest = built(inputs, tmp_path / "out", lenient, domain="photo").sealed.manifest
+    manifest = build_shards(inputs, tmp_path / "out", lenient, domain="photo").finished.manifest
     reasons = {picture.source: picture.reason for picture in manifest.skipped}
     assert set(reasons) == {f"{stem}.jpg" for stem in (missing, small, coloured, broken)}
     assert reasons[f"{missing}.jpg"] == f"has no map in {maps}"
@@ -103,36 +103,36 @@ def test_maps_that_cannot_be_used_are_their_pictures_reasons(tmp_path: Path) -> 
     assert reasons[f"{coloured}.jpg"] == "its map is coloured; give it in grey"
     assert reasons[f"{broken}.jpg"].startswith("its map: the file is cut off")
     with pytest.raises(ShardError, match=r"pictures are broken, more than max_broken=0.01"):
-        built(inputs, tmp_path / "strict", with_external(maps), domain="photo")
+        build_shards(inputs, tmp_path / "strict", with_external(maps), domain="photo")
 
 
 @pytest.mark.slow
-def test_other_maps_are_refused_and_the_same_ones_mend(tmp_path: Path) -> None:
+def test_changed_maps_are_refused_and_unchanged_ones_allow_repair(tmp_path: Path) -> None:
     inputs = photos(tmp_path / "in")
     maps = make_maps(inputs, tmp_path / "maps")
-    built(inputs, tmp_path / "out", with_external(maps), domain="photo")
+    build_shards(inputs, tmp_path / "out", with_external(maps), domain="photo")
     whole = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.tar")}
     (tmp_path / "out" / "photo-000000.tar").write_bytes(b"lost")
-    assert mend(tmp_path / "out", shown=False) == 1
+    assert repair_folder(tmp_path / "out", shown=False) == 1
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.tar")} == whole
-    assert built(inputs, tmp_path / "out", with_external(maps), domain="photo").num_new == 0
+    assert build_shards(inputs, tmp_path / "out", with_external(maps), domain="photo").num_new == 0
 
     changed = min(maps.glob("*.png"))
     cv2.imwrite(str(changed), np.zeros_like(grey(changed.read_bytes())))
     with pytest.raises(ShardError, match=rf"1 with another map: {changed.stem}.jpg"):
-        built(inputs, tmp_path / "out", with_external(maps), domain="photo")
+        build_shards(inputs, tmp_path / "out", with_external(maps), domain="photo")
     (tmp_path / "out" / "photo-000000.tar").write_bytes(b"lost")
     with pytest.raises(ShardError, match=rf"1 pictures of the shards to build, or their maps, .*{changed.stem}.jpg"):
-        mend(tmp_path / "out", shown=False)
+        repair_folder(tmp_path / "out", shown=False)
     with pytest.raises(ShardError, match=r"saliency.external: .*maps -> None"):
-        built(inputs, tmp_path / "out", domain="photo")
+        build_shards(inputs, tmp_path / "out", domain="photo")
 
 
 def test_a_job_names_its_maps_by_their_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = photos(tmp_path / "in", 1)
     make_maps(inputs, tmp_path / "maps")
     monkeypatch.chdir(tmp_path)
-    built(inputs, tmp_path / "out", with_external(Path("maps")), domain="photo")
+    build_shards(inputs, tmp_path / "out", with_external(Path("maps")), domain="photo")
     job = read_job(tmp_path / "out")
     assert job.settings["saliency"] == {"variant": "public", "external": str(tmp_path / "maps")}
     [map_file] = (tmp_path / "maps").rglob("*.png")
@@ -140,19 +140,19 @@ def test_a_job_names_its_maps_by_their_absolute_path(tmp_path: Path, monkeypatch
     assert read_manifest(tmp_path / "out").settings["saliency"] == job.settings["saliency"]
 
 
-def test_a_folder_of_maps_that_is_not_there_is_named_at_once(tmp_path: Path) -> None:
+def test_a_missing_folder_of_maps_is_refused_at_once(tmp_path: Path) -> None:
     inputs = photos(tmp_path / "in", 1)
     with pytest.raises(ShardError, match=r"nowhere: no such folder; saliency.external names"):
-        built(inputs, tmp_path / "out", with_external(tmp_path / "nowhere"), domain="photo")
+        build_shards(inputs, tmp_path / "out", with_external(tmp_path / "nowhere"), domain="photo")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_frame_and_a_picture_of_many_dots_find_their_maps(tmp_path: Path) -> None:
-    frame = Frame(0, "scene", (0, 0, 1, 1), "0")
+def test_maps_of_frames_and_of_names_with_dots_are_found(tmp_path: Path) -> None:
+    frame = FrameLocation(0, "scene", (0, 0, 1, 1), "0")
     for name in ("film.mp4/00h00m01.500s", "dots.v1.2"):
         (tmp_path / f"{name}.png").parent.mkdir(exist_ok=True)
         (tmp_path / f"{name}.png").touch()
-    shot = Source("film.mp4/00h00m01.500s", "s", "train", 1, frame)
-    assert find_map(shot, tmp_path) == tmp_path / "film.mp4/00h00m01.500s.png"
-    assert find_map(Source("dots.v1.2.jpg", "s", "train", 1), tmp_path) == tmp_path / "dots.v1.2.png"
-    assert find_map(Source("other.jpg", "s", "train", 1), tmp_path) is None
+    picture = InputPicture("film.mp4/00h00m01.500s", "s", "train", 1, frame)
+    assert find_map(picture, tmp_path) == tmp_path / "film.mp4/00h00m01.500s.png"
+    assert find_map(InputPicture("dots.v1.2.jpg", "s", "train", 1), tmp_path) == tmp_path / "dots.v1.2.png"
+    assert find_map(InputPicture("other.jpg", "s", "train", 1), tmp_path) is None

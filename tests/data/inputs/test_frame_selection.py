@@ -1,9 +1,10 @@
-"""Which frames of a film are chosen: cuts, spread, bars and near-duplicates, on films whose cuts are known."""
+"""Which frames of a video are chosen: cuts, spacing, bars and near-duplicates, on videos whose cuts are known."""
 
 import contextlib
 import os
 import random
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,73 +13,89 @@ import numpy as np
 import pytest
 
 from cartoon_dist.config.shards import VideoSettings
-from cartoon_dist.data.inputs.frame_selection import Rules, choose_frames, scene_starts, spread, timecode
-from cartoon_dist.data.inputs.sources import Shot
+from cartoon_dist.console.log_handler import log_to_console
+from cartoon_dist.data.inputs.frame_selection import DamagePolicy, choose_frames, evenly_spaced, scene_starts, timecode
+from cartoon_dist.data.inputs.sources import ChosenFrame
 from cartoon_dist.data.inputs.video import read_frame
 from cartoon_dist.errors import PictureError
-from tests.data.films import boxed, cartoon, moving, with_index_first, with_sound, write_film, write_sound
+from tests.data.videos import (
+    add_bars,
+    cartoon,
+    move_index_first,
+    pan,
+    write_sound,
+    write_video,
+    write_with_longer_sound,
+)
 
-SKIP, TAKE = (Rules(damaged=damaged, max_broken=0.1) for damaged in ("skip", "take"))
+SKIP, TAKE = (DamagePolicy(damaged=damaged, max_broken=0.1) for damaged in ("skip", "take"))
+
+
+@pytest.fixture(autouse=True)
+def _print_log_records() -> Iterator[None]:
+    """Warnings are printed as a command prints them."""
+    with log_to_console():
+        yield
 
 
 def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
 
 
-def chosen(path: Path, rules: Rules = SKIP, **settings: float) -> tuple[Shot, ...]:
-    return choose_frames(path, VideoSettings(**settings), rules, duplicate_bits=3, num_threads=1, shown=True)  # type: ignore[arg-type]
+def chosen(path: Path, policy: DamagePolicy = SKIP, **settings: float) -> tuple[ChosenFrame, ...]:
+    return choose_frames(path, VideoSettings(**settings), policy, duplicate_bits=3, num_threads=1, shown=True)  # type: ignore[arg-type]
 
 
 def test_cuts_are_found_and_each_scene_gives_frames_from_its_middle(tmp_path: Path) -> None:
     # 25 frames a second: scenes of 1.0, 2.4 and 0.4 seconds that begin at frames 0, 25 and 85.
     frames = [
-        *moving(boxed(cartoon("club", 160, 90), rows=16), 25),
-        *moving(boxed(cartoon("uni", 160, 90), rows=16), 60),
-        *moving(boxed(cartoon("meadow", 160, 90), rows=16), 10),
+        *pan(add_bars(cartoon("club", 160, 90), rows=16), 25),
+        *pan(add_bars(cartoon("uni", 160, 90), rows=16), 60),
+        *pan(add_bars(cartoon("meadow", 160, 90), rows=16), 10),
     ]
-    shots = chosen(write_film(tmp_path / "film.mp4", frames))
+    selected = chosen(write_video(tmp_path / "film.mp4", frames))
     # Scene 2 has two parts of 1.2 s with middles at 1.6 and 2.8 s; scene 3's middle is at 3.6 s, frame 90.
     # Scene 1's is at 0.5 s: the first frame from there on is frame 13, at 0.52 s.
-    assert [(shot.timecode, shot.frame.scene) for shot in shots] == [
+    assert [(item.timecode, item.frame.scene) for item in selected] == [
         ("00h00m00.520s", "scene-00h00m00.000s"),
         ("00h00m01.600s", "scene-00h00m01.000s"),
         ("00h00m02.800s", "scene-00h00m01.000s"),
         ("00h00m03.600s", "scene-00h00m03.400s"),
     ]
-    assert {shot.frame.box for shot in shots} == {(0, 18, 160, 104)}
-    assert [shot.frame.pts for shot in shots] == [512 * frame for frame in (13, 40, 70, 90)]  # units of 1/12800 s
+    assert {item.frame.box for item in selected} == {(0, 18, 160, 104)}
+    assert [item.frame.pts for item in selected] == [512 * frame for frame in (13, 40, 70, 90)]  # units of 1/12800 s
     few = chosen(tmp_path / "film.mp4", max_per_scene=1)
-    assert [shot.timecode for shot in few] == ["00h00m00.520s", "00h00m02.200s", "00h00m03.600s"]
+    assert [item.timecode for item in few] == ["00h00m00.520s", "00h00m02.200s", "00h00m03.600s"]
     none_cut = chosen(tmp_path / "film.mp4", scene_threshold=255.0, min_seconds=9.0)
-    assert [shot.timecode for shot in none_cut] == ["00h00m01.920s"]  # the middle of 3.8 s is 1.9 s, before frame 48
+    assert [item.timecode for item in none_cut] == ["00h00m01.920s"]  # the middle of 3.8 s is 1.9 s, before frame 48
 
 
 def test_near_duplicates_and_flat_frames_are_dropped(tmp_path: Path) -> None:
     still, other = cartoon("club", 160, 120), cartoon("uni", 160, 120)
     black = np.zeros_like(still)
-    film = write_film(tmp_path / "film.mkv", [*[still] * 75, *[other] * 25, *[black] * 25, *[still] * 25])
-    shots = chosen(film)
-    assert [shot.frame.scene for shot in shots] == ["scene-00h00m00.000s", "scene-00h00m03.000s"]
+    film = write_video(tmp_path / "film.mkv", [*[still] * 75, *[other] * 25, *[black] * 25, *[still] * 25])
+    selected = chosen(film)
+    assert [item.frame.scene for item in selected] == ["scene-00h00m00.000s", "scene-00h00m03.000s"]
     with pytest.raises(PictureError, match="every frame of it is flat"):
-        chosen(write_film(tmp_path / "black.mp4", [black] * 9))
+        chosen(write_video(tmp_path / "black.mp4", [black] * 9))
 
 
 def test_a_pan_is_no_cut(tmp_path: Path) -> None:
     picture = cartoon("concert-1", 320, 120)
     pan = [np.ascontiguousarray(picture[:, 6 * frame : 6 * frame + 80]) for frame in range(40)]
-    assert {shot.frame.scene for shot in chosen(write_film(tmp_path / "pan.mp4", pan))} == {"scene-00h00m00.000s"}
+    assert {item.frame.scene for item in chosen(write_video(tmp_path / "pan.mp4", pan))} == {"scene-00h00m00.000s"}
 
 
-def test_the_same_film_gives_the_same_frames(tmp_path: Path) -> None:
-    frames = [*moving(cartoon("club", 96, 64), 30), *moving(cartoon("uni", 96, 64), 30)]
+def test_the_same_video_gives_the_same_frames(tmp_path: Path) -> None:
+    frames = [*pan(cartoon("club", 96, 64), 30), *pan(cartoon("uni", 96, 64), 30)]
     for codec, name in (("libx264", "a.mp4"), ("mpeg4", "b.avi"), ("libvpx-vp9", "c.webm"), ("ffv1", "d.mkv")):
-        film = write_film(tmp_path / name, frames, codec=codec)
+        film = write_video(tmp_path / name, frames, codec=codec)
         assert chosen(film) == chosen(film)
-        assert [shot.timecode for shot in chosen(film)] == ["00h00m00.600s", "00h00m01.800s"]
+        assert [item.timecode for item in chosen(film)] == ["00h00m00.600s", "00h00m01.800s"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "starts"),
+    ("differences", "starts"),
     [
         ([0, 1, 1, 40, 1, 1], [0, 3]),
         ([0, 1, 1, 14, 1, 1], [0]),  # below the threshold
@@ -92,12 +109,12 @@ def test_the_same_film_gives_the_same_frames(tmp_path: Path) -> None:
         ([0], [0]),
     ],
 )
-def test_where_scenes_begin(changes: list[float], starts: list[int]) -> None:
-    assert scene_starts(changes, threshold=15.0) == starts
+def test_where_scenes_begin(differences: list[float], starts: list[int]) -> None:
+    assert scene_starts(differences, threshold=15.0) == starts
 
 
 @pytest.mark.parametrize(
-    ("num_frames", "most", "apart", "expected"),
+    ("num_frames", "max_frames", "min_seconds", "expected"),
     [
         # 5 frames a second; the first frame from the middle of each part on.
         (10, 4, 1.0, [3, 8]),  # 2 s: two parts, 0.5 and 1.5 s
@@ -107,9 +124,9 @@ def test_where_scenes_begin(changes: list[float], starts: list[int]) -> None:
         (10, 4, 0.1, [2, 4, 7, 9]),  # 2 s: four parts, 0.25, 0.75, 1.25 and 1.75 s
     ],
 )
-def test_how_frames_are_spread(num_frames: int, most: int, apart: float, expected: list[int]) -> None:
+def test_frames_are_evenly_spaced(num_frames: int, max_frames: int, min_seconds: float, expected: list[int]) -> None:
     seconds = [frame / 5 for frame in range(num_frames)]
-    assert spread(seconds, num_frames / 5, most, apart) == expected
+    assert evenly_spaced(seconds, num_frames / 5, max_frames, min_seconds) == expected
 
 
 def test_time_codes() -> None:
@@ -119,10 +136,10 @@ def test_time_codes() -> None:
     assert timecode(12_800 * 59 + 12_799, Fraction(1, 12_800)) == "00h01m00.000s"
 
 
-def test_what_is_no_film_is_one_line(tmp_path: Path) -> None:
+def test_files_that_are_no_video_give_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("no film" * 99)
-    whole = write_film(tmp_path / "film.mp4", moving(cartoon("uni", 64, 48), 20)).read_bytes()
+    whole = write_video(tmp_path / "film.mp4", pan(cartoon("uni", 64, 48), 20)).read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     write_sound(tmp_path / "sound.mp4")
     for name, complaint in (
@@ -142,82 +159,82 @@ def test_what_is_no_film_is_one_line(tmp_path: Path) -> None:
     ("name", "codec"),
     [("a.mkv", "libx264"), ("b.avi", "mpeg4"), ("c.wmv", "wmv2"), ("d.flv", "libx264"), ("e.mp4", "libx264")],
 )
-def test_a_film_that_ends_early_is_refused_and_taken_when_asked_for(
+def test_a_truncated_video_is_refused_unless_damaged_is_take(
     tmp_path: Path, name: str, codec: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    frames = [*moving(cartoon("club", 96, 64), 50), *moving(cartoon("uni", 96, 64), 50)]
-    film = write_film(tmp_path / name, frames, codec=codec, keyframe_every=10)
+    frames = [*pan(cartoon("club", 96, 64), 50), *pan(cartoon("uni", 96, 64), 50)]
+    film = write_video(tmp_path / name, frames, codec=codec, keyframe_every=10)
     if name == "e.mp4":
-        with_index_first(film)
-    assert len({shot.frame.scene for shot in chosen(film)}) == 2
+        move_index_first(film)
+    assert len({item.frame.scene for item in chosen(film)}) == 2
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 4 // 10])
-    promise = rf"{name}: ends early, at 00h00m0[01]\.\d\d0s where its header promises 00h00m04\.000s"
-    with pytest.raises(PictureError, match=promise + "; get the whole film, or take what is there with damaged=take"):
+    complaint = rf"{name}: ends early, at 00h00m0[01]\.\d\d0s where its header promises 00h00m04\.000s"
+    with pytest.raises(PictureError, match=complaint + "; get the whole film, or take what is there with damaged=take"):
         chosen(film)
     assert warnings(capsys) == []
-    assert {shot.frame.scene for shot in chosen(film, TAKE)} == {"scene-00h00m00.000s"}
+    assert {item.frame.scene for item in chosen(film, TAKE)} == {"scene-00h00m00.000s"}
     [line] = warnings(capsys)
-    assert re.search(rf"{promise}; what is there is taken$", line)
+    assert re.search(rf"{complaint}; what is there is taken$", line)
 
 
-def test_a_film_that_lacks_its_last_frames_is_told_from_a_whole_one(tmp_path: Path) -> None:
-    film = write_film(tmp_path / "film.mkv", moving(cartoon("club", 96, 64), 125), keyframe_every=10)
+def test_a_video_without_its_last_frames_is_refused(tmp_path: Path) -> None:
+    film = write_video(tmp_path / "film.mkv", pan(cartoon("club", 96, 64), 125), keyframe_every=10)
     whole = film.read_bytes()
     film.write_bytes(whole[: len(whole) * 95 // 100])
     with pytest.raises(PictureError, match=r"ends early, at 00h00m04\.\d\d0s where its header promises 00h00m05.000s"):
         chosen(film)
 
 
-def test_sound_that_goes_on_after_the_pictures_is_no_early_end(tmp_path: Path) -> None:
-    assert chosen(with_sound(tmp_path / "film.mkv", moving(cartoon("club", 96, 64), 25), seconds=4))
+def test_sound_longer_than_the_frames_is_accepted(tmp_path: Path) -> None:
+    assert chosen(write_with_longer_sound(tmp_path / "film.mkv", pan(cartoon("club", 96, 64), 25), seconds=4))
 
 
-def test_damaged_frames_are_passed_over_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    film = write_film(tmp_path / "film.mkv", moving(cartoon("club", 96, 64), 100), keyframe_every=10)
+def test_damaged_frames_are_skipped_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = write_video(tmp_path / "film.mkv", pan(cartoon("club", 96, 64), 100), keyframe_every=10)
     with av.open(str(film)) as container:
-        place = next(packet.pos + packet.size // 2 for packet in container.demux() if packet.pts == 1720)
+        offset = next(packet.pos + packet.size // 2 for packet in container.demux() if packet.pts == 1720)
     data = bytearray(film.read_bytes())
-    data[place : place + 40] = bytes(40)
+    data[offset : offset + 40] = bytes(40)
     film.write_bytes(data)
     assert chosen(film)
     [line] = warnings(capsys)
     assert re.search(r"film\.mkv: \d of 100 frames are damaged, the first at 00h00m01\.720s; they are passed", line)
     with pytest.raises(PictureError, match=r"frames are damaged.*, more than max_broken=0; raise it"):
-        chosen(film, Rules(damaged="skip", max_broken=0.0))
+        chosen(film, DamagePolicy(damaged="skip", max_broken=0.0))
     assert chosen(film, TAKE)
 
 
-def test_colours_of_other_screens_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for coded, told in (
+def test_wide_colours_give_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for coded, warning in (
         ("bt709:transfer=bt709", ""),
         ("bt2020:transfer=smpte2084", "HDR by PQ"),
         ("smpte432", "Display P3"),
     ):
         options = {"preset": "ultrafast", "x264-params": f"colorprim={coded}"}
-        assert chosen(write_film(tmp_path / "film.mkv", moving(cartoon("club", 96, 64), 9), options=options))
-        assert [told in line for line in warnings(capsys)] == [True] * bool(told)
+        assert chosen(write_video(tmp_path / "film.mkv", pan(cartoon("club", 96, 64), 9), options=options))
+        assert [warning in line for line in warnings(capsys)] == [True] * bool(warning)
 
 
-def test_what_is_no_plain_file_is_no_film(tmp_path: Path) -> None:
+def test_pipes_and_devices_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "zero.mkv").symlink_to("/dev/zero")
-    for name, why in (("pipe.mp4", "a named pipe"), ("zero.mkv", "a device")):
-        with pytest.raises(PictureError, match=f"{name}: not a video that can be read .{why}, not a plain file"):
+    for name, reason in (("pipe.mp4", "a named pipe"), ("zero.mkv", "a device")):
+        with pytest.raises(PictureError, match=f"{name}: not a video that can be read .{reason}, not a plain file"):
             chosen(tmp_path / name)
 
 
-def test_frames_of_another_size_are_left_out(tmp_path: Path) -> None:
-    first = write_film(tmp_path / "a.mts", moving(cartoon("club", 96, 64), 30))
-    second = write_film(tmp_path / "b.mts", moving(cartoon("uni", 128, 96), 90))
+def test_frames_of_another_size_are_skipped(tmp_path: Path) -> None:
+    first = write_video(tmp_path / "a.mts", pan(cartoon("club", 96, 64), 30))
+    second = write_video(tmp_path / "b.mts", pan(cartoon("uni", 128, 96), 90))
     (tmp_path / "both.mts").write_bytes(first.read_bytes() + second.read_bytes())
-    shots = chosen(tmp_path / "both.mts")
-    assert {shot.frame.box for shot in shots} == {(0, 0, 96, 64)}
-    assert {shot.frame.scene for shot in shots} == {"scene-00h00m00.000s"}
+    selected = chosen(tmp_path / "both.mts")
+    assert {item.frame.box for item in selected} == {(0, 0, 96, 64)}
+    assert {item.frame.scene for item in selected} == {"scene-00h00m00.000s"}
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("b.mkv", "libx264"), ("c.avi", "mpeg4")])
-def test_a_damaged_film_gives_frames_or_one_line(tmp_path: Path, name: str, codec: str) -> None:
-    whole = write_film(tmp_path / name, moving(cartoon("club", 64, 48), 30), codec=codec).read_bytes()
+def test_a_randomly_damaged_video_gives_frames_or_one_line(tmp_path: Path, name: str, codec: str) -> None:
+    whole = write_video(tmp_path / name, pan(cartoon("club", 64, 48), 30), codec=codec).read_bytes()
     for seed in range(40):
         chance, data = random.Random(seed), bytearray(whole)
         for _ in range(chance.choice([1, 10, 60])):
@@ -225,7 +242,7 @@ def test_a_damaged_film_gives_frames_or_one_line(tmp_path: Path, name: str, code
         damaged = tmp_path / f"{seed}-{name}"
         damaged.write_bytes(data[: chance.choice([len(data), chance.randrange(len(data))])])
         try:
-            frames = [shot.frame for shot in chosen(damaged, TAKE)]
+            frames = [item.frame for item in chosen(damaged, TAKE)]
         except PictureError as error:
             assert "\n" not in str(error)  # noqa: PT017 (most of them raise nothing)
             continue

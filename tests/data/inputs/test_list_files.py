@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist.data.inputs.arguments import Inputs
-from cartoon_dist.data.inputs.search import LeftOut
+from cartoon_dist.data.inputs.arguments import InputCollector
+from cartoon_dist.data.inputs.search import IgnoredFiles
 from cartoon_dist.errors import PictureError
 
 
@@ -19,8 +19,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def names(listed: Path) -> list[str]:
-    inputs = Inputs(LeftOut(), {})
-    inputs.take(str(listed))
+    inputs = InputCollector(IgnoredFiles(), {})
+    inputs.add(str(listed))
     return sorted(Path(path).relative_to(listed.parent).as_posix() for path in inputs.sizes)
 
 
@@ -41,7 +41,7 @@ BOTH = ["pics/a b.jpg", "pics/c.jpg"]
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_paths_are_from_the_lists_folder_however_it_is_written(
+def test_relative_paths_start_at_the_lists_folder(
     folder: Path, text: str, encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if encoding == "utf-16":
@@ -68,7 +68,7 @@ def test_a_list_names_folders_lists_and_names_with_a_hash(folder: Path) -> None:
         (b"a" * 5000 + b"\n", r"list\.txt: line 1: .*cannot be read|no such file"),
     ],
 )
-def test_a_wrong_line_is_named_by_its_number(folder: Path, data: bytes, complaint: str) -> None:
+def test_an_error_names_the_line_number(folder: Path, data: bytes, complaint: str) -> None:
     (folder / "list.txt").write_bytes(data)
     with pytest.raises(PictureError, match=complaint):
         names(folder / "list.txt")

@@ -24,7 +24,7 @@ def test_the_embedded_scenes_are_those_of_the_attribution(kind: str) -> None:
     assert read_scenes(SAMPLES / kind) == attributed
 
 
-def test_the_split_is_the_order_of_the_hashes() -> None:
+def test_the_split_follows_the_order_of_the_hashes() -> None:
     scenes = [f"scene {number}" for number in range(40)]
     order = sorted(scenes, key=lambda scene: hashlib.sha256(b"7/" + scene.encode()).hexdigest())
     assert pick_test_scenes(scenes, test_fraction=0.1, seed=7) == set(order[:4])
@@ -35,7 +35,7 @@ def test_the_split_is_the_order_of_the_hashes() -> None:
     ("num_scenes", "fraction", "num_test"),
     [(0, 0.1, 0), (1, 0.5, 0), (2, 0.01, 1), (10, 0.0, 0), (10, 0.1, 1), (10, 0.26, 3), (10, 1.0, 10)],
 )
-def test_how_many_scenes_are_kept(num_scenes: int, fraction: float, num_test: int) -> None:
+def test_how_many_scenes_are_test_scenes(num_scenes: int, fraction: float, num_test: int) -> None:
     scenes = [str(number) for number in range(num_scenes)]
     assert len(pick_test_scenes(scenes, test_fraction=fraction, seed=0)) == num_test
 
@@ -68,20 +68,20 @@ def test_quotes_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     assert read_scenes(tmp_path) == {'a "b", c.jpg': "one, two"}
 
 
-@pytest.mark.parametrize("divider", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_a_spreadsheet_may_have_written_it(tmp_path: Path, divider: str, encoding: str, end: str) -> None:
+def test_scenes_files_of_spreadsheets_are_read(tmp_path: Path, delimiter: str, encoding: str, end: str) -> None:
     (tmp_path / "sub").mkdir()
     for name in ("ä.jpg", "sub/b.jpg", "c.jpg"):
         (tmp_path / name).touch()
     rows = [("Scene", " File "), ("one", "ä.jpg "), ("", " "), ("two", "sub\\b.jpg"), ("two", "./c.jpg")]
-    (tmp_path / "scenes.csv").write_bytes(end.join(divider.join(row) for row in rows).encode(encoding))
+    (tmp_path / "scenes.csv").write_bytes(end.join(delimiter.join(row) for row in rows).encode(encoding))
     assert read_scenes(tmp_path) == {"ä.jpg": "one", "sub/b.jpg": "two", "c.jpg": "two"}
 
 
 @pytest.mark.parametrize("data", [b"file,scene\ncaf\xe9.jpg,x\n", b'file,scene\n"' + b"a" * 200_000, b"file\0scene"])
-def test_scenes_that_are_no_text_are_one_line(tmp_path: Path, data: bytes) -> None:
+def test_a_scenes_file_that_is_no_text_gives_one_line(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "scenes.csv").write_bytes(data)
     with pytest.raises(ShardError, match=r"scenes\.csv: .*(UTF-8|no CSV)"):
         read_scenes(tmp_path)

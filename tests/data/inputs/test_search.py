@@ -1,10 +1,10 @@
-"""What a search through a folder takes, and that all it does not take is told."""
+"""Which files a search of a folder takes, and that all others are counted."""
 
 from pathlib import Path
 
 import pytest
 
-from cartoon_dist.data.inputs.search import LeftOut, pictures_under
+from cartoon_dist.data.inputs.search import IgnoredFiles, pictures_under
 from cartoon_dist.errors import PictureError
 
 
@@ -15,55 +15,55 @@ def put(folder: Path, *names: str, content: str = "x") -> None:
         path.write_text(content)
 
 
-def searched(folder: Path) -> tuple[list[str], LeftOut]:
-    left = LeftOut()
-    return [path.relative_to(folder).as_posix() for path in pictures_under(folder, left)], left
+def searched(folder: Path) -> tuple[list[str], IgnoredFiles]:
+    ignored = IgnoredFiles()
+    return [path.relative_to(folder).as_posix() for path in pictures_under(folder, ignored)], ignored
 
 
 def test_files_of_other_kinds_are_counted_by_their_suffix(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", "b.PNG", "p.heic", "d/q.avif", "d/r.AVIF", "scenes.csv", "LICENSE", "x.jpg?width=9000000000")
-    taken, left = searched(tmp_path)
+    taken, ignored = searched(tmp_path)
     assert taken == ["a.jpg", "b.PNG"]
-    assert left.in_words() == "not taken: 2 .avif, 2 without a suffix, 1 .heic"
+    assert ignored.in_words() == "not taken: 2 .avif, 2 without a suffix, 1 .heic"
 
 
-def test_many_kinds_are_summed_up(tmp_path: Path) -> None:
+def test_rare_suffixes_are_summed_up(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", *(f"x.k{number:02d}" for number in range(11)))
     assert searched(tmp_path)[1].in_words().endswith(", 1 .k07, 3 of 3 other kinds")
 
 
-def test_what_an_operating_system_leaves_is_told_and_is_no_picture(tmp_path: Path) -> None:
+def test_files_of_the_operating_system_are_skipped_and_counted(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", "._a.jpg", ".DS_Store", "Thumbs.db", "DESKTOP.INI", "__MACOSX/a.jpg", "$RECYCLE.BIN/b.jpg")
-    taken, left = searched(tmp_path)
+    taken, ignored = searched(tmp_path)
     assert taken == ["a.jpg"]
-    assert left.in_words() == "not taken: 6 of the system ($RECYCLE.BIN, .DS_Store, ._a.jpg, ...)"
+    assert ignored.in_words() == "not taken: 6 of the system ($RECYCLE.BIN, .DS_Store, ._a.jpg, ...)"
 
 
-def test_folders_that_this_program_wrote_are_left_out_by_name(tmp_path: Path) -> None:
+def test_folders_that_this_program_wrote_are_skipped_and_named(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", "s/contact-sheet.png", "r/config.yaml", "r/metrics.jsonl", "r/samples/step-0000001.png")
     put(tmp_path, "s/job.json", content='{\n "format": 1}')
     put(tmp_path, "t/tables.md", "t/tables.html", "t/grid.png", "theirs/manifest.json", "theirs/b.jpg", "c/config.yaml")
     put(tmp_path, "c/c.jpg")
-    taken, left = searched(tmp_path)
+    taken, ignored = searched(tmp_path)
     assert taken == ["a.jpg", "c/c.jpg", "theirs/b.jpg"]
-    assert left.folders == {
+    assert ignored.folders == {
         f"{tmp_path}/r": "a run",
         f"{tmp_path}/s": "a shard folder",
         f"{tmp_path}/t": "the tables' folder",
     }
-    assert f"left out {tmp_path}/s: it is a shard folder" in list(left.lines())
-    assert left.in_words().endswith("3 folders")
-    for ours in ("r", "r/samples", "s"):
-        with pytest.raises(PictureError, match=f"{ours}: is .*, no folder of pictures"):
-            searched(tmp_path / ours)
+    assert f"left out {tmp_path}/s: it is a shard folder" in list(ignored.lines())
+    assert ignored.in_words().endswith("3 folders")
+    for name in ("r", "r/samples", "s"):
+        with pytest.raises(PictureError, match=f"{name}: is .*, no folder of pictures"):
+            searched(tmp_path / name)
 
 
-def test_all_taken_is_not_worth_a_word(tmp_path: Path) -> None:
+def test_nothing_is_reported_when_all_files_are_taken(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", "scenes.csv")
     assert list(searched(tmp_path)[1].lines()) == []
 
 
-def test_links_that_lead_nowhere_or_to_themselves_do_not_stop_it(tmp_path: Path) -> None:
+def test_broken_and_circular_links_do_not_stop_the_search(tmp_path: Path) -> None:
     put(tmp_path, "b/a.jpg")
     (tmp_path / "gone.jpg").symlink_to("nowhere")
     (tmp_path / "self").symlink_to("self")

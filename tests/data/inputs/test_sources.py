@@ -1,4 +1,4 @@
-"""Which pictures an input names: folders, globs, files, lists, odd names."""
+"""Which pictures the inputs name: folders, globs, files, lists, unusual names."""
 
 import cProfile
 import os
@@ -10,15 +10,15 @@ import pytest
 
 from cartoon_dist.config.shards import ShardSettings
 from cartoon_dist.data.build.job import plan_job
-from cartoon_dist.data.inputs.sources import Shot, Sources, find_sources
+from cartoon_dist.data.inputs.sources import ChosenFrame, PictureList, find_pictures
 from cartoon_dist.errors import PictureError
 
 
-def find(*inputs: Path | str) -> Sources:
-    return find_sources([str(path) for path in inputs], test_fraction=0.0, seed=0, frames_of=no_frames)
+def find(*inputs: Path | str) -> PictureList:
+    return find_pictures([str(path) for path in inputs], test_fraction=0.0, seed=0, choose_frames=no_frames)
 
 
-def no_frames(path: Path, _: str) -> Sequence[Shot]:
+def no_frames(path: Path, _: str) -> Sequence[ChosenFrame]:
     raise AssertionError(path)
 
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 ALL = ["a.PNG", "b.jpg", "sub/c.webp", "sub/deep/a.PNG"]
 
 
-def test_a_folder_is_searched_through_and_sorted(folder: Path) -> None:
+def test_a_folder_is_searched_and_sorted(folder: Path) -> None:
     assert names(folder) == ALL
     assert [picture.bytes for picture in find(folder).pictures] == [5, 5, 10, 14]
 
@@ -66,18 +66,18 @@ def test_a_list_file_holds_a_path_a_line(folder: Path) -> None:
     assert names(listed) == ["b.jpg", "sub/c.webp", "sub/deep/a.PNG"]
 
 
-def test_a_name_that_looks_like_a_glob_is_taken_as_it_is(folder: Path) -> None:
+def test_a_file_name_that_looks_like_a_glob_is_taken_literally(folder: Path) -> None:
     (folder / "[ab].jpg").touch()
     assert names(folder / "[ab].jpg") == ["[ab].jpg"]
 
 
-def test_links_are_followed_but_not_for_ever(folder: Path) -> None:
+def test_links_are_followed_and_cycles_end(folder: Path) -> None:
     (folder / "sub" / "loop").symlink_to(folder)
     (folder / "linked.jpg").symlink_to(folder / "b.jpg")
     assert names(folder) == ["a.PNG", "b.jpg", "linked.jpg", "sub/c.webp", "sub/deep/a.PNG"]
 
 
-def test_scenes_are_looked_up_beside_the_picture_and_above_it(folder: Path) -> None:
+def test_the_nearest_scenes_file_wins(folder: Path) -> None:
     (folder / "scenes.csv").write_text("file,scene\nb.jpg,beach\nsub/c.webp,wood\nsub/deep/a.PNG,beach\n", "utf-8")
     (folder / "sub" / "scenes.csv").write_text("file,scene\nc.webp,lake\n", "utf-8")
     assert [picture.scene for picture in find(folder).pictures] == ["a.PNG", "beach", "lake", "beach"]
@@ -88,7 +88,7 @@ def test_a_scene_is_never_split(folder: Path) -> None:
         (folder / f"{number}.png").touch()
     rows = [f"{number}.png,scene {number % 8}" for number in range(40)]
     (folder / "scenes.csv").write_text("\n".join(["file,scene", *rows]), "utf-8")
-    pictures = find_sources([str(folder)], test_fraction=0.5, seed=3, frames_of=no_frames).pictures
+    pictures = find_pictures([str(folder)], test_fraction=0.5, seed=3, choose_frames=no_frames).pictures
     by_scene: dict[str, set[str]] = {}
     for picture in pictures:
         by_scene.setdefault(picture.scene, set()).add(picture.split)
@@ -104,14 +104,14 @@ def test_an_input_without_pictures_is_refused(folder: Path, missing: str) -> Non
         find(folder, folder.parent / missing)
 
 
-def test_a_large_folder_takes_few_calls_a_file(tmp_path: Path) -> None:
+def test_a_large_folder_takes_few_calls_for_each_file(tmp_path: Path) -> None:
     calls = []
     for num_files in (100, 600):
         for number in range(num_files):
             (tmp_path / f"{number}.jpg").touch()
         with cProfile.Profile() as profile:
-            found = plan_job([str(tmp_path)], domain="photo", settings=ShardSettings())
-        assert len(found.pictures) == num_files
+            job = plan_job([str(tmp_path)], domain="photo", settings=ShardSettings())
+        assert len(job.pictures) == num_files
         calls.append(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
     assert (calls[1] - calls[0]) / 500 < 30  # 21; with a Path for each there were 45
 

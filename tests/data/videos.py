@@ -1,4 +1,4 @@
-"""Small films for tests: the embedded cartoons shown one after another, with bars, in any format."""
+"""Small videos for tests: the embedded cartoons shown one after another, with bars, in any format."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,23 +16,23 @@ EXACT = {"crf": "1", "preset": "ultrafast"}
 
 
 def cartoon(name: str, width: int, height: int) -> Pixels:
-    """An embedded cartoon, squeezed."""
+    """An embedded cartoon, resized."""
     stored = cv2.imread(str(SAMPLES / "cartoons" / f"{name}.jpg"), cv2.IMREAD_COLOR_RGB)
     assert stored is not None
     return np.asarray(cv2.resize(stored, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def boxed(picture: Pixels, *, rows: int = 0, columns: int = 0) -> Pixels:
-    """A picture between black bars of so many rows or columns."""
+def add_bars(picture: Pixels, *, rows: int = 0, columns: int = 0) -> Pixels:
+    """A picture between black bars of this many rows or columns."""
     return np.pad(picture, ((rows, rows), (columns, columns), (0, 0)))
 
 
-def moving(picture: Pixels, num_frames: int) -> list[Pixels]:
-    """A slow pan: a pixel each other frame."""
+def pan(picture: Pixels, num_frames: int) -> list[Pixels]:
+    """A slow pan: one pixel every second frame."""
     return [np.roll(picture, frame // 2, axis=1) for frame in range(num_frames)]
 
 
-def write_film(
+def write_video(
     path: Path,
     frames: Sequence[Pixels],
     *,
@@ -61,8 +61,8 @@ def write_film(
     return path
 
 
-def with_sound(path: Path, frames: Sequence[Pixels], *, seconds: int) -> Path:
-    """A film whose sound lasts so many seconds, however many frames there are."""
+def write_with_longer_sound(path: Path, frames: Sequence[Pixels], *, seconds: int) -> Path:
+    """A video whose sound lasts this many seconds, whatever the number of frames."""
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w") as container:
         pictures, sound = container.add_stream("mpeg4", rate=RATE), container.add_stream("aac", rate=44100)
@@ -74,12 +74,12 @@ def with_sound(path: Path, frames: Sequence[Pixels], *, seconds: int) -> Path:
     return path
 
 
-def with_index_first(path: Path) -> None:
-    """Write an .mp4 anew with its index before its frames, so that it can be read although it ends early."""
+def move_index_first(path: Path) -> None:
+    """Rewrite an .mp4 with its index before its frames, so that it can be read when it is truncated."""
     other = path.with_name(f"first-{path.name}")
-    with av.open(str(path)) as film, av.open(str(other), "w", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream_from_template(film.streams.video[0])
-        for packet in film.demux(film.streams.video[0]):
+    with av.open(str(path)) as video, av.open(str(other), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream_from_template(video.streams.video[0])
+        for packet in video.demux(video.streams.video[0]):
             if packet.dts is not None:
                 packet.stream = stream
                 container.mux(packet)
@@ -94,8 +94,8 @@ def write_sound(path: Path) -> Path:
 
 
 def _write_silence(container: av.container.OutputContainer, stream: av.AudioStream, num_blocks: int) -> None:
-    for number in range(num_blocks):
+    for block in range(num_blocks):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        frame.rate, frame.pts = 44100, number * 1024
+        frame.rate, frame.pts = 44100, block * 1024
         container.mux(stream.encode(frame))
     container.mux(stream.encode())
