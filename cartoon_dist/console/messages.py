@@ -2,10 +2,13 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
 from cartoon_dist.console.escape import escape_line
+
+_NUM_NAMED = 3
 
 
 def print_message(line: object, *, shown: bool = True) -> None:
@@ -31,3 +34,8 @@ def print_result(line: object) -> None:
 def pluralize(number: int, noun: str) -> str:
     """`1 shard`, `2 shards`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first three names of a list, for a message of one line: `a, b, c, ...`."""
+    return ", ".join(names[:_NUM_NAMED]) + (", ..." if len(names) > _NUM_NAMED else "")

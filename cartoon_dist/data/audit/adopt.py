@@ -11,10 +11,10 @@ from typing import Any
 from cartoon_dist.config import overrides
 from cartoon_dist.config.shards import IndexSettings
 from cartoon_dist.console.escape import shell_quoted
+from cartoon_dist.console.messages import first_few
 from cartoon_dist.console.progress import Progress
 from cartoon_dist.data.audit.integrity import SampleSpec, check_sample, read_json_object
 from cartoon_dist.data.audit.verify import Problem
-from cartoon_dist.data.build.job import first_few
 from cartoon_dist.data.build.pipeline import BUSY_MESSAGE, translate_os_errors
 from cartoon_dist.data.format.manifest import (
     JOB,

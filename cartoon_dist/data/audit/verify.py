@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from cartoon_dist.console.messages import first_few
 from cartoon_dist.console.progress import Progress
 from cartoon_dist.data.audit.integrity import SampleSpec, check_sample
 from cartoon_dist.data.audit.mismatched_records import OF_ANOTHER_SET, MismatchedRecords, find_mismatched_records
 from cartoon_dist.data.build.finalize import manifest_from_indices
-from cartoon_dist.data.build.job import Job, first_few, index_matches_job, read_job
+from cartoon_dist.data.build.job import Job, index_matches_job, read_job
 from cartoon_dist.data.format.manifest import (
     JOB,
     MANIFEST,

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cartoon_dist.console.messages import first_few
 from cartoon_dist.data.build.deduplicate import remove_hash_files
-from cartoon_dist.data.build.job import Job, finished_shard, first_few
+from cartoon_dist.data.build.job import Job, finished_shard
 from cartoon_dist.data.build.prepare import is_broken
 from cartoon_dist.data.format.manifest import (
     MANIFEST,

@@ -12,6 +12,7 @@ from pathlib import Path
 from cartoon_dist.config import overrides
 from cartoon_dist.config.reading import check
 from cartoon_dist.config.shards import ShardSettings
+from cartoon_dist.console.messages import first_few
 from cartoon_dist.data.build.output_settings import LATER_SETTINGS, output_settings
 from cartoon_dist.data.build.prepare import PictureTask
 from cartoon_dist.data.format.manifest import (
@@ -40,7 +41,6 @@ from cartoon_dist.errors import ConfigError, ShardError
 from cartoon_dist.files.atomic import write_if_absent
 
 RESTORE_HINT = "give the command that built the folder again, it writes the file anew"
-_NUM_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -271,8 +271,3 @@ def _changed_pictures(existing: Job, job: Job) -> list[str]:
         "of another scene": sorted(name for name in same if before[name].scene != after[name].scene),
     }
     return [f"{len(names)} {kind}: {first_few(names)}" for kind, names in kinds.items() if names]
-
-
-def first_few(names: Sequence[str]) -> str:
-    """The first names of a list, for a message of one line."""
-    return ", ".join(names[:_NUM_NAMED]) + (", ..." if len(names) > _NUM_NAMED else "")

@@ -28,5 +28,5 @@ def parse_slice(text: str) -> Slice:
     spelled = _SPELLED.fullmatch(text)
     parsed = Slice(int(spelled[1]), int(spelled[2])) if spelled else None
     if parsed is None or parsed.number > parsed.of:
-        raise ConfigError(f"--slice: {text!r} is none; give which of how many, from 1/8 to 8/8")
+        raise ConfigError(f"slice: {text!r} is none; give which of how many, from 1/8 to 8/8")
     return parsed

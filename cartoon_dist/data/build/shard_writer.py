@@ -84,7 +84,7 @@ def _write_tar(part: Path, prepared: Iterable[PreparedPicture]) -> _TarContents:
 
 
 def _list_samples(path: Path) -> Iterator[SampleEntry]:
-    """The samples that really are in a tar of ours, found by reading it from its start."""
+    """The samples that really are in the tar just written, found by reading it from its start."""
     with open_regular(path, max_bytes=MAX_SHARD_BYTES) as file:
         for sample in read_tar_samples(path):
             offset, length = sample.members[RECORD_MEMBER]

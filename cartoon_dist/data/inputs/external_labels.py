@@ -1,4 +1,4 @@
-"""Labels that somebody else made, a grey map beside each picture: `saliency.external=FOLDER`.
+"""External labels, a grey map for each picture: `saliency.external=FOLDER`.
 
 The map of `deep/a.jpg` is `FOLDER/deep/a.png`, or any other readable picture of that stem; the map of a film's frame is
 `FOLDER/film.mp4/00h01m02.345s.png`.
@@ -84,7 +84,7 @@ def read_map(
 
 
 def crop_map(label_map: Picture, square: crop.Crop) -> Picture:
-    """The part of a map (h, w) that lies over a square cut from its picture, scaled as the square was."""
+    """Cut from a map (h, w) the square that was cut from its picture, scaled alike."""
     size = square.pixels.shape[0]
     whole = _same_aspect((label_map.shape[1], label_map.shape[0]), square.original)
     return crop.crop_like(label_map, square) if whole else np.asarray(label_map[:size, :size])

@@ -36,8 +36,8 @@ _FLAT_DEVIATION = 4.0
 """A frame whose grey values (0..255) have a smaller standard deviation is flat: black, white, a fade."""
 _LETTERBOX_INTERVAL_SECONDS = 1
 _MISSING_FRAMES, _MISSING_SECONDS, _MISSING_SHARE = 2, Fraction(1), Fraction(1, 50)
-"""How long before its header's duration a video may end: this many frames, or these seconds or this share of it if
-that is more (of both the smaller). Programs round the duration, and count frames that are not shown."""
+"""A video may end this much before the duration in its header: max(frames, min(seconds, share of the duration)).
+Programs round the duration, and count frames that are not shown."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class _FrameSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class DamagePolicy:
-    """How damaged videos are handled: up to the share `max_broken` of a video's frames may be damaged and is skipped;
-    damaged="take" takes those frames, and videos that end early, as the decoder returns them."""
+    """How damaged videos are handled: at most the share `max_broken` of the frames may be damaged, and these are
+    skipped; damaged="take" takes such frames, and videos that end early, as the decoder returns them."""
 
     damaged: Damaged
     max_broken: float

@@ -9,7 +9,7 @@ from cartoon_dist.errors import PictureError
 from cartoon_dist.files.bounded import read_text
 
 LIST_SUFFIX = ".txt"
-"""An input whose name ends so is a list of inputs."""
+"""Inputs with this suffix are lists of inputs."""
 
 
 def read_list(path: Path) -> Iterator[tuple[int, str]]:

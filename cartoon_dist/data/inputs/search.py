@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from cartoon_dist.console.messages import first_few
 from cartoon_dist.data.inputs.scenes import SCENES
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.files.folder_kinds import folder_kind, require_pictures_folder
@@ -29,7 +30,7 @@ _OWN_FILES = frozenset({"config.yaml", "manifest.json", "job.json", "made_from.j
 wrote."""
 _OWN_ENDINGS = (".index.json", ".tar", ".safetensors")
 _SUFFIX = re.compile(r"\.[\w-]{1,12}")
-_NUM_KINDS, _NUM_NAMED = 8, 3
+_NUM_KINDS = 8
 _NUM_THREADS, _FILES_PER_TASK = 16, 500
 """How many threads ask for file sizes, and for how many files at a time."""
 
@@ -71,7 +72,7 @@ class IgnoredFiles:
         if len(kinds) > _NUM_KINDS:
             parts.append(f"{sum(times for _, times in kinds[_NUM_KINDS:])} of {len(kinds) - _NUM_KINDS} other kinds")
         if self.system:
-            parts.append(f"{self.system.total()} of the system ({_few(sorted(self.system))})")
+            parts.append(f"{self.system.total()} of the system ({first_few(sorted(self.system))})")
         if self.folders:
             parts.append("1 folder" if len(self.folders) == 1 else f"{len(self.folders)} folders")
         return f"not taken: {', '.join(parts)}" if parts else ""
@@ -237,7 +238,3 @@ def _may_be_own_folder(folder: str, entries: Sequence[os.DirEntry[str]]) -> bool
         or any(name.startswith("step-") or name.endswith(_OWN_ENDINGS) for name in names)
         or folder.endswith("/samples")
     )
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NUM_NAMED]) + (", ..." if len(names) > _NUM_NAMED else "")
