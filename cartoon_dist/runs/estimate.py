@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.methods.method import Method
 from cartoon_dist.models.blocks import num_parameters
-from cartoon_dist.models.generator import DrawingNetwork, Generator
+from cartoon_dist.models.generator import CartoonGenerator, Generator
 from cartoon_dist.runs import method_from_config
 from cartoon_dist.tensors import Batch
 
@@ -30,7 +30,7 @@ def parameter_counts(settings: TrainSettings) -> dict[str, int]:
     with torch.device("meta"):
         networks = method_from_config.build_networks(settings)
     generator = networks["generator"]
-    assert isinstance(generator, DrawingNetwork)
+    assert isinstance(generator, CartoonGenerator)
     merged = list(generator.joints) if isinstance(generator, Generator) else []
     attention = sum(num_parameters(joint.get_submodule("attention")) for joint in merged if joint.attention)
     joints = sum(map(num_parameters, merged)) - attention
@@ -109,7 +109,7 @@ def _activation_bytes(method: Method, size: int) -> int:
     picture = torch.empty(1, 3, size, size, device="meta")
     batch = Batch(picture, picture[:, :1], picture, picture)
     discriminator = method.networks["discriminator"]
-    forward_bytes, output = _count_kept(lambda: method.draw(method.networks, batch))
+    forward_bytes, output = _count_kept(lambda: method.generate(method.networks, batch))
     d_bytes, _ = _count_kept(lambda: method.losses["discriminator"](method.networks, batch, output, 1.0))
     discriminator.requires_grad_(requires_grad=False)
     g_bytes, _ = _count_kept(lambda: method.losses["generator"](method.networks, batch, output, 1.0))

@@ -95,13 +95,13 @@ def bind_method(settings: TrainSettings, networks: dict[str, nn.Module], feature
     if settings.method == "whitebox":
         return _whitebox(settings, networks, features)
     content: ReconstructionLoss | None = partial(perceptual_loss, features=features) if features is not None else None
-    likeness = {"pixel": pixel_loss, "content": content}[settings.warmup.loss] or pixel_loss
+    warmup_loss = {"pixel": pixel_loss, "content": content}[settings.warmup.loss] or pixel_loss
     return cartoongan(
         networks=networks,
         adversarial={"lsgan": LSGAN, "log": LOG}[settings.loss.adversarial],
         content=content if settings.loss.content.weight > 0 else None,
         warmup_name=settings.warmup.loss,
-        warmup_likeness=likeness,
+        warmup_loss=warmup_loss,
         saliency_weight=settings.loss.saliency.weight,
         joints_detached=settings.model.joints == "detached",
     )
@@ -114,12 +114,12 @@ def _animegan(settings: TrainSettings, networks: dict[str, nn.Module], features:
     compares = settings.loss.content.weight > 0 or loss.style > 0
     return animegan(
         networks=networks,
-        look=seen if compares else None,
+        extract_features=seen if compares else None,
         weights=AnimeGANLossWeights(
             adversarial=loss.adversarial, style=loss.style, colour=loss.colour, smoothed=loss.smoothed
         ),
         warmup_name=settings.warmup.loss,
-        warmup_likeness=content if settings.warmup.loss == "content" else pixel_loss,
+        warmup_loss=content if settings.warmup.loss == "content" else pixel_loss,
     )
 
 
@@ -130,8 +130,8 @@ def _whitebox(settings: TrainSettings, networks: dict[str, nn.Module], features:
     weight = next(networks["generator"].parameters())
     return whitebox.whitebox(
         networks=networks,
-        look=seen,
-        flatten=SuperpixelPool(num_workers=settings.data.num_workers),
+        extract_features=seen,
+        average_superpixels=SuperpixelPool(num_workers=settings.data.num_workers),
         shift=whitebox.ColourShift(seed=settings.seed, device=weight.device, dtype=weight.dtype),
         weights=whitebox.WhiteboxLossWeights(
             surface=loss.surface,
@@ -141,7 +141,7 @@ def _whitebox(settings: TrainSettings, networks: dict[str, nn.Module], features:
             area=loss.area,
         ),
         warmup_name=settings.warmup.loss,
-        warmup_likeness=partial(perceptual_loss, features=seen) if settings.warmup.loss == "content" else pixel_loss,
+        warmup_loss=partial(perceptual_loss, features=seen) if settings.warmup.loss == "content" else pixel_loss,
     )
 
 

@@ -16,7 +16,7 @@ from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files.bounded import sha256_of
 from cartoon_dist.files.folder_kinds import require_model_folder
 from cartoon_dist.files.json_yaml import ParseError, read_yaml
-from cartoon_dist.models.generator import DrawingNetwork
+from cartoon_dist.models.generator import CartoonGenerator
 from cartoon_dist.runs import checkpoint, export_file, initial_weights, method_from_config
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.load_tensors import load_tensors, require_matching
@@ -33,7 +33,7 @@ class TrainedGenerator:
     trained, so that it copies photos.
     """
 
-    generator: DrawingNetwork
+    generator: CartoonGenerator
     settings: TrainSettings
     weights: Literal["ema", "raw"]
     step: int
@@ -64,7 +64,7 @@ def load_initial(run: Path, *, weights: Literal["ema", "raw"]) -> TrainedGenerat
     """
     if checkpoint.is_checkpoint(run) or not RunFolder(run).config.exists():
         raise CheckpointError(f"{run}: is no run; give the folder of one, which holds config.yaml and checkpoints")
-    settings = read_settings(RunFolder(run).config)
+    settings = read_run_config(RunFolder(run).config)
     if settings.init_from is not None:
         initial = initial_weights.read(initial_weights.locate(Path(settings.init_from))).tensors
         tensors = dict(initial["ema" if weights == "ema" else "generator"])
@@ -82,7 +82,7 @@ def load_initial(run: Path, *, weights: Literal["ema", "raw"]) -> TrainedGenerat
 
 
 def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> TrainedGenerator:
-    settings = read_settings(checkpoint.config_path(folder))
+    settings = read_run_config(checkpoint.config_path(folder))
     file = folder / f"{'ema' if weights == 'ema' else 'generator'}.safetensors"
     manifest = checkpoint.read_manifest(folder)
     return TrainedGenerator(
@@ -96,7 +96,7 @@ def _from_checkpoint(folder: Path, weights: Literal["ema", "raw"]) -> TrainedGen
     )
 
 
-def read_settings(config: Path) -> TrainSettings:
+def read_run_config(config: Path) -> TrainSettings:
     """The settings in a run's or a checkpoint's config.yaml; CheckpointError where they cannot be read."""
     try:
         return check(TrainSettings, read_yaml(config))
@@ -122,7 +122,7 @@ def _from_export(file: Path) -> TrainedGenerator:
     )
 
 
-def _load_generator(settings: TrainSettings, tensors: Mapping[str, Tensor], file: Path) -> DrawingNetwork:
+def _load_generator(settings: TrainSettings, tensors: Mapping[str, Tensor], file: Path) -> CartoonGenerator:
     """The config's generator with these weights, in their precision."""
     model, num_weights = settings.model, sum(tensor.numel() for tensor in tensors.values())
     if 288 * model.channels**2 * (model.num_blocks + 4) > 4 * num_weights + _SMALL_NETWORK:
@@ -130,7 +130,7 @@ def _load_generator(settings: TrainSettings, tensors: Mapping[str, Tensor], file
         with torch.device("meta"):
             require_matching(method_from_config.build_networks(settings)["generator"].state_dict(), tensors, file)
     generator = method_from_config.build_networks(settings)["generator"]
-    assert isinstance(generator, DrawingNetwork)
+    assert isinstance(generator, CartoonGenerator)
     dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
     load_tensors(generator.to(dtypes.pop() if len(dtypes) == 1 else torch.float32), tensors, file)
     return generator.eval().requires_grad_(requires_grad=False)

@@ -23,7 +23,7 @@ def test_an_invalid_config_is_refused(content: str | bytes, tmp_path: Path) -> N
     run = RunFolder(tmp_path)
     run.config.write_bytes(content if isinstance(content, bytes) else content.encode())
     for use in (
-        lambda: trained.read_settings(run.config),
+        lambda: trained.read_run_config(run.config),
         lambda: run.check_same(read(TrainSettings, [], ["run_dir=x"])),
     ):
         with pytest.raises(CheckpointError, match=r"config\.yaml: ") as caught:

@@ -51,8 +51,8 @@ def test_animegan_uses_features_for_its_style_too() -> None:
             built = method_from_config.bind_method(
                 chosen, method_from_config.build_networks(chosen), nn.Conv2d(3, 1, 1)
             )
-            assert built.warmup.keywords["name"] == "content"  # type: ignore[attr-defined]
-            assert (built.losses["generator"].keywords["look"] is not None) is compares  # type: ignore[attr-defined]
+            assert built.warmup_losses.keywords["name"] == "content"  # type: ignore[attr-defined]
+            assert (built.losses["generator"].keywords["extract_features"] is not None) is compares  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
@@ -68,7 +68,7 @@ def test_a_warm_up_by_content_has_no_content_loss_after_it_at_weight_0() -> None
         built = method_from_config.bind_method(
             small("loss.content.weight=0"), method_from_config.build_networks(small()), nn.Conv2d(3, 1, 1)
         )
-    assert built.warmup.keywords["name"] == "content"  # type: ignore[attr-defined]
+    assert built.warmup_losses.keywords["name"] == "content"  # type: ignore[attr-defined]
     assert built.losses["generator"].keywords["content"] is None  # type: ignore[attr-defined]
 
 

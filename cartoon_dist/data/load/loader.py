@@ -24,7 +24,7 @@ class DamagedSample(NamedTuple):
     """A sample that could not be read, by its index in its domain's training set, and what is wrong with it."""
 
     domain: str
-    index: int
+    sample_index: int
     problem: str
 
 

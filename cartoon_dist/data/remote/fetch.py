@@ -55,7 +55,7 @@ _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]*://")
 
 ReportProgress = Callable[[int, int], None]
 """Called with the number of bytes that are there and their total. An exception it raises ends the fetch."""
-Result = TypeVar("Taken")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)

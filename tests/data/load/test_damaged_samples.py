@@ -65,7 +65,7 @@ def test_any_number_of_processes_chooses_the_same_replacements(copied: Path) -> 
             for name, side in zip(Batch._fields, expected.batch, strict=True):
                 assert torch.equal(torch.cat([getattr(each.batch, name) for each in local_batches]), side)
             assert sorted(d for each in local_batches for d in each.damaged) == sorted(expected.damaged)
-            met |= {(damaged.domain, damaged.index) for damaged in expected.damaged}
+            met |= {(damaged.domain, damaged.sample_index) for damaged in expected.damaged}
     assert met == {("photo", 2), ("photo", 5), ("photo", 11), ("cartoon", 4)}
 
 
@@ -103,7 +103,7 @@ def test_damaged_samples_are_reported_before_their_batch(copied: Path, num_worke
     for step, batch in enumerate(yielded):
         assert all(torch.equal(a, b) for a, b in zip(batch, local_batch(here, step).batch, strict=True))
     assert reported == [(step, each) for step in range(NUM_STEPS) for each in local_batch(here, step).damaged]
-    assert {(each.domain, each.index) for _, each in reported} == {("photo", 7)}
+    assert {(each.domain, each.sample_index) for _, each in reported} == {("photo", 7)}
     tar = copied / "photos/photo-000000.tar"
     assert reported[0][1].problem.startswith(
         f"{tar}: sample '{key}' has a photo that cannot be decoded; rebuild it with"
