@@ -1,9 +1,18 @@
 """Runs every measurement, adds each to bench.jsonl when it is made and prints all: `python -m bench`."""
 
-from bench import flattening, labels, reader, scale, scaling, scoring, stages, step
+from bench import labels, reader, scale, scaling, scoring, shard_job, step, superpixel_pool
 from bench.ratios import publish
 
-STAGES = (labels.main, stages.main, reader.main, scale.main, step.main, scaling.main, scoring.main, flattening.main)
+MEASUREMENTS = (
+    labels.main,
+    shard_job.main,
+    reader.main,
+    scale.main,
+    step.main,
+    scaling.main,
+    scoring.main,
+    superpixel_pool.main,
+)
 
 if __name__ == "__main__":
-    publish(measured for stage in STAGES for measured in stage())
+    publish(measured for main in MEASUREMENTS for measured in main())

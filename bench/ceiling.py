@@ -19,14 +19,14 @@ REPEATS = 3
 
 
 class _Call(NamedTuple):
-    """A convolution, forward or backward, without its numbers: tensors are given by their shapes."""
+    """A convolution, forward or backward, without values: tensors are replaced by their shapes."""
 
     backward: bool
     arguments: tuple[Any, ...]
 
 
 class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes down the convolutions that are made."""
+    """Counts the convolutions that are computed."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -44,8 +44,7 @@ class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class Ceiling:
-    """The convolutions of one step as torch has them, none of them by a way of ours that multiplies less, and their
-    FLOPs."""
+    """The convolutions of one step in torch's own implementation, not our faster ones for the CPU, and their FLOPs."""
 
     def __init__(self, chosen: TrainSettings) -> None:
         step = driven.our_step(chosen)
@@ -54,13 +53,12 @@ class Ceiling:
         self.flops, self.counts = counter.get_total_flops(), calls.counts
 
     def seconds(self) -> tuple[float, float]:
-        """Each distinct convolution's best time of a few, by the clock and of processor time, added up as often as the
-        step makes it.
+        """The sum over the step's convolutions of the best time of a few, by the clock and by processor time.
 
         That is the step's FLOPs over the rate, as no FLOP is counted outside of convolutions.
         """
-        best = [(number, *_best(call)) for call, number in self.counts.items()]
-        return sum(number * clock for number, clock, _ in best), sum(number * work for number, _, work in best)
+        best = [(count, *_best(call)) for call, count in self.counts.items()]
+        return sum(count * clock for count, clock, _ in best), sum(count * work for count, _, work in best)
 
 
 def _best(call: _Call) -> tuple[float, float]:

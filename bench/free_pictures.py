@@ -1,8 +1,8 @@
 """The free pictures of docs/results.md, from Debian's packages: `python -m bench.free_pictures OUT`.
 
 Writes OUT/photos (landscapes, plants, animals, a few buildings) and OUT/cartoons (the scenes of two visual novels, with
-their characters before them as the game shows them). Nothing is installed, and nothing of it belongs into git: the
-licences are free but many. Needs apt-get and dpkg-deb.
+their characters before them as the game shows them). Nothing is installed. Do not commit the pictures:
+their licences are free but many. Needs apt-get and dpkg-deb.
 """
 
 import subprocess
@@ -42,7 +42,7 @@ PHOTOS = {
     "palapeli-data": "collection/*.jpg",
     "python3-sklearn": "images/china.jpg images/flower.jpg",
     "renpy-demo": "bg?washington.jpg bg?whitehouse.jpg",
-    # Under water, so that they do not take over: every fourth.
+    # Under water: every fourth, so that there are not too many of them.
     "krank": "level-01.jpg level-05.jpg level-09.jpg level-13.jpg level-17.jpg level-21.jpg level-25.jpg level-29.jpg",
 }
 """The photographs among the packages' pictures, chosen by eye: by package, patterns of their paths' ends."""
@@ -51,7 +51,7 @@ CHARACTERS = {"renpy-thequestion": "sylvie*.png", "renpy-demo": "eileen*.png luc
 PANORAMA = 4
 """The panorama is cut into so many pictures."""
 SCENES_EACH = 4
-"""Before so many scenes each drawing of a character is put."""
+"""Each character is placed in front of so many scenes."""
 
 
 def main(out: Path) -> None:
@@ -60,9 +60,9 @@ def main(out: Path) -> None:
         unpacked = Path(scratch)
         for package in sorted({*PHOTOS, *SCENES, *CHARACTERS}):
             fetch(package, unpacked / package)
-        photos = [(title(path), picture(path)) for path in found(unpacked, PHOTOS)]
-        scenes = [part for path in found(unpacked, SCENES) for part in scene_parts(path)]
-        characters = [(path.stem, sprite(path)) for path in found(unpacked, CHARACTERS)]
+        photos = [(title(path), picture(path)) for path in matching_files(unpacked, PHOTOS)]
+        scenes = [part for path in matching_files(unpacked, SCENES) for part in scene_parts(path)]
+        characters = [(path.stem, sprite(path)) for path in matching_files(unpacked, CHARACTERS)]
     write(out / "photos", photos)
     stages = [(name, scene) for name, scene in scenes if "concert" not in name]  # a concert is full already
     write(out / "cartoons", [*scenes, *composed(characters, stages)])
@@ -76,7 +76,7 @@ def fetch(package: str, folder: Path) -> None:
     subprocess.run(["dpkg-deb", "--extract", archive.name, "."], cwd=folder, check=True)
 
 
-def found(unpacked: Path, wanted: dict[str, str]) -> Iterator[Path]:
+def matching_files(unpacked: Path, wanted: dict[str, str]) -> Iterator[Path]:
     """The files that match; FileNotFoundError names a pattern that matches none, as after a package's change."""
     for package, patterns in wanted.items():
         for pattern in patterns.split():
@@ -110,8 +110,8 @@ def scene_parts(path: Path) -> Iterator[tuple[str, Picture]]:
     """A scene under its name; a panorama as PANORAMA scenes side by side."""
     rgb = picture(path)
     parts = PANORAMA if "panorama" in path.stem else 1
-    for number, part in enumerate(np.array_split(rgb, parts, axis=1), start=1):
-        yield (f"{path.stem}-{number}" if parts > 1 else path.stem), part
+    for index, part in enumerate(np.array_split(rgb, parts, axis=1), start=1):
+        yield (f"{path.stem}-{index}" if parts > 1 else path.stem), part
 
 
 def sprite(path: Path) -> Picture:
@@ -123,20 +123,20 @@ def sprite(path: Path) -> Picture:
 def composed(
     characters: Sequence[tuple[str, Picture]], scenes: Sequence[tuple[str, Picture]]
 ) -> Iterator[tuple[str, Picture]]:
-    """Each character before SCENES_EACH of the scenes in turn, standing at the lower edge, left, right and between."""
-    for number, (name, rgba) in enumerate(characters):
+    """Each character in front of SCENES_EACH of the scenes in turn, at the lower edge, left, right and between."""
+    for index, (name, rgba) in enumerate(characters):
         for turn in range(SCENES_EACH):
-            title, scene = scenes[(number + turn * len(scenes) // SCENES_EACH) % len(scenes)]
+            title, scene = scenes[(index + turn * len(scenes) // SCENES_EACH) % len(scenes)]
             height, width = scene.shape[:2]
             scale = 0.95 * height / rgba.shape[0]
             small = cv2.resize(rgba, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             rows, columns = small.shape[:2]
-            left = round((width - columns) * ((number + 2 * turn) % 5 + 0.5) / 5)
+            left = round((width - columns) * ((index + 2 * turn) % 5 + 0.5) / 5)
             opaque = small[..., 3:].astype(np.float32) / 255
-            drawn = scene.copy()
-            behind = drawn[height - rows :, left : left + columns]
-            behind[:] = np.rint(opaque * small[..., :3] + (1 - opaque) * behind)
-            yield f"{name} {title}", drawn
+            composite = scene.copy()
+            background = composite[height - rows :, left : left + columns]
+            background[:] = np.rint(opaque * small[..., :3] + (1 - opaque) * background)
+            yield f"{name} {title}", composite
 
 
 def write(folder: Path, pictures: Sequence[tuple[str, Picture]]) -> None:

@@ -10,16 +10,16 @@ import numpy as np
 from skimage.segmentation import slic
 
 from bench.ratios import Measured, publish, seconds, show, summarise, time_in_turn
-from cartoon_dist.image.crop import resize
+from cartoon_dist.image.crop import resize_and_crop
 from cartoon_dist.image.decode import Picture, decode
-from cartoon_dist.saliency.frame import inside
+from cartoon_dist.saliency.frame import content_window
 from cartoon_dist.saliency.label import label
-from cartoon_dist.saliency.margins import unlike_margins_public
+from cartoon_dist.saliency.margins import boundary_contrast_public
 from cartoon_dist.saliency.mbd import INVERSE, RASTER, barrier_distance, mbd
 from cartoon_dist.saliency.picture import Variant
 from cartoon_dist.saliency.rbd import rank_public, rbd
 from cartoon_dist.superpixels.lab import rgb_to_lab
-from cartoon_dist.superpixels.regions import split
+from cartoon_dist.superpixels.regions import split_into_superpixels
 
 PHOTOS = Path(__file__).parents[1] / "shards" / "samples" / "photos"
 SIZE = 256
@@ -32,7 +32,8 @@ def main() -> Iterator[Measured]:
     """Both variants over the sample photos; the default one's stages are printed as well."""
     cv2.setNumThreads(1)
     photos = [
-        resize(decode(file.read_bytes(), max_megapixels=100), size=SIZE).pixels for file in sorted(PHOTOS.glob("*.jpg"))
+        resize_and_crop(decode(file.read_bytes(), max_megapixels=100), size=SIZE).pixels
+        for file in sorted(PHOTOS.glob("*.jpg"))
     ]
     for variant, (name, goal) in GOALS.items():
         make, theirs = partial(label, variant=variant), partial(slic, n_segments=250)
@@ -48,17 +49,20 @@ def main() -> Iterator[Measured]:
 
 
 def _stages(photo: Picture) -> dict[str, Callable[[Picture], object]]:
-    """Parts of a public label, each a function of the photo; what a stage is given comes from one photo."""
-    superpixels = split(photo, num_segments=250, compactness=10, blur_pixels=1, connected=False)
+    """Parts of a public label, each a function of the photo; their other inputs come from this photo."""
+    make_superpixels = partial(split_into_superpixels, num_segments=250, compactness=10, blur_pixels=1, connected=False)
+    superpixels = make_superpixels(photo)
     lab = rgb_to_lab(photo)
     return {
-        "frame": inside,
+        "frame": content_window,
         "RBD": partial(rbd, variant="public"),
-        "RBD, superpixels": partial(split, num_segments=250, compactness=10, blur_pixels=1, connected=False),
+        "RBD, superpixels": partial(
+            split_into_superpixels, num_segments=250, compactness=10, blur_pixels=1, connected=False
+        ),
         "RBD, ranking": lambda each: rank_public(each, superpixels),
         "MBD": partial(mbd, variant="public"),
         "MBD, scans": lambda each: barrier_distance(each[..., 0].astype(np.float32), passes=(INVERSE, RASTER, INVERSE)),
-        "MBD, margins": lambda _: unlike_margins_public(lab),
+        "MBD, margins": lambda _: boundary_contrast_public(lab),
         "Lab": rgb_to_lab,
     }
 

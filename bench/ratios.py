@@ -1,4 +1,4 @@
-"""Ratios of times: of ours to theirs, in turn, so that what else the machine does slows both alike."""
+"""Ratios of times: ours to theirs, measured in turn, so that other load on the machine slows both alike."""
 
 import json
 import sys
@@ -10,24 +10,16 @@ from statistics import median
 from typing import Literal
 
 FILE = Path(__file__).parents[1] / "bench.jsonl"
-"""A JSON object a line and measurement; added to, never written anew."""
-
-PEAK = """
-import re
-def peak():
-    with open("/proc/self/status") as status:
-        return int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read())[1]) * 1.024e-3
-"""
-"""Defines `peak()`, the most memory in MB that the process has held. (getrusage's counts the parent's, before exec.)"""
+"""One JSON object a line, a measurement each; lines are only ever appended."""
 
 Work = Callable[[], object]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What came of a measurement: the median ratio, the lowest and the highest, over `runs` pairs of times.
+    """The result of a measurement: the median ratio, the lowest and the highest, over `runs` pairs of times.
 
-    `better` says which side of the goal is the good one, `against` what the time is divided by.
+    better: which side of the goal is the good one. against: what the time is divided by.
     """
 
     name: str
@@ -83,7 +75,7 @@ def record(measured: Measured, file: Path = FILE) -> None:
 
 
 def table(results: Iterable[Measured]) -> str:
-    """The measurements as a Markdown table; a goal that was missed is said to be."""
+    """The measurements as a Markdown table; a goal that was missed is marked."""
     rows = ["| name | ratio | low | high | goal | | runs | against |", "|---|---|---|---|---|---|---|---|"]
     for one in results:
         sign, verdict = "<=" if one.better == "lower" else ">=", "reached" if one.reached else "MISSED"
@@ -105,10 +97,10 @@ def publish(results: Iterable[Measured], file: Path = FILE) -> None:
 
     A measurement takes minutes: when a later one fails or the process is killed, the earlier ones are in the file.
     """
-    found: list[Measured] = []
+    measurements: list[Measured] = []
     try:
         for one in results:
             record(one, file)
-            found.append(one)
+            measurements.append(one)
     finally:
-        show(table(found))
+        show(table(measurements))

@@ -1,6 +1,6 @@
-"""The reader against decoding alone, of the same members' bytes that lie in memory already: `python -m bench.reader`.
+"""The reader against decoding alone, of the same members' bytes that are in memory already: `python -m bench.reader`.
 
-Both in seconds of processor time on one core, which what else the machine does lengthens less than it does the clock's.
+Both in seconds of processor time on one core, which other load on the machine affects less than wall-clock time.
 """
 
 import resource
@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.ratios import Measured, publish, show, summarise
-from bench.stages import ONE, SIZE, as_squares
+from bench.shard_job import ONE, SIZE, write_squares
 from cartoon_dist.data.build.job import plan_job
 from cartoon_dist.data.build.pipeline import build
 from cartoon_dist.data.format.reader import Shards
 from cartoon_dist.data.format.sample import Domain
-from cartoon_dist.data.load.loader import Steps, Stream, batches, share_shapes, stream
+from cartoon_dist.data.load.loader import LocalBatches, SampleStream, batches, local_batch_shapes, open_stream
 from cartoon_dist.data.load.loader_workers import LoaderWorkers
-from cartoon_dist.data.load.sampler import positions
+from cartoon_dist.data.load.sampler import local_positions
 
 BATCH_SIZE, STEPS, WARM, RUNS = 8, 160, 10, 4
 """A worker is started for STEPS steps, each of RUNS times. A training run starts its workers once, for thousands."""
@@ -36,8 +36,9 @@ def main() -> Iterator[Measured]:
     """The reader in this process, and a worker process that sends what it has read."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as scratch:
-        photos, cartoons = (opened(domain, Path(scratch)) for domain in DOMAINS)
-        steps = Steps(photos=photos, cartoons=cartoons, batch_size=BATCH_SIZE, warmup_steps=0, rank=0, world_size=1)
+        photos, cartoons = (build_stream(domain, Path(scratch)) for domain in DOMAINS)
+        one = {"batch_size": BATCH_SIZE, "rank": 0, "world_size": 1}
+        steps = LocalBatches(photos=photos, cartoons=cartoons, warmup_steps=0, **one)
         for name, pairs in (
             ("reader_vs_decode", [in_process(steps, step) for step in range(STEPS)][WARM:]),
             ("reader_worker_vs_decode", [in_worker(steps, first) for first in range(0, RUNS * STEPS, STEPS)]),
@@ -49,48 +50,52 @@ def main() -> Iterator[Measured]:
             )
 
 
-def opened(domain: Domain, scratch: Path) -> Stream:
+def build_stream(domain: Domain, scratch: Path) -> SampleStream:
     """A stream over the embedded pictures as 256 px JPEG, which goes into a shard as it is."""
-    job = plan_job([str(as_squares(domain, scratch / f"{domain}s-in"))], domain=domain, settings=ONE)
+    job = plan_job([str(write_squares(domain, scratch / f"{domain}s-in"))], domain=domain, settings=ONE)
     build(job, scratch / f"{domain}s", ONE, shown=False)
     shards = Shards(folder=scratch / f"{domain}s", domain=domain, split="train")
-    return stream(shards=shards, seed=0, image_size=SIZE, fit="exact", flip=True, batch_size=BATCH_SIZE)
+    return open_stream(shards=shards, seed=0, image_size=SIZE, fit="exact", flip=True, batch_size=BATCH_SIZE)
 
 
-def in_process(steps: Steps, step: int) -> tuple[float, float]:
+def in_process(steps: LocalBatches, step: int) -> tuple[float, float]:
     """Seconds a pair for decoding a step's pictures and for reading the step."""
-    decoding = decoded(steps, range(step, step + 1))
+    decoding = decoding_seconds(steps, range(step, step + 1))
     before = time.thread_time()
     steps[step]
     return decoding, (time.thread_time() - before) / BATCH_SIZE
 
 
-def in_worker(steps: Steps, first: int) -> tuple[float, float]:
+def in_worker(steps: LocalBatches, first: int) -> tuple[float, float]:
     """Seconds a pair for decoding in this process and for all that a worker does, its start included."""
     numbers = range(first, first + STEPS)
-    decoding = decoded(steps, numbers)
-    before = of_children()
-    with LoaderWorkers(1, share_shapes(image_size=SIZE, num=BATCH_SIZE)) as workers:
-        ahead = batches(steps, first=numbers.start, end=numbers.stop, pinned=False, note=quiet, workers=workers)
+    decoding = decoding_seconds(steps, numbers)
+    before = children_seconds()
+    with LoaderWorkers(1, local_batch_shapes(image_size=SIZE, num=BATCH_SIZE)) as workers:
+        ahead = batches(
+            steps, first=numbers.start, end=numbers.stop, pinned=False, on_damaged=ignore_damaged, workers=workers
+        )
         for _ in ahead:
             pass
-    return decoding, (of_children() - before) / BATCH_SIZE / len(numbers)
+    return decoding, (children_seconds() - before) / BATCH_SIZE / len(numbers)
 
 
-def decoded(steps: Steps, numbers: range) -> float:
+def decoding_seconds(steps: LocalBatches, numbers: range) -> float:
     """Seconds a pair for decoding the members of some steps."""
-    held = [member for step in numbers for each in (steps.photos, steps.cartoons) for member in encoded(each, step)]
+    members = [
+        member for step in numbers for each in (steps.photos, steps.cartoons) for member in encoded_members(each, step)
+    ]
     before = time.thread_time()
-    for content, flags in held:
+    for content, flags in members:
         cv2.imdecode(content, flags)
     return (time.thread_time() - before) / BATCH_SIZE / len(numbers)
 
 
-def encoded(each: Stream, step: int) -> Iterator[Encoded]:
+def encoded_members(stream: SampleStream, step: int) -> Iterator[Encoded]:
     """The bytes of the members that a stream reads for a step."""
-    shards = each.shards
-    for position in positions(step=step, batch_size=BATCH_SIZE, rank=0, world_size=1):
-        number = each.plan.sample(position)
+    shards = stream.shards
+    for position in local_positions(step=step, batch_size=BATCH_SIZE, rank=0, world_size=1):
+        number = stream.order.sample(position)
         for kind, (offset, length) in shards.spans(number).items():
             with shards.path(number).open("rb") as file:
                 file.seek(offset)
@@ -98,14 +103,14 @@ def encoded(each: Stream, step: int) -> Iterator[Encoded]:
                 yield np.frombuffer(file.read(length), np.uint8), flags
 
 
-def of_children() -> float:
+def children_seconds() -> float:
     """Seconds of processor time of the processes that this one started and that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def quiet(_: object) -> None:
-    """No damage is expected."""
+def ignore_damaged(_: object) -> None:
+    """No damaged sample is expected."""
 
 
 if __name__ == "__main__":

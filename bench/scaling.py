@@ -1,8 +1,8 @@
 """How long a step takes on N processes: a model of four costs, fitted on one and two processes of this machine.
 
-    python -m bench.scaling                     measures here, fits, and holds the model against two processes
+    python -m bench.scaling                     measures here, fits, and compares the model with two processes
     python -m bench.scaling processes=8,64 share=4 image_seconds=0.03 fixed_seconds=0.01 \\
-        bytes_per_second=20e9 message_seconds=3e-5 input_seconds=0.0005      calculates; every cost may be given
+        bytes_per_second=20e9 message_seconds=3e-5 input_seconds=0.0005      calculates; every cost may be set
 
 t(N) = max(crowding (fixed + image * share) + ring, input * share), with
 ring = 2 (N - 1) messages * latency + 2 (N - 1) / N * bytes / bandwidth: each gradient goes round twice, in N pieces.
@@ -74,7 +74,7 @@ def table(costs: Costs, *, processes: Sequence[int], share: int, num_bytes: int)
     return "\n".join(rows)
 
 
-def fitted(seconds_by_share: dict[int, float]) -> tuple[float, float]:
+def fit_costs(seconds_by_share: dict[int, float]) -> tuple[float, float]:
     """Fixed seconds and seconds an image, by least squares of the relative error; neither below zero."""
     shares, seconds = np.array(list(seconds_by_share)), np.array(list(seconds_by_share.values()))
     rows = np.stack([np.ones(len(shares)), shares], axis=1) / seconds[:, None]
@@ -82,18 +82,18 @@ def fitted(seconds_by_share: dict[int, float]) -> tuple[float, float]:
     return (float(fixed), float(image)) if fixed > 0 else (0.0, float(np.mean(seconds / shares)))
 
 
-def measured() -> tuple[Costs, list[tuple[float, float]]]:
+def measure_costs() -> tuple[Costs, list[tuple[float, float]]]:
     """This machine's costs from one process and from pairs, and pairs of predicted and measured seconds on two."""
     alone = {share: _alone(share) for share in SHARES}
-    fixed, image = fitted(alone)
+    fixed, image = fit_costs(alone)
     with ExitStack() as stack:
         copies = [stack.enter_context(Driven("ours", SIZE, SHARE, **ONE_THREAD)) for _ in range(2)]
         both = [stack.enter_context(one) for one in ranks("ours", SIZE, SHARE, 2, **ONE_THREAD)]
-        wires = [stack.enter_context(one) for one in ranks("traffic", SIZE, SHARE, 2, **ONE_THREAD)]
-        for group in (copies, both, wires):
+        senders = [stack.enter_context(one) for one in ranks("traffic", SIZE, SHARE, 2, **ONE_THREAD)]
+        for group in (copies, both, senders):
             slowest(group)  # what the first step sets up is not measured
         crowded = median(slowest(copies) for _ in range(PAIRS)) / alone[SHARE]
-        small, large = (median(slowest(wires, num) for _ in range(PAIRS)) for num in (1, gradient_bytes()))
+        small, large = (median(slowest(senders, num) for _ in range(PAIRS)) for num in (1, gradient_bytes()))
         costs = Costs(
             fixed_seconds=fixed,
             image_seconds=image,
@@ -106,27 +106,27 @@ def measured() -> tuple[Costs, list[tuple[float, float]]]:
 
 
 def main() -> Iterator[Measured]:
-    """Fit here, say what was found, and hold the model's prediction against two processes."""
-    costs, pairs = measured()
-    show(f"scaling, {SIZE} px, one thread a process: {in_words(costs)}")
+    """Fit the costs here, print them, and compare the model's prediction with two processes."""
+    costs, pairs = measure_costs()
+    show(f"scaling, {SIZE} px, one thread a process: {costs_as_words(costs)}")
     yield summarise(
         pairs, name="scaling_model", goal=0.8, better="higher", against="seconds measured on two processes (1 is exact)"
     )
 
 
-def in_words(costs: Costs) -> str:
+def costs_as_words(costs: Costs) -> str:
     """The costs as the words that this command reads."""
     return " ".join(f"{field.name}={getattr(costs, field.name):.3g}" for field in fields(costs))
 
 
-def calculated(words: Sequence[str]) -> str:
-    """The table for the costs that are given as `name=value` words."""
-    given = dict(word.split("=", 1) for word in words)
-    processes = [int(num) for num in given.pop("processes", "1,8,64").split(",")]
-    share = int(given.pop("share", "4"))
+def calculate(words: Sequence[str]) -> str:
+    """The table for the costs in `name=value` words."""
+    values = dict(word.split("=", 1) for word in words)
+    processes = [int(num) for num in values.pop("processes", "1,8,64").split(",")]
+    share = int(values.pop("share", "4"))
     costs = Costs(image_seconds=0.03, message_seconds=3e-5, bytes_per_second=20e9)
-    costs = replace(costs, **{name: float(value) for name, value in given.items()})
-    return f"{in_words(costs)}\n{table(costs, processes=processes, share=share, num_bytes=gradient_bytes())}"
+    costs = replace(costs, **{name: float(value) for name, value in values.items()})
+    return f"{costs_as_words(costs)}\n{table(costs, processes=processes, share=share, num_bytes=gradient_bytes())}"
 
 
 def _alone(share: int) -> float:
@@ -142,6 +142,6 @@ def slowest(driven: Sequence[Driven], steps: int = 1) -> float:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        show(calculated(sys.argv[1:]))
+        show(calculate(sys.argv[1:]))
     else:
         publish(main())

@@ -1,7 +1,7 @@
-"""The paper's iteration as it is usually written: what the step's speed is measured against.
+"""The paper's iteration as it is usually written: the baseline for the step's speed.
 
-The generator draws twice, each network has torch's own modules, the generator's backward leaves gradients in the
-discriminator that the next step throws away, Adam is torch's default, and every loss is read as it comes.
+The generator runs twice, each network has torch's own modules, the generator's backward leaves gradients in the
+discriminator that the next step throws away, Adam is torch's default, and every loss is read with `.item()`.
 """
 
 import copy
@@ -28,7 +28,7 @@ class Weights:
 
 
 def stock(network: nn.Module) -> nn.Module:
-    """A copy that is made of torch's own modules, with the same weights."""
+    """A copy that uses torch's own modules, with the same weights."""
     copied = copy.deepcopy(network)
     for module in copied.modules():
         if isinstance(module, nn.ReLU | nn.LeakyReLU):
@@ -39,7 +39,7 @@ def stock(network: nn.Module) -> nn.Module:
 
 
 class Textbook:
-    """A generator with its saliency network, a discriminator and frozen features, trained by the book."""
+    """A generator with its saliency network, a discriminator and frozen features, trained in the usual way."""
 
     def __init__(
         self, networks: dict[str, nn.Module], features: nn.Module, *, rate: float, weights: Weights, drawn: Drawn

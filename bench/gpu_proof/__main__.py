@@ -11,40 +11,42 @@ from bench.gpu_proof.plan import STAGES
 from bench.gpu_proof.record import FILE_NAME, new_session, read_lines
 from bench.gpu_proof.runner import run_stages, show
 
-MENDABLE = 2
+EXIT_USAGE = 2
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 where every stage passed or had nothing to check, 1 where one failed, 2 for words that make no sense."""
+    """0 where every stage passed or had nothing to check, 1 where one failed, 2 for wrong arguments."""
     parser = _parser()
-    given = parser.parse_args(argv)
-    if given.write_docs is not None:
+    arguments = parser.parse_args(argv)
+    if arguments.write_docs is not None:
         try:
-            docs.write(given.write_docs or docs.recorded(), docs.PAGE)
+            docs.write(arguments.write_docs or docs.recorded(), docs.PAGE)
         except (OSError, ValueError) as error:
-            return _refuse(f"--write-docs: {error}")
-        show(f"{docs.PAGE.name}: written from {len(given.write_docs or docs.recorded())} files")
+            return _usage_error(f"--write-docs: {error}")
+        show(f"{docs.PAGE.name}: written from {len(arguments.write_docs or docs.recorded())} files")
         return 0
-    if given.out is None:
-        return _refuse("OUT: name a folder for the results")
-    if wrong := switches.unknown(given.without):
-        return _refuse(f"--without: there is no {', '.join(wrong)}; there are {', '.join(sorted(switches.SWITCHES))}")
+    if arguments.out is None:
+        return _usage_error("OUT: name a folder for the results")
+    if wrong := switches.unknown(arguments.without):
+        return _usage_error(
+            f"--without: there is no {', '.join(wrong)}; there are {', '.join(sorted(switches.SWITCHES))}"
+        )
     names = [stage.name for stage in STAGES]
-    only = given.only.split(",") if given.only else names
+    only = arguments.only.split(",") if arguments.only else names
     if wrong := [name for name in only if name not in names]:
-        return _refuse(f"--only: there is no stage {', '.join(wrong)}; there are {', '.join(names)}")
-    if not given.minutes > 0:
-        return _refuse(f"--minutes: {given.minutes:g} is not above 0")
+        return _usage_error(f"--only: there is no stage {', '.join(wrong)}; there are {', '.join(names)}")
+    if not arguments.minutes > 0:
+        return _usage_error(f"--minutes: {arguments.minutes:g} is not above 0")
     try:
-        session = new_session(given.out.resolve(), rehearse=given.rehearse, without=tuple(given.without))
+        session = new_session(arguments.out.resolve(), rehearse=arguments.rehearse, without=tuple(arguments.without))
     except OSError as error:
-        return _refuse(f"{given.out}: cannot be used ({error.strerror or error})")
+        return _usage_error(f"{arguments.out}: cannot be used ({error.strerror or error})")
     # Otherwise the stage that is running would go on after this process was told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     chosen = [stage for stage in STAGES if stage.name in ("versions", *only)]
-    lines = run_stages(session, chosen, minutes=given.minutes)
+    lines = run_stages(session, chosen, minutes=arguments.minutes)
     mine = [line for line in read_lines([session.file]) if line["session"] == session.name]
-    show(f"\n{tables.of_sessions(mine)}\n\n{given.out / FILE_NAME}: session {session.name}")
+    show(f"\n{tables.of_sessions(mine)}\n\n{arguments.out / FILE_NAME}: session {session.name}")
     return 1 if any(line["ok"] is False for line in lines) else 0
 
 
@@ -75,9 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _refuse(what: str) -> int:
-    sys.stderr.write(f"error: {what}\n")
-    return MENDABLE
+def _usage_error(message: str) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return EXIT_USAGE
 
 
 if __name__ == "__main__":

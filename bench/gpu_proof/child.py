@@ -16,10 +16,10 @@ from typing import Any
 
 from bench.gpu_proof.record import Session
 from bench.gpu_proof.task import NothingToCheckError, StageError, Task
-from cartoon_dist.files.json_values import finite
+from cartoon_dist.files.json_values import nan_to_none
 
 STACK_SECONDS = 1.5
-"""So long before its limit a stage that is still running writes into its log where it stands."""
+"""A stage that is still running so long before its limit writes its stack traces into its log."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,19 +31,19 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--rehearse", action="store_true")
     parser.add_argument("--without", action="append", default=[])
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     task = Task(
-        stage=given.stage,
-        session=Session(Path(given.out), given.session, given.rehearse, tuple(given.without)),
-        seconds=given.seconds,
-        minutes=given.minutes,
+        stage=arguments.stage,
+        session=Session(Path(arguments.out), arguments.session, arguments.rehearse, tuple(arguments.without)),
+        seconds=arguments.seconds,
+        minutes=arguments.minutes,
         begun=time.monotonic(),
     )
     faulthandler.enable()
-    faulthandler.dump_traceback_later(max(0.5, given.seconds - STACK_SECONDS))
-    answer = answer_of(given.module, task)
+    faulthandler.dump_traceback_later(max(0.5, arguments.seconds - STACK_SECONDS))
+    answer = answer_of(arguments.module, task)
     (task.folder / f"{task.stage}.json").write_text(
-        json.dumps(finite(answer), default=str, allow_nan=False), encoding="utf-8"
+        json.dumps(nan_to_none(answer), default=str, allow_nan=False), encoding="utf-8"
     )
     faulthandler.cancel_dump_traceback_later()
     return 0

@@ -27,14 +27,14 @@ def run(task: Task) -> dict[str, Any]:
     ended = run_limited(
         command(task, file, report, seconds), seconds=seconds, log=log, cwd=ROOT, interrupt_seconds=INTERRUPT_SECONDS
     )
-    said = log.read_text(encoding="utf-8", errors="replace")
+    output = log.read_text(encoding="utf-8", errors="replace")
     results: dict[str, Any] = read_report(report) if report.is_file() else {"passed": 0}
     failures = [f"{one['test']}\n{one['text']}" for one in results.pop("failures", [])]
     if not ended.in_time:
-        results["passed"] = _passed_so_far(said)  # the report counts the test that was running, too
-        failures.insert(0, f"pytest was stopped after {seconds:.0f} s\n{said[-LOG_CHARACTERS:]}")
+        results["passed"] = _passed_so_far(output)  # the report counts the test that was running, too
+        failures.insert(0, f"pytest was stopped after {seconds:.0f} s\n{output[-LOG_CHARACTERS:]}")
     elif ended.status not in (0, 5) and not failures:  # 5: pytest found no test to run
-        failures.append(f"pytest ended with status {ended.status}\n{said[-LOG_CHARACTERS:]}")
+        failures.append(f"pytest ended with status {ended.status}\n{output[-LOG_CHARACTERS:]}")
     if failures:
         raise StageError("\n\n".join(failures), results)
     if not results["passed"]:
@@ -53,25 +53,25 @@ def command(task: Task, file: Path, report: Path, seconds: float) -> list[str]:
 
 
 def read_report(report: Path) -> dict[str, Any]:
-    """Numbers of tests by outcome, the reasons of skips, what tests have noted (`record_property`), and `failures`:
+    """Numbers of tests by outcome, the reasons of skips, what tests have recorded (`record_property`), and `failures`:
     each failing test with its text."""
-    passed, skipped, failures, noted = 0, [], [], {}
+    passed, skipped, failures, recorded = 0, [], [], {}
     for case in ET.parse(report).iter("testcase"):
         name = f"{case.get('classname', '')}::{case.get('name', '')}"
-        bad = [mark for mark in case if mark.tag in ("failure", "error")]
-        left_out = [mark for mark in case if mark.tag == "skipped"]
+        failed_marks = [mark for mark in case if mark.tag in ("failure", "error")]
+        skipped_marks = [mark for mark in case if mark.tag == "skipped"]
         if properties := {mark.get("name", ""): mark.get("value", "") for mark in case.iter("property")}:
-            noted[name] = properties
-        if bad:
-            text = "\n".join(f"{mark.get('message', '')}\n{mark.text or ''}" for mark in bad)
+            recorded[name] = properties
+        if failed_marks:
+            text = "\n".join(f"{mark.get('message', '')}\n{mark.text or ''}" for mark in failed_marks)
             failures.append({"test": name, "text": text})
-        elif left_out:
-            skipped.append(f"{name}: {left_out[0].get('message', '')}")
+        elif skipped_marks:
+            skipped.append(f"{name}: {skipped_marks[0].get('message', '')}")
         else:
             passed += 1
     failed = [one["test"] for one in failures]
-    return {"passed": passed, "failed": failed, "skipped": skipped, "noted": noted, "failures": failures}
+    return {"passed": passed, "failed": failed, "skipped": skipped, "noted": recorded, "failures": failures}
 
 
-def _passed_so_far(said: str) -> int:
-    return sum(" PASSED" in line for line in said.splitlines())
+def _passed_so_far(output: str) -> int:
+    return sum(" PASSED" in line for line in output.splitlines())

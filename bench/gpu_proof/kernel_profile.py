@@ -21,7 +21,7 @@ def run(task: Task) -> dict[str, Any]:
         for _ in range(5 if task.rehearse else NUM_WARM):
             step()
         kernels = recorded_kernels(step, num_steps=num_steps)
-    found = {"device": device_name(), "batch_size": batch_size, "precision": "bf16", "mode": mode}
+    results = {"device": device_name(), "batch_size": batch_size, "precision": "bf16", "mode": mode}
     if not kernels:
-        raise StageError("the profiler saw no kernel", found)
-    return found | summary(kernels, num_steps=num_steps)
+        raise StageError("the profiler saw no kernel", results)
+    return results | summary(kernels, num_steps=num_steps)

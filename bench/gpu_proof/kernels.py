@@ -1,4 +1,4 @@
-"""Kernels by what they are for, told by their names."""
+"""Kernels grouped by what they are for, by their names."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ TOP = 15
 GROUPS = (
     ("all-reduce", r"nccl"),
     ("optimizer", r"multi_tensor_apply|adam"),
-    # cuDNN computes in NHWC and copies what it is given in NCHW there and back, or pads its channels.
+    # cuDNN computes in NHWC: it converts NCHW tensors there and back, or pads their channels.
     ("layout copies", r"nchwToNhwc|nhwcToNchw|nhwcAddPadding|nchwAddPadding|convertTensor"),
     ("padding", r"reflection_pad|replication_pad|constant_pad"),
     ("pooling", r"max_?pool|avg_?pool|average_?pool|averagepool|adaptive_average|adaptive_max"),
@@ -27,8 +27,8 @@ GROUPS = (
         r"conv|xmma|cutlass|cudnn|cask|winograd|implicit|fprop|dgrad|wgrad|gemm|gemv|nvjet|cublas|splitK|fft2d|computeOffsets",
     ),
 )
-"""Name and pattern, the first that matches counts: names of torch's kernels hold those of their operands, and cuDNN's
-own copies hold `cudnn`."""
+"""Name and pattern; the first match counts, as names of torch's kernels contain those of their operands, and cuDNN's
+own copies contain `cudnn`."""
 OTHER = "other"
 
 
@@ -47,23 +47,23 @@ def group_of(name: str) -> str:
 
 def summary(kernels: Iterable[Kernel], *, num_steps: int) -> dict[str, Any]:
     """Milliseconds, shares and launches of a step by group, and the kernels that take longest."""
-    every = sorted(kernels, key=lambda kernel: kernel.seconds, reverse=True)
-    total = sum(kernel.seconds for kernel in every)
+    by_time = sorted(kernels, key=lambda kernel: kernel.seconds, reverse=True)
+    total = sum(kernel.seconds for kernel in by_time)
     groups: dict[str, dict[str, float]] = {name: {"ms": 0.0, "launches": 0.0} for name, _ in GROUPS} | {
         OTHER: {"ms": 0.0, "launches": 0.0}
     }
-    for kernel in every:
+    for kernel in by_time:
         group = groups[group_of(kernel.name)]
         group["ms"] += kernel.seconds * 1e3 / num_steps
         group["launches"] += kernel.launches / num_steps
     shown = [
         {
             "group": name,
-            "ms": round(held["ms"], 3),
-            "share": round(held["ms"] / 1e3 * num_steps / total, 4) if total else None,
-            "launches": round(held["launches"], 1),
+            "ms": round(totals["ms"], 3),
+            "share": round(totals["ms"] / 1e3 * num_steps / total, 4) if total else None,
+            "launches": round(totals["launches"], 1),
         }
-        for name, held in groups.items()
+        for name, totals in groups.items()
     ]
     top = [
         {
@@ -72,11 +72,11 @@ def summary(kernels: Iterable[Kernel], *, num_steps: int) -> dict[str, Any]:
             "ms": round(kernel.seconds * 1e3 / num_steps, 3),
             "launches": round(kernel.launches / num_steps, 1),
         }
-        for kernel in every[:TOP]
+        for kernel in by_time[:TOP]
     ]
     return {
         "kernel_ms": round(total * 1e3 / num_steps, 3),
-        "launches": round(sum(kernel.launches for kernel in every) / num_steps, 1),
+        "launches": round(sum(kernel.launches for kernel in by_time) / num_steps, 1),
         "groups": sorted(shown, key=lambda row: -float(row["ms"] or 0)),
         "top": top,
     }

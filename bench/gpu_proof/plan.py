@@ -21,8 +21,8 @@ class Stage:
     """A process of its own.
 
     share: its part of the time, against the shares of the stages after it. least_seconds: with less it is not begun.
-    module: of bench.gpu_proof, with a function `run`; command: started instead of it. together: it may run at the same
-    time as its neighbours that may too, as it measures nothing.
+    module: of bench.gpu_proof, with a function `run`; command: started instead of it. concurrent: it may run at the
+    same time as its neighbours that are concurrent too, as it measures nothing.
     """
 
     name: str
@@ -30,17 +30,17 @@ class Stage:
     module: str = ""
     least_seconds: float = 5.0
     command: tuple[str, ...] = ()
-    together: bool = False
+    concurrent: bool = False
 
 
 STAGES = (
     Stage("versions", 20, "versions", least_seconds=2.0),
-    *(Stage(name, 20 if name in ("capture", "two_ranks") else 6, "gpu_tests", together=True) for name in GPU_TESTS),
+    *(Stage(name, 20 if name in ("capture", "two_ranks") else 6, "gpu_tests", concurrent=True) for name in GPU_TESTS),
     Stage("profile", 24, "kernel_profile"),
     Stage("training", 60, "training", least_seconds=15.0),
     Stage("speed", 56, "speed", least_seconds=15.0),
 )
-"""In order: the last is the one that has a use for all the time that the others leave. The first import of torch from a
+"""In order: the last one can use all the time that the others leave. The first import of torch from a
 cold disk may take most of the first one's."""
 
 
@@ -59,7 +59,7 @@ def in_groups(stages: Sequence[Stage]) -> list[list[Stage]]:
     """The stages in order, those that may run at the same time in one list."""
     groups: list[list[Stage]] = []
     for stage in stages:
-        if stage.together and groups and groups[-1][-1].together:
+        if stage.concurrent and groups and groups[-1][-1].concurrent:
             groups[-1].append(stage)
         else:
             groups.append([stage])
@@ -71,5 +71,5 @@ def limit_in_group(stage: Stage, waiting: Sequence[Stage], seconds_left: float, 
 
     waiting: those that have not begun, this one among them. As many at once as there are, and each may take them all.
     """
-    share = stage.share / sum(each.share for each in waiting)
+    share = stage.share / sum(other.share for other in waiting)
     return max(0.0, seconds_left) * min(1.0, num_at_once * share if num_at_once < len(waiting) else 1.0)

@@ -1,4 +1,4 @@
-"""A process with a time limit, at whose end none of the processes that it started is left.
+"""Runs a process with a time limit, and kills every process that it has started when it ends.
 
 Processes of a group are killed together, but launchers put their workers into groups of their own. So each process gets
 a mark in its environment, which its children inherit, and whoever carries the mark is killed. A process that limits
@@ -20,7 +20,7 @@ KILL_SECONDS = 3.0
 """How long a process may take to die. One that waits inside the driver may not die at all: then it is left."""
 
 
-class Ended(NamedTuple):
+class ProcessResult(NamedTuple):
     """status: of the process; negative for a signal; None when even SIGKILL did not end it in time."""
 
     status: int | None
@@ -36,10 +36,10 @@ def run_limited(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     interrupt_seconds: float = 0.0,
-) -> Ended:
+) -> ProcessResult:
     """Run to the end or to the limit, its output into `log`; then kill it with everything it started.
 
-    interrupt_seconds: at the limit it gets SIGINT first, and so long to write down what it knows.
+    interrupt_seconds: at the limit it gets SIGINT first, and so long to write its results.
     """
     mark = uuid.uuid4().hex
     begun = time.monotonic()
@@ -64,7 +64,7 @@ def run_limited(
                 process.wait(timeout=interrupt_seconds)
     finally:
         status = _end(process, mark)
-    return Ended(status, time.monotonic() - begun, in_time)
+    return ProcessResult(status, time.monotonic() - begun, in_time)
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> int | None:
@@ -94,21 +94,21 @@ def mark_children() -> Iterator[str]:
 
 
 def kill_marked(mark: str) -> list[int]:
-    """Kill all living processes that carry a mark; who they were."""
-    found = marked(mark)
-    for pid in found:
+    """Kill all living processes that carry a mark; their ids."""
+    pids = marked(mark)
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    return found
+    return pids
 
 
 def marked(mark: str) -> list[int]:
     """The living processes that carry a mark; on systems without /proc none is found."""
     variable, wanted = f"{MARK}=".encode(), mark.encode()
-    found = []
+    pids = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended meanwhile, or belongs to another user
             words = (folder / "environ").read_bytes().split(b"\0")
             if any(word.startswith(variable) and wanted in word for word in words):
-                found.append(int(folder.name))
-    return found
+                pids.append(int(folder.name))
+    return pids

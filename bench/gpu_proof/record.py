@@ -1,4 +1,4 @@
-"""The file of results: a JSON object a line, added to and never written anew."""
+"""The file of results: one JSON object a line; lines are only ever appended."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.gpu_proof.plan import ROOT
-from cartoon_dist.files.json_values import finite
+from cartoon_dist.files.json_values import nan_to_none
 
 FILE_NAME = "gpu_proof.jsonl"
 NOT_RUN = "not run: no time left"
@@ -47,7 +47,7 @@ class Session:
         line = {"session": self.name, "date": f"{datetime.now(UTC):%FT%TZ}", **fields}
         line |= {"rehearsal": True} if self.rehearse else {}
         line |= {"without": list(self.without)} if self.without else {}
-        text = json.dumps(finite(line), default=str, allow_nan=False).replace(f"{ROOT}/", "") + "\n"
+        text = json.dumps(nan_to_none(line), default=str, allow_nan=False).replace(f"{ROOT}/", "") + "\n"
         handle = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = os.fstat(handle).st_size
@@ -60,7 +60,7 @@ class Session:
 
 
 def headline(failure: str) -> str:
-    """What a failure says in one line: a traceback's last, otherwise the first."""
+    """A failure in one line: the last of a traceback, otherwise the first."""
     lines = [line for line in failure.strip().splitlines() if line.strip()]
     if not lines:
         return ""
@@ -71,8 +71,8 @@ def new_session(out: Path, *, rehearse: bool = False, without: tuple[str, ...] =
     """A session with a name of its own: the time it began, numbered where that is taken."""
     out.mkdir(parents=True, exist_ok=True)
     begun = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    for number in range(1, 1000):
-        session = Session(out, begun if number == 1 else f"{begun}-{number}", rehearse, without)
+    for attempt in range(1, 1000):
+        session = Session(out, begun if attempt == 1 else f"{begun}-{attempt}", rehearse, without)
         try:
             session.folder.mkdir()
         except FileExistsError:

@@ -1,4 +1,4 @@
-"""Runs the stages one after the other, each with its limit, and writes down what came of each."""
+"""Runs the stages one after the other, each with its limit, and records the result of each."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.gpu_proof import switches
 from bench.gpu_proof.plan import CORES_A_STAGE, RESERVE_SECONDS, ROOT, Stage, in_groups, limit_in_group, time_limit
-from bench.gpu_proof.processes import Ended, kill_marked, mark_children, run_limited
+from bench.gpu_proof.processes import ProcessResult, kill_marked, mark_children, run_limited
 from bench.gpu_proof.record import NOT_RUN, Line, Session, headline
 
 LOG_CHARACTERS = 20_000
@@ -21,7 +21,7 @@ LOG_CHARACTERS = 20_000
 
 
 def run_stages(session: Session, stages: Sequence[Stage], *, minutes: float) -> list[Line]:
-    """The line of each stage, which stands in the file as soon as the stage has ended; all within the minutes.
+    """The line of each stage, written to the file as soon as the stage has ended; all within the minutes.
 
     Whatever ends this call early also ends the processes that it has started.
     """
@@ -63,14 +63,14 @@ def _run_group(
 
 def record_stage(session: Session, stage: Stage, *, limit: float, minutes: float, device: str | None) -> Line:
     """Run one stage, or leave it out where it has too little time, and write its line."""
-    found: dict[str, Any] = {"seconds": 0.0, "ok": False, "failure": NOT_RUN, "results": {}}
+    fields: dict[str, Any] = {"seconds": 0.0, "ok": False, "failure": NOT_RUN, "results": {}}
     if limit >= stage.least_seconds:
         try:
-            found |= run_stage(session, stage, limit=limit, minutes=minutes)
+            fields |= run_stage(session, stage, limit=limit, minutes=minutes)
         except Exception:  # noqa: BLE001  whatever it was, the next stage runs
-            found |= {"failure": traceback.format_exc()}
-    device = found.pop("device", None) or device
-    line = session.append(stage=stage.name, device=device, limit_seconds=round(limit, 1), **found)
+            fields |= {"failure": traceback.format_exc()}
+    device = fields.pop("device", None) or device
+    line = session.append(stage=stage.name, device=device, limit_seconds=round(limit, 1), **fields)
     show(f"{stage.name}: {in_words(line)}")
     return line
 
@@ -88,15 +88,15 @@ def run_stage(session: Session, stage: Stage, *, limit: float, minutes: float) -
         cwd=ROOT,
         environment=environment(session),
     )
-    found: dict[str, Any] = {"seconds": round(ended.seconds, 1), "ok": False, "failure": "", "results": {}}
+    fields: dict[str, Any] = {"seconds": round(ended.seconds, 1), "ok": False, "failure": "", "results": {}}
     if answer.is_file():
-        found |= json.loads(answer.read_text(encoding="utf-8"))
+        fields |= json.loads(answer.read_text(encoding="utf-8"))
     elif stage.command and ended.status == 0:
-        found["ok"] = True
-    if why := _ending(ended, limit, answered=answer.is_file() or bool(stage.command)):
-        found["ok"] = False
-        found["failure"] = "\n".join(part for part in (why, found["failure"], _end_of(log)) if part)
-    return found
+        fields["ok"] = True
+    if why := _process_failure(ended, limit, answered=answer.is_file() or bool(stage.command)):
+        fields["ok"] = False
+        fields["failure"] = "\n".join(part for part in (why, fields["failure"], _end_of(log)) if part)
+    return fields
 
 
 def command_of(session: Session, stage: Stage, *, limit: float, minutes: float) -> list[str]:
@@ -138,7 +138,7 @@ def show(text: str) -> None:
     sys.stdout.flush()
 
 
-def _ending(ended: Ended, limit: float, *, answered: bool) -> str:
+def _process_failure(ended: ProcessResult, limit: float, *, answered: bool) -> str:
     if not ended.in_time:
         left = "" if ended.status is not None else ", and it did not die"
         return f"killed at its limit of {limit:.0f} s{left}"

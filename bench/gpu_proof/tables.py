@@ -31,7 +31,7 @@ def of_session(lines: Sequence[Line], *, level: int = 3) -> str:
         ("Ceiling", ceiling(lines)),
         ("Where the time of a step goes", profile(lines)),
         ("Longest kernels", longest(lines)),
-        ("What tests noted", noted(lines)),
+        ("What tests noted", recorded(lines)),
         ("Training, from pictures to a score", training(lines)),
         ("Noted", notes(lines)),
     ):
@@ -41,7 +41,7 @@ def of_session(lines: Sequence[Line], *, level: int = 3) -> str:
 
 
 def stages(lines: Sequence[Line]) -> str:
-    """What came of each stage; empty where none was recorded."""
+    """The result of each stage; empty where none was recorded."""
     rows = []
     for line in lines:
         if "part" in line or line.get("ok", "") == "":
@@ -96,15 +96,15 @@ def ceiling(lines: Sequence[Line]) -> str:
 
 def profile(lines: Sequence[Line]) -> str:
     """Milliseconds of a step by group of kernels."""
-    found = _results(lines, "profile")
-    if "groups" not in found:
+    results = _results(lines, "profile")
+    if "groups" not in results:
         return ""
     rows = [
         (row["group"], _milliseconds(row), _percent(row.get("share")), _number(row.get("launches")))
-        for row in found["groups"]
+        for row in results["groups"]
     ]
-    rows.append(("all", _number(found.get("kernel_ms")), "", _number(found.get("launches"))))
-    names = f"batch {found['batch_size']}, {found['precision']}, {KIND_NAMES.get(found['mode'], 'plain')}"
+    rows.append(("all", _number(results.get("kernel_ms")), "", _number(results.get("launches"))))
+    names = f"batch {results['batch_size']}, {results['precision']}, {KIND_NAMES.get(results['mode'], 'plain')}"
     used = [0, 1, *(column for column in (2, 3) if any(row[column] for row in rows))]
     head = (names, "ms", "share", "launches")
     return _table([head[column] for column in used], [[row[column] for column in used] for row in rows])
@@ -120,22 +120,22 @@ def longest(lines: Sequence[Line]) -> str:
 def training(lines: Sequence[Line]) -> str:
     """Each command's status and seconds, and what the training reached."""
     rows = [(part["command"], str(part["status"]), _number(part["seconds"])) for part in _parts(lines, "command")]
-    found = _results(lines, "training")
+    results = _results(lines, "training")
     said = [
-        f"{found['steps']} steps" if found.get("steps") else "",
-        f"{found['images_per_second']:.0f} images/s at {found['image_size']} px"
-        if found.get("images_per_second")
+        f"{results['steps']} steps" if results.get("steps") else "",
+        f"{results['images_per_second']:.0f} images/s at {results['image_size']} px"
+        if results.get("images_per_second")
         else "",
-        *(f"{name} {value:.4g}" for name, value in found.get("scores", {}).items()),
-        found.get("no_score_because", ""),
+        *(f"{name} {value:.4g}" for name, value in results.get("scores", {}).items()),
+        results.get("no_score_because", ""),
     ]
     table = _table(("command", "status", "seconds"), rows)
     words = "; ".join(part for part in said if part)
     return "\n\n".join(part for part in (table, words) if part)
 
 
-def noted(lines: Sequence[Line]) -> str:
-    """Figures that tests have written down, such as how far the GPU's result is from the CPU's."""
+def recorded(lines: Sequence[Line]) -> str:
+    """Figures that tests have recorded, such as how far the GPU's result is from the CPU's."""
     rows = [
         (f"`{test.removeprefix('tests.gpu.')}`", name, value)
         for line in lines
@@ -146,14 +146,14 @@ def noted(lines: Sequence[Line]) -> str:
 
 
 def notes(lines: Sequence[Line]) -> str:
-    """What was written down in words."""
+    """Notes in words."""
     return "\n".join(f"* {part['text']}" for part in _parts(lines, "note"))
 
 
 def _origin(lines: Sequence[Line]) -> list[str]:
-    found = _results(lines, "versions") or next(iter(_parts(lines, "machine")), {})
+    results = _results(lines, "versions") or next(iter(_parts(lines, "machine")), {})
     words = [
-        f"{title} {found[name]}"
+        f"{title} {results[name]}"
         for name, title in (
             ("torch", "torch"),
             ("cuda", "CUDA"),
@@ -165,12 +165,12 @@ def _origin(lines: Sequence[Line]) -> list[str]:
             ("cores", "CPU cores:"),
             ("commit", "commit"),
         )
-        if found.get(name)
+        if results.get(name)
     ]
-    if "c_compiler" in found:
-        words.append("a C compiler" if found["c_compiler"] else "no C compiler")
-    if found.get("missing"):
-        words.append("missing packages: " + ", ".join(found["missing"]))
+    if "c_compiler" in results:
+        words.append("a C compiler" if results["c_compiler"] else "no C compiler")
+    if results.get("missing"):
+        words.append("missing packages: " + ", ".join(results["missing"]))
     sources = dict.fromkeys(line["source"] for line in lines if line.get("source"))
     without = dict.fromkeys(name for line in lines for name in line.get("without", []))
     said = [*sources, *(f"without {name}" for name in without)]
@@ -183,8 +183,8 @@ def _parts(lines: Iterable[Line], part: str) -> list[Line]:
 
 
 def _results(lines: Iterable[Line], stage: str) -> dict[str, Any]:
-    found: list[dict[str, Any]] = [line["results"] for line in lines if line["stage"] == stage and "results" in line]
-    return found[-1] if found else {}
+    results: list[dict[str, Any]] = [line["results"] for line in lines if line["stage"] == stage and "results" in line]
+    return results[-1] if results else {}
 
 
 def _cell(cell: Line) -> tuple[Any, ...]:

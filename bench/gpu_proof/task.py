@@ -1,4 +1,4 @@
-"""What a stage is given, and how it says that something is wrong."""
+"""The inputs of a stage, and the errors by which it reports a failure."""
 
 import time
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bench.gpu_proof.record import Session
 
 
 class StageError(Exception):
-    """A stage has found something wrong; its text is the failure, `results` what was found nevertheless."""
+    """A stage has failed; the text is the failure, `results` what was measured nevertheless."""
 
     def __init__(self, failure: str, results: dict[str, Any]) -> None:
         super().__init__(failure)
@@ -17,7 +17,7 @@ class StageError(Exception):
 
 
 class NothingToCheckError(StageError):
-    """What the stage checks cannot be checked on this machine."""
+    """This machine lacks what the stage checks."""
 
 
 @dataclass(frozen=True)
@@ -51,5 +51,5 @@ class Task:
         return self.session.folder
 
     def append(self, part: str, **fields: Any) -> None:
-        """Write down a result of the stage at once, as a line of its own."""
+        """Append a result of the stage at once, as a line of its own."""
         self.session.append(stage=self.stage, part=part, **fields)

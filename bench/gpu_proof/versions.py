@@ -1,4 +1,4 @@
-"""Stage `versions`: on what all else was measured, and what of it is missing."""
+"""Stage `versions`: the machine and software that the other stages run on, and the packages that are missing."""
 
 import importlib.metadata
 import os
@@ -16,25 +16,25 @@ from bench.gpu_proof.task import Task
 
 def run(task: Task) -> dict[str, Any]:
     """Everything about the machine and its software; an error of torch's ends the stage, missing packages do not."""
-    found: dict[str, Any] = {
+    versions: dict[str, Any] = {
         "python": platform.python_version(),
         "cores": len(os.sched_getaffinity(0)),
         "c_compiler": c_compiler(),
-        "driver": _said_by("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").partition("\n")[0],
-        "commit": _said_by("git", "rev-parse", "HEAD"),
+        "driver": _output_of("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").partition("\n")[0],
+        "commit": _output_of("git", "rev-parse", "HEAD"),
         "triton": _version("triton"),
         **dependencies(ROOT / "pyproject.toml"),
     }
-    task.append("machine", **found)  # before torch is imported, which may hang
+    task.append("machine", **versions)  # before torch is imported, which may hang
     import torch
 
-    found |= {"torch": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}  # type: ignore[no-untyped-call]
+    versions |= {"torch": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}  # type: ignore[no-untyped-call]
     if not torch.cuda.is_available():
         if not task.rehearse:
             raise RuntimeError(f"there is no CUDA device that torch {torch.__version__} can use")
-        return found | {"device": "cpu", "num_gpus": 0}
+        return versions | {"device": "cpu", "num_gpus": 0}
     properties = torch.cuda.get_device_properties(0)
-    return found | {
+    return versions | {
         "nccl": ".".join(map(str, torch.cuda.nccl.version())),  # type: ignore[no-untyped-call]
         "device": properties.name,
         "gpu_memory_gib": round(properties.total_memory / 2**30, 1),
@@ -81,7 +81,7 @@ def _satisfies(version: str, requirement: str) -> bool:
     return Requirement(requirement).specifier.contains(version, prereleases=True)
 
 
-def _said_by(*command: str) -> str:
+def _output_of(*command: str) -> str:
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):

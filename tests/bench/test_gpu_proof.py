@@ -174,11 +174,11 @@ def test_time_left_over_goes_to_the_stages_that_follow() -> None:
 
 
 def test_stages_at_the_same_time_share_what_their_group_has() -> None:
-    group = [Stage("a", 3, together=True), Stage("b", 1, together=True)]
+    group = [Stage("a", 3, concurrent=True), Stage("b", 1, concurrent=True)]
     assert limit_in_group(group[0], group, 40, num_at_once=1) == 30
     assert limit_in_group(group[1], group[1:], 35, num_at_once=1) == 35
     assert [limit_in_group(stage, group, 40, num_at_once=2) for stage in group] == [40, 40]
-    three = [Stage(name, 1, together=True) for name in "abc"]
+    three = [Stage(name, 1, concurrent=True) for name in "abc"]
     assert limit_in_group(three[0], three, 30, num_at_once=2) == pytest.approx(20)
     assert limit_in_group(three[2], three[2:], 10, num_at_once=2) == 10
 

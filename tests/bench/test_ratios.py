@@ -16,13 +16,13 @@ def measured(*, goal: float, better: str = "lower") -> Measured:
 
 
 def test_median_and_extremes_are_those_of_the_pairs() -> None:
-    found = measured(goal=0.6)
-    assert (found.ratio, found.low, found.high, found.runs) == (0.5, 0.25, 0.75, 3)
+    ratio = measured(goal=0.6)
+    assert (ratio.ratio, ratio.low, ratio.high, ratio.runs) == (0.5, 0.25, 0.75, 3)
 
 
 def test_each_pair_is_divided_by_its_own_other_half() -> None:
-    found = summarise([(1.0, 2.0), (10.0, 20.0)], name="made", goal=1, better="lower", against="a made one")
-    assert found.low == found.high == 0.5
+    ratio = summarise([(1.0, 2.0), (10.0, 20.0)], name="made", goal=1, better="lower", against="a made one")
+    assert ratio.low == ratio.high == 0.5
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.scaling import Costs, calculated, fitted, gradient_bytes, ring_seconds, step_seconds
+from bench.scaling import Costs, calculate, fit_costs, gradient_bytes, ring_seconds, step_seconds
 from cartoon_dist.train.gradient_averaging import BUCKET_BYTES
 
 COSTS = Costs(fixed_seconds=0.01, image_seconds=0.02, message_seconds=0.001, bytes_per_second=1e9, crowding=1.5)
@@ -25,9 +25,9 @@ def test_a_step_by_hand() -> None:
     assert step_seconds(waiting, num_processes=2, share=4, num_bytes=0) == 2.0
 
 
-def test_costs_are_found_again_from_what_they_make() -> None:
-    assert fitted({share: 0.01 + 0.02 * share for share in (1, 2, 4, 8)}) == pytest.approx((0.01, 0.02))
-    fixed, image = fitted({1: 0.9, 2: 2.1, 4: 4.4})  # more than in proportion: nothing is fixed
+def test_the_fit_recovers_known_costs() -> None:
+    assert fit_costs({share: 0.01 + 0.02 * share for share in (1, 2, 4, 8)}) == pytest.approx((0.01, 0.02))
+    fixed, image = fit_costs({1: 0.9, 2: 2.1, 4: 4.4})  # more than in proportion: nothing is fixed
     assert fixed == 0
     assert 0.9 < image < 1.1
 
@@ -35,14 +35,14 @@ def test_costs_are_found_again_from_what_they_make() -> None:
 def test_the_bytes_are_those_of_the_papers_networks() -> None:
     from cartoon_dist.config.reading import read
     from cartoon_dist.config.train import TrainSettings
-    from cartoon_dist.runs.setup import fresh_networks
+    from cartoon_dist.runs.method_from_config import initial_networks
 
-    networks = fresh_networks(read(TrainSettings, [], [], run_dir="none")).values()
+    networks = initial_networks(read(TrainSettings, [], [], run_dir="none")).values()
     assert gradient_bytes() == sum(weight.numel() * 4 for network in networks for weight in network.parameters())
 
 
 def test_the_calculator_prints_a_row_for_each_world() -> None:
-    lines = calculated(["processes=1,8,64", "image_seconds=0.05", "share=2"]).splitlines()
+    lines = calculate(["processes=1,8,64", "image_seconds=0.05", "share=2"]).splitlines()
     assert "image_seconds=0.05" in lines[0]
     assert [line.split("|")[1].strip() for line in lines[3:]] == ["1", "8", "64"]
     assert [line.split("|")[2].strip() for line in lines[3:]] == ["2", "16", "128"]

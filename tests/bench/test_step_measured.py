@@ -1,4 +1,4 @@
-"""What the step's measurement leans on: processes that step when told, the ceiling, the ratios' direction."""
+"""What the measurement of a step uses: processes that step on request, the ceiling, the ratios' direction."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ SMALL = ("model.channels=4", "model.num_blocks=1", "loss.content.layer=conv1_2")
 
 
 @pytest.mark.slow
-def test_processes_step_when_they_are_told_alone_and_together() -> None:
+def test_processes_step_on_request_alone_and_together() -> None:
     with Driven("undetached", 16, 1, OMP_NUM_THREADS="1") as alone:
         clock, work = answers_of([alone], 2)[0]
     assert clock > 0
@@ -50,5 +50,5 @@ def test_the_flops_are_the_counted_convolutions() -> None:
 
 
 def test_the_larger_ratio_is_the_faster_step() -> None:
-    found = list(step.told([([3.0, 4.0], [2.0, 1.0])] * 3, "made", 1.35, "a made one"))
-    assert [(one.name, one.ratio, one.reached) for one in found] == [("made", 1.5, True), ("made_work", 4.0, True)]
+    ratios = list(step.wall_and_work([([3.0, 4.0], [2.0, 1.0])] * 3, "made", 1.35, "a made one"))
+    assert [(one.name, one.ratio, one.reached) for one in ratios] == [("made", 1.5, True), ("made_work", 4.0, True)]

@@ -1,6 +1,7 @@
-"""White-box's superpixels, which a step waits for: `python -m bench.flattening`.
+"""White-box's superpixels, for which each step waits: `python -m bench.superpixel_pool`.
 
-Sixteen pictures, the authors' batch, cut by two processes against this one; beside it milliseconds a picture.
+Sixteen pictures, the authors' batch, computed by two processes against this one; milliseconds a picture are
+printed as well.
 """
 
 from collections.abc import Iterator
@@ -10,11 +11,11 @@ import cv2
 import numpy as np
 import torch
 
+from bench.processes import ROOT
 from bench.ratios import Measured, publish, show, summarise, time_in_turn
-from bench.stages import ROOT
 from cartoon_dist.image import crop
 from cartoon_dist.image.decode import decode
-from cartoon_dist.runs.superpixel_pool import Flattener
+from cartoon_dist.runs.superpixel_pool import SuperpixelPool
 from cartoon_dist.tensors import Images, from_bytes
 
 BATCH, ROUNDS, GOAL = 16, 5, 0.6
@@ -23,12 +24,12 @@ BATCH, ROUNDS, GOAL = 16, 5, 0.6
 def main() -> Iterator[Measured]:
     """The time of two processes over that of one, at 64 and at 256 pixels."""
     cv2.setNumThreads(1)
-    here, apart = Flattener(num_workers=0), Flattener(num_workers=2)
+    in_process, in_pool = SuperpixelPool(num_workers=0), SuperpixelPool(num_workers=2)
     for size in (64, 256):
         pictures = photos(size)
-        apart(pictures)  # starts the processes, and compiles in each
-        here(pictures)
-        pairs = [time_in_turn(partial(apart, pictures), partial(here, pictures)) for _ in range(ROUNDS)]
+        in_pool(pictures)  # starts the processes, and compiles in each
+        in_process(pictures)
+        pairs = [time_in_turn(partial(in_pool, pictures), partial(in_process, pictures)) for _ in range(ROUNDS)]
         show(f"{size} px: {1e3 * min(theirs for _, theirs in pairs) / BATCH:.1f} ms a picture")
         yield summarise(
             pairs,
@@ -42,7 +43,7 @@ def main() -> Iterator[Measured]:
 def photos(size: int) -> Images:
     """Squares of the embedded photos, n 3 size size."""
     files = sorted((ROOT / "shards/samples/photos").glob("*.jpg"))[:BATCH]
-    squares = [crop.resize(decode(file.read_bytes(), max_megapixels=100), size=size).pixels for file in files]
+    squares = [crop.resize_and_crop(decode(file.read_bytes(), max_megapixels=100), size=size).pixels for file in files]
     return from_bytes(torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2), torch.float32)
 
 
