@@ -59,7 +59,7 @@ class _ShiftedSum(torch.autograd.Function):
 
 
 def _shifted_views(partial: Tensor, shifts: tuple[int, int]) -> Iterator[Tensor]:
-    """Each kernel position's shifted maps, one at a time: autograd rejects a view made before writing to its neighbour."""
+    """Each kernel position's shifted maps, one at a time: autograd rejects a view made before its neighbour changed."""
     rows, columns = shifts
     height, width = partial.shape[2] - rows + 1, partial.shape[3] - columns + 1
     for r in range(rows):

@@ -22,7 +22,7 @@ _SILENT = 0
 _set_log_level = getattr(cv2.utils, "logging", cv2).setLogLevel
 # libpng tells of chunks that are no part of the picture, too; theirs are the names that begin with a small letter.
 _HARMLESS = re.compile(r"libpng warning: [a-z][A-Za-z]{3}:")
-_SPEAKER = re.compile(r"^(libpng (warning|error): |Corrupt JPEG data: )")
+_PREFIX = re.compile(r"^(libpng (warning|error): |Corrupt JPEG data: )")
 
 try:
     _libc = ctypes.CDLL(None)
@@ -54,7 +54,7 @@ def read_pixels(data: bytes, flags: int) -> tuple[Pixels | None, str]:
     if not data:
         return None, "the file is empty"
     heard: list[str] = []
-    with _overheard(heard):
+    with _captured_stderr(heard):
         level = _set_log_level(_SILENT)  # OpenCV's own log goes another way
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -62,12 +62,12 @@ def read_pixels(data: bytes, flags: int) -> tuple[Pixels | None, str]:
             return None, " ".join(str(error.err).split())
         finally:
             _set_log_level(level)
-    complaints = [_SPEAKER.sub("", line) for line in heard if not _HARMLESS.match(line)]
+    complaints = [_PREFIX.sub("", line) for line in heard if not _HARMLESS.match(line)]
     return (None if pixels is None else np.asarray(pixels)), complaints[0] if complaints else ""
 
 
 @contextmanager
-def _overheard(heard: list[str]) -> Iterator[None]:
+def _captured_stderr(heard: list[str]) -> Iterator[None]:
     """Take the lines that C code prints on its standard error, where that can be done; about 5 microseconds."""
     if _stderr is None:
         yield

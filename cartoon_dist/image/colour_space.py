@@ -16,7 +16,7 @@ _MAX_PROFILE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Colours:
+class ColourSpace:
     """How a file says that its numbers are to be seen; all None where it says nothing.
 
     `profile` is an embedded ICC profile. `gamma` and `primaries` (x and y of white, red, green, blue) are PNG's gAMA
@@ -30,34 +30,34 @@ class Colours:
     unreadable: str | None = None
 
 
-_ADOBE_RGB = Colours(gamma=256 / 563, primaries=(0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06))
+_ADOBE_RGB = ColourSpace(gamma=256 / 563, primaries=(0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06))
 
 
-def jpeg_colours(parts: Mapping[int, tuple[int, bytes]], exif: bytes) -> Colours:
+def jpeg_colours(parts: Mapping[int, tuple[int, bytes]], exif: bytes) -> ColourSpace:
     """The ICC profile, which is cut into parts of at most 64 kB (by its number a part and the number of all), or what
     the camera noted."""
     if not parts:
-        return _ADOBE_RGB if is_adobe_rgb(exif) else Colours()
+        return _ADOBE_RGB if is_adobe_rgb(exif) else ColourSpace()
     if sorted(parts) != list(range(1, len(parts) + 1)) or {of for of, _ in parts.values()} != {len(parts)}:
-        return Colours(unreadable="a part of its colour profile is missing")
-    return Colours(profile=b"".join(parts[number][1] for number in sorted(parts)))
+        return ColourSpace(unreadable="a part of its colour profile is missing")
+    return ColourSpace(profile=b"".join(parts[number][1] for number in sorted(parts)))
 
 
-def png_colours(chunks: Mapping[bytes, bytes]) -> Colours:
+def png_colours(chunks: Mapping[bytes, bytes]) -> ColourSpace:
     """Of several accounts of the colours the first counts in the order cICP, iCCP, sRGB, gAMA with cHRM."""
     if len(cicp := chunks.get(b"cICP", b"")) == 4:
-        return Colours(cicp=tuple(cicp))
+        return ColourSpace(cicp=tuple(cicp))
     if b"iCCP" in chunks:
         profile = _unpacked(chunks[b"iCCP"].partition(b"\0")[2][1:])
-        return Colours(profile=profile) if profile else Colours(unreadable="its iCCP chunk is damaged")
+        return ColourSpace(profile=profile) if profile else ColourSpace(unreadable="its iCCP chunk is damaged")
     if b"sRGB" in chunks:
-        return Colours()
+        return ColourSpace()
     gamma = primaries = None
     if len(chunks.get(b"gAMA", b"")) == 4:
         gamma = struct.unpack(">I", chunks[b"gAMA"])[0] / 1e5
     if len(chunks.get(b"cHRM", b"")) == 32:
         primaries = tuple(number / 1e5 for number in struct.unpack(">8I", chunks[b"cHRM"]))
-    return Colours(gamma=gamma or None, primaries=primaries)
+    return ColourSpace(gamma=gamma or None, primaries=primaries)
 
 
 def _unpacked(packed: bytes) -> bytes | None:
@@ -72,10 +72,10 @@ def _unpacked(packed: bytes) -> bytes | None:
 _BMP_HEADER_AT, _BMP_WITH_PROFILE = 14, 124
 
 
-def bmp_colours(data: bytes, header_bytes: int) -> Colours:
+def bmp_colours(data: bytes, header_bytes: int) -> ColourSpace:
     """The ICC profile that the longest kind of header may point to."""
     if header_bytes < _BMP_WITH_PROFILE or data[_BMP_HEADER_AT + 56 : _BMP_HEADER_AT + 60] != b"DEBM":  # MBED, turned
-        return Colours()
+        return ColourSpace()
     start, length = struct.unpack_from("<II", data, _BMP_HEADER_AT + 112)
     profile = data[_BMP_HEADER_AT + start : _BMP_HEADER_AT + start + length]
-    return Colours(profile=profile) if len(profile) == length else Colours(unreadable="its colour profile is cut off")
+    return ColourSpace(profile=profile) if len(profile) == length else ColourSpace(unreadable="its colour profile is cut off")

@@ -8,44 +8,44 @@ import numpy as np
 
 from cartoon_dist.image.decode import Picture
 
-_GAP, _LINE = 8, 18
-_PAPER, _INK = 255, (40, 40, 40)
+_GAP, _CAPTION_HEIGHT = 8, 18
+_BACKGROUND, _TEXT_COLOUR = 255, (40, 40, 40)
 _FONT, _SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.38
 
 
 @dataclass(frozen=True)
-class Strip:
+class SheetCell:
     """Square pictures, RGB or grey, shown side by side over one caption."""
 
     pictures: Sequence[Picture]
     caption: str
 
 
-def contact_sheet(strips: Sequence[Strip], *, side: int, columns: int) -> Picture:
+def contact_sheet(strips: Sequence[SheetCell], *, side: int, columns: int) -> Picture:
     """Lay strips of equally many pictures out row by row, each picture `side` pixels wide: uint8 RGB (h, w, 3).
 
     A caption that is wider than its strip is cut; signs beyond ASCII are shown as question marks.
     """
     width = max(len(strip.pictures) for strip in strips) * side
     rows = -(-len(strips) // columns)
-    sheet = np.full((_GAP + rows * (side + _LINE + _GAP), _GAP + columns * (width + _GAP), 3), _PAPER, np.uint8)
+    sheet = np.full((_GAP + rows * (side + _CAPTION_HEIGHT + _GAP), _GAP + columns * (width + _GAP), 3), _BACKGROUND, np.uint8)
     for number, strip in enumerate(strips):
-        top = _GAP + number // columns * (side + _LINE + _GAP)
+        top = _GAP + number // columns * (side + _CAPTION_HEIGHT + _GAP)
         left = _GAP + number % columns * (width + _GAP)
         for place, picture in enumerate(strip.pictures):
-            sheet[top : top + side, left + place * side : left + (place + 1) * side] = _shrunk(picture, side)
-        caption = _fitting(strip.caption.encode("ascii", "replace").decode(), width)
-        cv2.putText(sheet, caption, (left, top + side + _LINE - 5), _FONT, _SCALE, _INK, 1, cv2.LINE_AA)
+            sheet[top : top + side, left + place * side : left + (place + 1) * side] = _resized(picture, side)
+        caption = _shortened_to_width(strip.caption.encode("ascii", "replace").decode(), width)
+        cv2.putText(sheet, caption, (left, top + side + _CAPTION_HEIGHT - 5), _FONT, _SCALE, _TEXT_COLOUR, 1, cv2.LINE_AA)
     return sheet
 
 
-def _shrunk(picture: Picture, side: int) -> Picture:
+def _resized(picture: Picture, side: int) -> Picture:
     rgb = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 or picture.shape[2] == 1 else picture
     how = cv2.INTER_AREA if rgb.shape[0] > side else cv2.INTER_NEAREST
     return np.asarray(cv2.resize(rgb, (side, side), interpolation=how), np.uint8)
 
 
-def _fitting(text: str, width: int) -> str:
+def _shortened_to_width(text: str, width: int) -> str:
     fits = text
     while fits and cv2.getTextSize(fits, _FONT, _SCALE, 1)[0][0] > width:
         fits = fits[:-1]

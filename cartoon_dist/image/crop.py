@@ -30,7 +30,7 @@ class Crop:
     untouched: bool
 
 
-def resize(picture: Picture, *, size: int) -> Crop:
+def resize_and_crop(picture: Picture, *, size: int) -> Crop:
     """Scale the short side to `size` pixels and cut the centre.
 
     Raises PictureError for a strip longer than MAX_ASPECT times its short side.
@@ -40,7 +40,7 @@ def resize(picture: Picture, *, size: int) -> Crop:
     return _cut(picture, scaled, left=left, top=top, size=size)
 
 
-def follow(whole: Picture, square: Crop) -> Picture:
+def crop_like(whole: Picture, square: Crop) -> Picture:
     """Scale a picture of the same whole, such as its map, uint8 (h, w), as the square's was and cut the same square."""
     size = square.pixels.shape[0]
     scaled = _fit(whole, square.scaled)
@@ -58,7 +58,7 @@ def tile(picture: Picture, *, size: int, scales: Sequence[float], flat_below: fl
         short = round(scale * size)
         if number == 0 or short <= min(picture.shape[:2]):
             crops += _grid(picture, _scale(picture, short=short), size=size)
-    return [crop for crop in crops if _deviation(crop.pixels) >= flat_below]
+    return [crop for crop in crops if _grey_deviation(crop.pixels) >= flat_below]
 
 
 def _grid(picture: Picture, scaled: Picture, *, size: int) -> Iterator[Crop]:
@@ -98,5 +98,5 @@ def _cut(picture: Picture, scaled: Picture, *, left: int, top: int, size: int) -
     )
 
 
-def _deviation(square: Picture) -> float:
+def _grey_deviation(square: Picture) -> float:
     return float(cv2.cvtColor(square, cv2.COLOR_RGB2GRAY).std())

@@ -13,7 +13,7 @@ from cartoon_dist.errors import PictureError
 from cartoon_dist.image.codec import Pixels, read_pixels
 from cartoon_dist.image.exif import UPRIGHT
 from cartoon_dist.image.header import ImageHeader, scan_header
-from cartoon_dist.image.srgb import Convert, UnknownColoursError, converter
+from cartoon_dist.image.srgb import ToSRGB, UnknownColoursError, srgb_converter
 
 Picture = npt.NDArray[np.uint8]
 """A picture as it lies in memory: (h, w, 3) RGB, or (h, w) grey, 0..255."""
@@ -29,7 +29,7 @@ _BYTES_A_PIXEL, _BYTES_BESIDES = 8, 64 << 20
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedPicture:
     """A picture, uint8 RGB (h, w, 3), upright; whether any reader of its file sees exactly these pixels; whether it was
     stored in another colour space; and what is wrong with the file where damage was to be taken."""
 
@@ -61,7 +61,7 @@ def decode_file(
     max_megapixels: float,
     damaged: Damaged = "skip",
     colours: Literal["srgb", "ignored"] = "srgb",
-) -> Decoded:
+) -> DecodedPicture:
     """As `decode`, with what else is to be known. With damaged="take" a file that is not whole gives what a decoder
     makes of it, and colours that are not known are taken for sRGB; PictureError where there is nothing to take."""
     header = scan_header(data)
@@ -71,10 +71,10 @@ def decode_file(
     if header.damage and damaged == "skip":
         raise DamagedPictureError(header.damage)
     pixels, complaint = _stored_pixels(data, header)
-    convert: Convert | None = None
+    convert: ToSRGB | None = None
     try:
         if colours == "srgb":
-            convert = converter(header.colours, num_channels=_num_colours(header))
+            convert = srgb_converter(header.colours, num_channels=_num_colours(header))
     except UnknownColoursError as error:
         complaint = complaint or f"{error}; save it anew as sRGB"
     if complaint and damaged == "skip":
@@ -82,12 +82,12 @@ def decode_file(
     if convert is not None and _num_colours(header) == _CMYK:
         picture = convert(_cmyk(data))
     else:
-        picture = _on_white(_eight_bits(_with_key(pixels, header)), convert, grey=_num_colours(header) == 1)
-    as_stored = header.plain and header.orientation == UPRIGHT and convert is None and not complaint
-    return Decoded(turn(picture, header.orientation), as_stored, convert is not None, complaint or None)
+        picture = _on_white(_to_eight_bits(_with_colour_key_alpha(pixels, header)), convert, grey=_num_colours(header) == 1)
+    as_stored = header.is_plain_rgb and header.orientation == UPRIGHT and convert is None and not complaint
+    return DecodedPicture(apply_orientation(picture, header.orientation), as_stored, convert is not None, complaint or None)
 
 
-def turn(picture: Picture, orientation: int) -> Picture:
+def apply_orientation(picture: Picture, orientation: int) -> Picture:
     """Undo the EXIF orientation (1..8): the camera's row 0 and column 0 go where the number says they were."""
     if orientation >= 5:  # 5..8 hold rows as columns
         picture = picture.swapaxes(0, 1)
@@ -100,8 +100,8 @@ def turn(picture: Picture, orientation: int) -> Picture:
 
 def _stored_pixels(data: bytes, header: ImageHeader) -> tuple[Pixels, str]:
     """The pixels, blue first, and what is wrong with the file, or ""."""
-    kind = header.kind.upper()
-    if header.kind == "jpeg" and header.damage:
+    kind = header.file_format.upper()
+    if header.file_format == "jpeg" and header.damage:
         data += b"\xff\xd9"  # OpenCV gives nothing of a JPEG without its end mark
     pixels, heard = read_pixels(data, cv2.IMREAD_UNCHANGED)
     if pixels is None:
@@ -119,7 +119,7 @@ _CMYK = 4
 
 def _num_colours(header: ImageHeader) -> int:
     """Numbers that make a colour: 1 for grey, 3 for RGB, 4 for CMYK; alpha is none."""
-    if header.kind == "jpeg":
+    if header.file_format == "jpeg":
         return header.num_channels
     return 1 if header.num_channels <= 2 else 3
 
@@ -137,18 +137,18 @@ def _cmyk(data: bytes) -> Picture:
         raise PictureError(f"the JPEG file is damaged ({error})") from None
 
 
-def _with_key(pixels: Pixels, header: ImageHeader) -> Pixels:
+def _with_colour_key_alpha(pixels: Pixels, header: ImageHeader) -> Pixels:
     """A PNG's pixels with alpha where one colour was named as transparent; OpenCV does it for RGB, not for grey."""
-    if header.key is None or pixels.ndim == 3:
+    if header.transparent_colour is None or pixels.ndim == 3:
         return pixels
-    (key,) = header.key
+    (key,) = header.transparent_colour
     scaled = key if header.bits == 16 else key * 255 // ((1 << header.bits) - 1)
     opaque = 65535 if header.bits == 16 else 255
     alpha = np.where(pixels == scaled, 0, opaque).astype(pixels.dtype)
     return np.stack([pixels, pixels, pixels, alpha], -1)
 
 
-def _eight_bits(pixels: Pixels) -> Picture:
+def _to_eight_bits(pixels: Pixels) -> Picture:
     if pixels.dtype == np.uint16:
         return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 / 257 = 255, rounded to nearest
     if pixels.dtype != np.uint8:
@@ -156,7 +156,7 @@ def _eight_bits(pixels: Pixels) -> Picture:
     return pixels.astype(np.uint8, copy=False)
 
 
-def _on_white(pixels: Picture, convert: Convert | None, *, grey: bool) -> Picture:
+def _on_white(pixels: Picture, convert: ToSRGB | None, *, grey: bool) -> Picture:
     """Stored pixels, blue first, as sRGB. Colours are converted before alpha lays them on white."""
     num_channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if num_channels == 1:

@@ -8,17 +8,17 @@ from cartoon_dist.image.decode import Picture
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom of a part of a picture, in pixels; right and bottom are the first ones outside."""
 
-_BLACK, _SPECKS = 24, 0.01
+_BLACK, _MAX_BRIGHT_SHARE = 24, 0.01
 """A line is dark when no more than this share of its pixels is brighter than this: compression leaves noise in bars."""
-_NEARLY_ALL, _MOST = 0.98, 0.5
+_MOST_FRAMES, _HALF_OF_FRAMES = 0.98, 0.5
 """A bar is dark in nearly all frames; the one with the subtitles, opposite to such a one, in most."""
-_WIDEST = 0.5
+_MAX_BARS_SHARE = 0.5
 """Bars that take more of a side than this are none: the film is dark."""
-_MIXED = 2
+_MIXED_LINES = 2
 """Lines beside a bar in which compression has mixed bar and picture."""
 
 
-class Letterbox:
+class LetterboxDetector:
     """Collects frames of one film, all of one size, and tells which part of them is picture."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Letterbox:
     def add(self, grey: Picture) -> None:
         """Look at a frame, grey (h, w), 0..255; one that is dark all over tells nothing."""
         bright = grey > _BLACK
-        rows, columns = bright.mean(axis=1) <= _SPECKS, bright.mean(axis=0) <= _SPECKS
+        rows, columns = bright.mean(axis=1) <= _MAX_BRIGHT_SHARE, bright.mean(axis=0) <= _MAX_BRIGHT_SHARE
         if rows.all() or columns.all():
             return
         if self._dark_rows is None or self._dark_columns is None:
@@ -54,15 +54,15 @@ def _bars(dark: npt.NDArray[np.float64]) -> tuple[int, int]:
     for it.
     """
     mirrored = dark[::-1]
-    common = _run((np.maximum(dark, mirrored) >= _NEARLY_ALL) & (np.minimum(dark, mirrored) >= _MOST))
+    common = _leading_true((np.maximum(dark, mirrored) >= _MOST_FRAMES) & (np.minimum(dark, mirrored) >= _HALF_OF_FRAMES))
     if common == 0:
         return 0, 0
     # Not always of quite the same width.
     slack = common + max(2, common // 4)
-    start, end = (max(common, min(slack, _run(side >= _NEARLY_ALL))) + _MIXED for side in (dark, mirrored))
-    return (start, end) if start + end <= _WIDEST * len(dark) else (0, 0)
+    start, end = (max(common, min(slack, _leading_true(side >= _MOST_FRAMES))) + _MIXED_LINES for side in (dark, mirrored))
+    return (start, end) if start + end <= _MAX_BARS_SHARE * len(dark) else (0, 0)
 
 
-def _run(lines: npt.NDArray[np.bool_]) -> int:
+def _leading_true(lines: npt.NDArray[np.bool_]) -> int:
     """Number of leading lines for which it holds."""
     return len(lines) if lines.all() else int(np.argmin(lines))

@@ -14,7 +14,7 @@ from cartoon_dist.image.decode import Picture
 
 NUM_BITS = 64
 """Of each of the two hashes; a likeness is a number of twice as many, the difference hash first."""
-_WAVES_PER_BIT, _MOST_WAVES = 3, 12
+_WAVE_BITS_PER_BIT, _MAX_WAVE_BITS = 3, 12
 """The wave hash may differ in so many times more bits (they flip in pairs, around the median), but in no more than
 these: between unrelated pictures half of the bits differ, give or take eight."""
 _SAMPLED = 256
@@ -24,7 +24,7 @@ _PLACES = 2 * np.arange(_SIDE) + 1
 _COSINES = np.rint(1024 * np.cos(np.pi * _FREQUENCIES[:, None] * _PLACES / (2 * _SIDE))).astype(np.int64)
 
 
-def likeness(picture: Picture) -> int:
+def perceptual_hash(picture: Picture) -> int:
     """The 128 bits of a picture, RGB (h, w, 3) of any size; a copy that was scaled or stored again has nearly the same.
 
     Takes less than a millisecond: of a large picture every n-th pixel is looked at.
@@ -32,26 +32,26 @@ def likeness(picture: Picture) -> int:
     step = max(1, min(picture.shape[:2]) // _SAMPLED)
     # Grey before columns are left out: single bytes are picked a few times faster than three at a time.
     grey = np.ascontiguousarray(cv2.cvtColor(picture[::step], cv2.COLOR_RGB2GRAY)[:, ::step])
-    return _differences(grey) << NUM_BITS | _waves(grey)
+    return _difference_hash(grey) << NUM_BITS | _wave_hash(grey)
 
 
-def are_near(one: int, other: int, *, num_bits: int) -> bool:
+def are_near_duplicates(one: int, other: int, *, num_bits: int) -> bool:
     """Whether two likenesses are of nearly the same picture: so many bits apart in the difference hash, or fewer."""
     apart = one ^ other
-    num_waves = min(_WAVES_PER_BIT * num_bits, _MOST_WAVES)
+    num_waves = min(_WAVE_BITS_PER_BIT * num_bits, _MAX_WAVE_BITS)
     return (apart >> NUM_BITS).bit_count() <= num_bits and (apart & (1 << NUM_BITS) - 1).bit_count() <= num_waves
 
 
-def _differences(grey: npt.NDArray[np.generic]) -> int:
+def _difference_hash(grey: npt.NDArray[np.generic]) -> int:
     small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)
-    return _number(small[:, 1:] > small[:, :-1])
+    return _bits_to_int(small[:, 1:] > small[:, :-1])
 
 
-def _waves(grey: npt.NDArray[np.generic]) -> int:
+def _wave_hash(grey: npt.NDArray[np.generic]) -> int:
     small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.int64)
     waves = (_COSINES @ small @ _COSINES.T).ravel()
-    return _number(waves > np.partition(waves, NUM_BITS // 2 - 1)[NUM_BITS // 2 - 1])
+    return _bits_to_int(waves > np.partition(waves, NUM_BITS // 2 - 1)[NUM_BITS // 2 - 1])
 
 
-def _number(bits: npt.NDArray[np.bool_]) -> int:
+def _bits_to_int(bits: npt.NDArray[np.bool_]) -> int:
     return int.from_bytes(np.packbits(bits.ravel()).tobytes(), "big")

@@ -13,11 +13,11 @@ from io import BytesIO
 import numpy as np
 import numpy.typing as npt
 
-from cartoon_dist.image.colour_space import Colours
+from cartoon_dist.image.colour_space import ColourSpace
 
 Levels = npt.NDArray[np.uint8]
 Matrix = npt.NDArray[np.float64]
-Convert = Callable[[Levels], Levels]
+ToSRGB = Callable[[Levels], Levels]
 """From the stored numbers, (h, w, 3) or (h, w, 4) for CMYK or (h, w) for grey, to sRGB (h, w, 3)."""
 
 _D65 = (0.3127, 0.3290)
@@ -45,7 +45,7 @@ class UnknownColoursError(Exception):
     """The colours are coded in a way that cannot be turned into sRGB; the text says which."""
 
 
-def converter(colours: Colours, *, num_channels: int) -> Convert | None:
+def srgb_converter(colours: ColourSpace, *, num_channels: int) -> ToSRGB | None:
     """What turns a file's numbers into sRGB; None where they are sRGB's already, as in nearly all files.
 
     num_channels: 1 for grey, 3 for RGB, 4 for CMYK. Raises UnknownColoursError.
@@ -53,26 +53,26 @@ def converter(colours: Colours, *, num_channels: int) -> Convert | None:
     if colours.unreadable:
         raise UnknownColoursError(colours.unreadable)
     if colours.profile is not None:
-        return _by_profile(colours.profile, num_channels)
+        return _profile_converter(colours.profile, num_channels)
     if colours.cicp is not None:
-        return _by_code_points(colours.cicp)
+        return _code_point_converter(colours.cicp)
     primaries = colours.primaries or _PRIMARIES[1]
     if not _are_primaries(primaries):
         raise UnknownColoursError(f"its cHRM chunk gives impossible primaries ({', '.join(map(str, primaries))})")
-    return _by_numbers(1 / colours.gamma if colours.gamma else None, primaries)
+    return _curve_and_primaries_converter(1 / colours.gamma if colours.gamma else None, primaries)
 
 
-def _by_code_points(cicp: tuple[int, ...]) -> Convert | None:
+def _code_point_converter(cicp: tuple[int, ...]) -> ToSRGB | None:
     primaries, transfer, matrix, full_range = cicp
     known = primaries in _PRIMARIES and (transfer in _SRGB_CURVE or transfer in _GAMMAS) and matrix == 0
     if not known or full_range != 1:
         hdr = {16: ", HDR by PQ", 18: ", HDR by HLG"}.get(transfer, "")
         raise UnknownColoursError(f"its colours are coded as cICP {'-'.join(map(str, cicp))}{hdr}")
-    return _by_numbers(_GAMMAS.get(transfer), _PRIMARIES[primaries])
+    return _curve_and_primaries_converter(_GAMMAS.get(transfer), _PRIMARIES[primaries])
 
 
 @lru_cache(maxsize=8)  # pictures of one camera carry the same profile, and following one is made ready in 10 ms
-def _by_profile(profile: bytes, num_channels: int) -> Convert | None:
+def _profile_converter(profile: bytes, num_channels: int) -> ToSRGB | None:
     # Imported here: nearly all pictures carry sRGB or nothing.
     from PIL import Image, ImageCms
 
@@ -95,12 +95,12 @@ def _by_profile(profile: bytes, num_channels: int) -> Convert | None:
 
     if num_channels == 4:
         return convert
-    probe = _probe(num_channels)
+    probe = _test_colours(num_channels)
     moved = convert(probe).astype(int) - (probe[..., None] if num_channels == 1 else probe)
     return None if int(np.abs(moved).max()) <= _SAME_LEVELS else convert
 
 
-def _probe(num_channels: int) -> Levels:
+def _test_colours(num_channels: int) -> Levels:
     """Colours that lie evenly in all there are: (1, 256) grey, or (81, 9, 3) RGB."""
     if num_channels == 1:
         return np.arange(256, dtype=np.uint8)[None]
@@ -108,7 +108,7 @@ def _probe(num_channels: int) -> Levels:
     return np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(81, 9, 3)
 
 
-def _by_numbers(gamma: float | None, primaries: tuple[float, ...]) -> Convert | None:
+def _curve_and_primaries_converter(gamma: float | None, primaries: tuple[float, ...]) -> ToSRGB | None:
     """By a power for a curve (None: sRGB's own), and by primaries."""
     own_curve = gamma is None or abs(gamma / _SRGB_GAMMA - 1) <= _GAMMA_NEAR
     own_primaries = max(abs(a - b) for a, b in zip(primaries, _PRIMARIES[1], strict=True)) <= _PRIMARIES_NEAR

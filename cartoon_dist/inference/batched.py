@@ -1,4 +1,4 @@
-"""Pictures of any size and shape -> drawings of the same size: padded, drawn in batches or in strips, cropped back."""
+"""Photos of any size -> cartoons of the same size: padded, generated in batches or in strips, cropped back."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,92 +7,93 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from cartoon_dist.cpu.malloc import keep_few_kernels
+from cartoon_dist.cpu.malloc import limit_kernel_cache
 from cartoon_dist.errors import PictureError
 from cartoon_dist.image.decode import Picture
-from cartoon_dist.inference.tiled import Tell, draw_in_strips
-from cartoon_dist.models.generator import Drawing, DrawingNetwork
+from cartoon_dist.inference.tiled import PassProgress, generate_in_strips
+from cartoon_dist.models.generator import GeneratorOutput, CartoonGenerator
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
 
-_MULTIPLE, _LEAST = 4, 8
+_MULTIPLE, _MIN_SIDE = 4, 8
 """What the networks need of a side: see models.blocks.check_sides."""
-_WAITING = 16
-"""How many batches' worth of pixels may wait for company of their size."""
+_MAX_WAITING_BATCHES = 16
+"""How many batches' worth of pixels may wait for pictures of the same size."""
 
 Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cartoonist:
-    """Draws pictures in one piece where they are small, in strips where they are not.
+class Cartoonizer:
+    """Makes cartoons of photos: in one forward where they are small, in strips where they are large.
 
-    whole: draws a batch in [-1, 1]. strips: draws one photo in strips; None where the model can only draw whole ones.
-    megapixels: the largest picture, or batch, that is drawn in one piece.
+    generate: the generator's forward on a batch in [-1, 1]. generate_large: on one photo, in strips; None where the
+    model cannot be run in strips. megapixels: the largest picture, or batch, that is generated in one forward.
     """
 
-    whole: Callable[[Images], Images]
-    strips: Callable[[Images, Tell], Images] | None
+    generate: Callable[[Images], Images]
+    generate_large: Callable[[Images, PassProgress], Images] | None
     megapixels: float
 
     @property
-    def pixels(self) -> int:
-        """The most pixels that are drawn in one piece."""
+    def max_batch_pixels(self) -> int:
+        """The most pixels that go through one forward."""
         return round(self.megapixels * 1e6)
 
-    def draw(self, pictures: Sequence[Picture], *, tell: Tell = lambda _done, _of: None) -> list[Picture]:
-        """The drawings of pictures, (h, w, 3) uint8 RGB, whose padded sizes are equal; of one where it is a large one.
+    def cartoonize(
+        self, pictures: Sequence[Picture], *, on_pass: PassProgress = lambda _done, _of: None
+    ) -> list[Picture]:
+        """The cartoons of pictures, (h, w, 3) uint8 RGB, whose padded sizes are equal; a large picture comes alone.
 
-        PictureError where one is too large for this model or for the memory, or where its drawing is not finite. tell:
-        see strips.
+        PictureError where one is too large for this model or for the memory, or where its cartoon is not finite.
+        on_pass: called before each pass of a picture in strips.
         """
-        batch = np.stack([padded(picture) for picture in pictures])  # n h w 3
+        batch = np.stack([pad_sides(picture) for picture in pictures])  # n h w 3
         photos = from_bytes(torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous())
         try:
             with torch.no_grad():
-                drawing = self._drawn(photos, tell)
-                if not drawing.isfinite().all():
+                generated = self._generated(photos, on_pass)
+                if not generated.isfinite().all():
                     raise PictureError("what the model draws of it is not finite: its training had diverged")
-                drawn = to_bytes(drawing).cpu()
+                pixels = to_bytes(generated).cpu().permute(0, 2, 3, 1).numpy()
         except Exception as error:
-            if _is_for_want_of_memory(error):
+            if _is_out_of_memory(error):
                 raise PictureError("does not fit the memory; make the picture smaller") from None
             raise
-        pixels = drawn.permute(0, 2, 3, 1).numpy()
         return [
-            np.ascontiguousarray(drawing[: picture.shape[0], : picture.shape[1]])
-            for drawing, picture in zip(pixels, pictures, strict=True)
+            np.ascontiguousarray(cartoon[: picture.shape[0], : picture.shape[1]])
+            for cartoon, picture in zip(pixels, pictures, strict=True)
         ]
 
-    def _drawn(self, photos: Images, tell: Tell) -> Images:
+    def _generated(self, photos: Images, on_pass: PassProgress) -> Images:
         num, _, height, width = photos.shape
-        if num * height * width <= self.pixels or num > 1:
-            return self.whole(photos)
-        if self.strips is None:
+        if num * height * width <= self.max_batch_pixels or num > 1:
+            return self.generate(photos)
+        if self.generate_large is None:
             raise PictureError(
                 f"{height * width / 1e6:.1f} megapixels are more than the {self.megapixels:g} that an .onnx may draw "
-                "in one go; use the run or a .safetensors export, or raise --megapixels"
+                "in one go; use the run or a .safetensors export, or raise megapixels="
             )
-        return self.strips(photos, tell)
+        return self.generate_large(photos, on_pass)
 
 
-def by_torch(generator: DrawingNetwork, device: torch.device, *, megapixels: float) -> Cartoonist:
-    """A generator on a device, in float32, or in float64 where its weights are."""
-    keep_few_kernels()
+def torch_cartoonizer(generator: CartoonGenerator, device: torch.device, *, megapixels: float) -> Cartoonizer:
+    """A cartoonizer that runs a generator on a device, in float32, or in float64 where its weights are."""
+    limit_kernel_cache()
     dtype = next(generator.parameters()).dtype
     dtype = dtype if dtype == torch.float64 else torch.float32
     generator.to(device, dtype)
 
-    def whole(photos: Images) -> Images:
-        drawing: Drawing = generator(photos.to(device, dtype))
-        return drawing.generated
+    def generate(photos: Images) -> Images:
+        output: GeneratorOutput = generator(photos.to(device, dtype))
+        return output.generated
 
-    def strips(photos: Images, tell: Tell) -> Images:
-        return draw_in_strips(generator, photos.to(device, dtype), tell=tell)
+    def generate_large(photos: Images, on_pass: PassProgress) -> Images:
+        return generate_in_strips(generator, photos.to(device, dtype), on_pass=on_pass)
 
-    return Cartoonist(whole=whole, strips=strips, megapixels=megapixels)
+    return Cartoonizer(generate=generate, generate_large=generate_large, megapixels=megapixels)
 
 
-def padded(picture: Picture) -> Picture:
+def pad_sides(picture: Picture) -> Picture:
     """The picture, (h, w, 3), with its mirror image below and on the right until its sides fit the networks."""
     height, width = (padded_side(side) for side in picture.shape[:2])
     # Mirrored again where the padding is longer than the picture; a single row or column is repeated.
@@ -101,32 +102,32 @@ def padded(picture: Picture) -> Picture:
 
 def padded_side(pixels: int) -> int:
     """The next multiple of 4, at least 8."""
-    return max(_LEAST, -(-pixels // _MULTIPLE) * _MULTIPLE)
+    return max(_MIN_SIDE, -(-pixels // _MULTIPLE) * _MULTIPLE)
 
 
-def batches(pictures: Iterable[tuple[Key, Picture]], *, pixels: int) -> Iterator[list[tuple[Key, Picture]]]:
-    """Pictures in company of the same padded size, at most so many pixels together; a larger picture is alone.
+def batch_by_size(pictures: Iterable[tuple[Key, Picture]], *, max_pixels: int) -> Iterator[list[tuple[Key, Picture]]]:
+    """Batches of the same padded size, of at most so many pixels together; a larger picture is alone.
 
-    A picture waits for company as long as few pixels wait in all, so what is held stays small however many there are.
+    A picture waits for others of its size as long as few pixels wait in all, so memory does not grow with their number.
     """
     waiting: dict[tuple[int, int], list[tuple[Key, Picture]]] = {}
     num_waiting = 0
     for key, picture in pictures:
         size = (padded_side(picture.shape[0]), padded_side(picture.shape[1]))
         area = size[0] * size[1]
-        company = waiting.setdefault(size, [])
-        company.append((key, picture))
+        batch = waiting.setdefault(size, [])
+        batch.append((key, picture))
         num_waiting += area
-        if (len(company) + 1) * area > pixels:
-            num_waiting -= len(company) * area
+        if (len(batch) + 1) * area > max_pixels:
+            num_waiting -= len(batch) * area
             yield waiting.pop(size)
-        elif num_waiting > _WAITING * pixels:
+        elif num_waiting > _MAX_WAITING_BATCHES * max_pixels:
             oldest = next(iter(waiting))
             num_waiting -= len(waiting[oldest]) * oldest[0] * oldest[1]
             yield waiting.pop(oldest)
     yield from waiting.values()
 
 
-def _is_for_want_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: Exception) -> bool:
     # On a CPU torch raises no type of its own, and onnxruntime never does.
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error)

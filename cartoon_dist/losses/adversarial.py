@@ -5,19 +5,19 @@ D is to tell cartoons from generated pictures, and from cartoons without clear e
 
 from torch.nn.functional import softplus
 
-from cartoon_dist.losses.precision import widened
+from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.tensors import Logits, Scalar
 
 
 def lsgan_generator(generated: Logits) -> Scalar:
     """Eq 7: E_p[(D(G(p)) - 1)^2]."""
-    return (widened(generated) - 1).square().mean()
+    return (at_least_float32(generated) - 1).square().mean()
 
 
 def lsgan_discriminator(cartoon: Logits, generated: Logits, smoothed: Logits) -> Scalar:
     """Eq 8: E_a[(D(a) - 1)^2] + E_p[D(G(p))^2] + E_e[D(e)^2], without halves or thirds."""
-    real = (widened(cartoon) - 1).square().mean()
-    return real + widened(generated).square().mean() + widened(smoothed).square().mean()
+    real = (at_least_float32(cartoon) - 1).square().mean()
+    return real + at_least_float32(generated).square().mean() + at_least_float32(smoothed).square().mean()
 
 
 def anime_discriminator(
@@ -27,17 +27,17 @@ def anime_discriminator(
 
     Grey cartoons are no cartoons, so G learns to colour; of the smoothed ones the grey copy is judged.
     """
-    real = (widened(cartoon) - 1).square().mean()
-    fake = widened(generated).square().mean() + widened(grey).square().mean()
-    return real + fake + smoothed_weight * widened(smoothed).square().mean()
+    real = (at_least_float32(cartoon) - 1).square().mean()
+    fake = at_least_float32(generated).square().mean() + at_least_float32(grey).square().mean()
+    return real + fake + smoothed_weight * at_least_float32(smoothed).square().mean()
 
 
 def log_generator(generated: Logits) -> Scalar:
     """G's side of Eq 6 in its non-saturating form: -E_p[log D(G(p))], with D = sigmoid(logits)."""
-    return softplus(-widened(generated)).mean()
+    return softplus(-at_least_float32(generated)).mean()
 
 
 def log_discriminator(cartoon: Logits, generated: Logits, smoothed: Logits) -> Scalar:
     """Minus Eq 6: -E_a[log D(a)] - E_e[log(1 - D(e))] - E_p[log(1 - D(G(p)))], with D = sigmoid(logits)."""
-    real = softplus(-widened(cartoon)).mean()  # -log sigmoid(x) = softplus(-x), and -log(1 - sigmoid(x)) = softplus(x)
-    return real + softplus(widened(generated)).mean() + softplus(widened(smoothed)).mean()
+    real = softplus(-at_least_float32(cartoon)).mean()  # -log sigmoid(x) = softplus(-x), and -log(1 - sigmoid(x)) = softplus(x)
+    return real + softplus(at_least_float32(generated)).mean() + softplus(at_least_float32(smoothed)).mean()

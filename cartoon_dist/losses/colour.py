@@ -2,11 +2,11 @@
 
 from torch.nn.functional import huber_loss
 
-from cartoon_dist.losses.precision import widened
+from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.tensors import Images, Maps, Scalar
 
 
-def grey(pictures: Images) -> Images:
+def to_grey(pictures: Images) -> Images:
     """0.299 R + 0.587 G + 0.114 B in all three channels, in [-1, 1] as the pictures are.
 
     OpenCV's `cvtColor` rounds the same sum to whole bytes, so it differs by up to half a grey level (0.004 here).
@@ -16,14 +16,14 @@ def grey(pictures: Images) -> Images:
 
 def colour_loss(generated: Images, photo: Images) -> Scalar:
     """mean |dY| + Huber(dU) + Huber(dV) between both pictures' Y, U, V in [0, 1] (BT.601), Huber's delta 1."""
-    ours, theirs = yuv(generated), yuv(photo)
+    ours, theirs = rgb_to_yuv(generated), rgb_to_yuv(photo)
     luma = (ours[0] - theirs[0]).abs().mean()
     return luma + huber_loss(ours[1], theirs[1]) + huber_loss(ours[2], theirs[2])
 
 
-def yuv(pictures: Images) -> tuple[Maps, Maps, Maps]:
+def rgb_to_yuv(pictures: Images) -> tuple[Maps, Maps, Maps]:
     """Y in [0, 1], U in [-0.436, 0.436] and V in [-0.615, 0.615] of pictures in [-1, 1]; at least in float32."""
-    unit = (widened(pictures) + 1) / 2
+    unit = (at_least_float32(pictures) + 1) / 2
     red, green, blue = unit.split(1, dim=1)
     return (
         _luma(unit),

@@ -1,12 +1,12 @@
 """What keeps the drawing recognisable: how far its features are from the photo's, and how that fades."""
 
-from cartoon_dist.losses.precision import widened
+from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.tensors import Features, Scalar
 
 
 def content_loss(generated_features: Features, photo_features: Features) -> Scalar:
     """Eq 9: E_p[mean |VGG(G(p)) - VGG(p)|]."""
-    return (widened(generated_features) - widened(photo_features)).abs().mean()
+    return (at_least_float32(generated_features) - at_least_float32(photo_features)).abs().mean()
 
 
 def content_weight(*, epoch: int, initial: float, decay: float, every: int) -> float:

@@ -1,9 +1,9 @@
 """The warm-up's cheap likeness, for runs too small for VGG's."""
 
-from cartoon_dist.losses.precision import widened
+from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.tensors import Images, Scalar
 
 
 def pixel_loss(generated: Images, photo: Images) -> Scalar:
     """E_p[mean |G(p) - p|], both in [-1, 1]. Not in the paper: Eq 9 without its network."""
-    return (widened(generated) - widened(photo)).abs().mean()
+    return (at_least_float32(generated) - at_least_float32(photo)).abs().mean()

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 
-def widened(values: Tensor) -> Tensor:
+def at_least_float32(values: Tensor) -> Tensor:
     """At least float32: under autocast the networks hand out half precision, too coarse for a mean over a batch."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def unhalved(device: torch.device) -> AbstractContextManager[None]:
+def without_autocast(device: torch.device) -> AbstractContextManager[None]:
     """Where matrix products stay in the precision of what they multiply: autocast would halve it."""
     if not torch.amp.is_autocast_available(device.type) or not torch.is_autocast_enabled(device.type):
         return nullcontext()

@@ -3,14 +3,14 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from cartoon_dist.losses.precision import unhalved, widened
+from cartoon_dist.losses.precision import without_autocast, at_least_float32
 from cartoon_dist.tensors import Features, Scalar
 
 
-def gram(features: Features) -> Float[Tensor, "n c c"]:
+def gram_matrix(features: Features) -> Float[Tensor, "n c c"]:
     """F F^T / (c y x) of each picture, F its maps as c x (y x); at least in float32: in float16 its sums overflow."""
-    flat = widened(features).flatten(2)  # n c (y x)
-    with unhalved(features.device):
+    flat = at_least_float32(features).flatten(2)  # n c (y x)
+    with without_autocast(features.device):
         return flat @ flat.transpose(1, 2) / flat[0].numel()
 
 
@@ -19,4 +19,4 @@ def style_loss(generated_features: Features, grey_features: Features) -> Scalar:
 
     Cartoons without their colours give texture alone.
     """
-    return (gram(generated_features) - gram(grey_features)).abs().mean()
+    return (gram_matrix(generated_features) - gram_matrix(grey_features)).abs().mean()

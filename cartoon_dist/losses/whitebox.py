@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cartoon_dist.losses.precision import widened
+from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.tensors import Features, Images, Maps, Scalar
 
 CHANNEL_RANGES = {"red": (0.199, 0.399), "green": (0.487, 0.687), "blue": (0.014, 0.214)}
@@ -13,19 +13,19 @@ CHANNEL_RANGES = {"red": (0.199, 0.399), "green": (0.487, 0.687), "blue": (0.014
 def texture(pictures: Images, channel_weights: Tensor) -> Maps:
     """The picture without its colours: (r R + g G + b B) / (r + g + b), one draw of weights (r, g, b) for all
     pictures of a step, drawn or real."""
-    red, green, blue = widened(pictures).split(1, dim=1)
+    red, green, blue = at_least_float32(pictures).split(1, dim=1)
     r, g, b = channel_weights.unbind()
     return (r * red + g * green + b * blue) / (r + g + b)
 
 
-def lsgan_halved(real: Features, generated: Features) -> Scalar:
+def lsgan_discriminator_halved(real: Features, generated: Features) -> Scalar:
     """(E[(D(real) - 1)^2] + E[D(generated)^2]) / 2."""
-    return ((widened(real) - 1).square().mean() + widened(generated).square().mean()) / 2
+    return ((at_least_float32(real) - 1).square().mean() + at_least_float32(generated).square().mean()) / 2
 
 
 def total_variation(pictures: Images) -> Scalar:
     """(mean dx^2 + mean dy^2) / (3 h w) between neighbours."""
-    held = widened(pictures)
+    held = at_least_float32(pictures)
     across = (held[..., 1:] - held[..., :-1]).square().mean()
     down = (held[..., 1:, :] - held[..., :-1, :]).square().mean()
     return (across + down) / held[0].numel()
@@ -33,7 +33,7 @@ def total_variation(pictures: Images) -> Scalar:
 
 def feature_distance(one: Features, other: Features, *, area: int) -> Scalar:
     """mean |one - other| / area, area 32 * 32 * 512 in the original whatever the picture's size."""
-    return (widened(one) - widened(other)).abs().mean() / area
+    return (at_least_float32(one) - at_least_float32(other)).abs().mean() / area
 
 
 def channel_weights(between: Tensor) -> Tensor:

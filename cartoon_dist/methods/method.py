@@ -1,6 +1,6 @@
-"""What a method is to the loop: its networks, and the losses of one step of each.
+"""The interface between a method and the training loop: its networks, and the losses of one step of each.
 
-A method is plain functions over plain networks, so it can be lifted out and used alone; a new one is a new file and a
+A method is plain functions over plain networks, so it can be used without this trainer; a new one is a new file and a
 config.
 """
 
@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from cartoon_dist.models.generator import Drawing
+from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.tensors import Batch, Scalar
 
 Networks = Mapping[str, nn.Module]
 
 
-class Term(NamedTuple):
+class LossTerm(NamedTuple):
     """One summand of a loss, before its weight."""
 
     value: Scalar
@@ -24,9 +24,9 @@ class Term(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """The terms that a network's step minimises, and figures worth logging beside them."""
+    """The terms that a network's step minimises, and further figures for the log."""
 
-    terms: dict[str, Term]
+    terms: dict[str, LossTerm]
     figures: dict[str, Scalar]
 
     def total(self) -> Tensor:
@@ -41,19 +41,21 @@ class Method:
 
     networks: the trained ones by name; `generator` makes the cartoons and alone is trained in the warm-up.
     order: the networks in the order in which an iteration updates them.
-    draw: the generator's forward, computed once an iteration and shared by all steps.
-    warmup: the generator's losses before the GAN phase.
-    losses: each network's losses, given the networks, the batch, the shared drawing and the content weight (Eq 12).
-    before: what is to be done to a network once before each of its updates in the GAN phase, however many parts the
-    batch comes in; in place, as the step may be recorded.
-    begin: is told the number of each step before it: what is drawn anew in each is a function of that.
+    generate: the generator's forward, computed once an iteration and shared by all steps; generate_warmup: the same
+    before the GAN phase.
+    warmup_losses: the generator's losses before the GAN phase.
+    losses: each network's losses as a function of the networks, the batch, the shared generator output and the content
+    weight (Eq 12).
+    before_update: called with a network once before each of its updates in the GAN phase, however many parts the batch
+    is split into; works in place, as the step may be recorded.
+    begin_step: called with the step's number before each step: random values of a step are a function of it.
     """
 
     networks: dict[str, nn.Module]
     order: tuple[str, ...]
-    draw: Callable[[Networks, Batch], Drawing]
-    draw_warmup: Callable[[Networks, Batch], Drawing]
-    warmup: Callable[[Batch, Drawing], Losses]
-    losses: dict[str, Callable[[Networks, Batch, Drawing, float | Scalar], Losses]]
-    before: dict[str, Callable[[nn.Module], None]] = field(default_factory=dict)
-    begin: Callable[[int], None] = lambda _step: None
+    generate: Callable[[Networks, Batch], GeneratorOutput]
+    generate_warmup: Callable[[Networks, Batch], GeneratorOutput]
+    warmup_losses: Callable[[Batch, GeneratorOutput], Losses]
+    losses: dict[str, Callable[[Networks, Batch, GeneratorOutput, float | Scalar], Losses]]
+    before_update: dict[str, Callable[[nn.Module], None]] = field(default_factory=dict)
+    begin_step: Callable[[int], None] = lambda _step: None

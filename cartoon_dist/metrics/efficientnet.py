@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, an ImageNet classifier whose weights the package registry carries: features for scores without
+"""EfficientNet-Lite0, an ImageNet classifier whose weights are in the package registry: features for scores without
 the internet.
 
 Tan and Le, ICML 2019, in its Lite form: no squeeze-and-excitation, ReLU6, stem and head of fixed width. Parameter
@@ -20,7 +20,7 @@ _EPSILON = 1e-3
 
 
 class Group(NamedTuple):
-    """A row of the paper's table: blocks alike but for the first's stride and input width."""
+    """A row of the paper's table: blocks that are equal except for the first's stride and input width."""
 
     expansion: int
     channels: int
@@ -57,8 +57,8 @@ class SameConvolution(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """Inverted residual: widen by 1x1, depthwise, narrow by 1x1 without activation; added to its input where shapes
-    agree."""
+    """Inverted residual: widened by 1x1, depthwise, narrowed by 1x1 without activation; added to its input where the
+    shapes are equal."""
 
     def __init__(self, in_channels: int, out_channels: int, *, expansion: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The whole classifier, frozen; `features` is what stands before its last layer."""
+    """The whole classifier, frozen; `features` is the input of its last layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,8 +90,8 @@ class EfficientNetLite0(nn.Module):
         self._bn0 = nn.BatchNorm2d(32, eps=_EPSILON)
         blocks, channels = nn.ModuleList(), 32
         for group in GROUPS:
-            for number in range(group.num_blocks):
-                stride = group.stride if number == 0 else 1
+            for index in range(group.num_blocks):
+                stride = group.stride if index == 0 else 1
                 blocks.append(
                     Block(channels, group.channels, expansion=group.expansion, kernel=group.kernel, stride=stride)
                 )
@@ -124,5 +124,5 @@ def load(state: dict[str, Tensor]) -> EfficientNetLite0:
 
 
 def load_file(path: str) -> EfficientNetLite0:
-    """The network from the published file, read without running anything in it."""
+    """The network from the published file; nothing in the file is executed."""
     return load(torch.load(path, map_location="cpu", weights_only=True))

@@ -1,8 +1,8 @@
-"""Pictures to feature vectors, shared by any number of processes, in an order that does not depend on them.
+"""Pictures to feature vectors, shared by any number of processes, to the bit as one process computes them.
 
 Pictures go through the network in blocks of `batch_size`, cut as one process would cut them; process r takes the blocks
-r, r + world, r + 2 world, ... So every block has the same company whatever the number of processes, and the vectors are
-to the bit those of one process. The blocks are put back in order.
+r, r + world, r + 2 world, ... So every block is the same whatever the number of processes, and the vectors are to the
+bit those of one process. The blocks are put back in order.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,23 +17,22 @@ from torch import Tensor, nn
 
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.files.atomic import sha256_of
+from cartoon_dist.files.bounded import sha256_of
 from cartoon_dist.metrics import efficientnet
 from cartoon_dist.metrics.feature_store import FeatureStore
 from cartoon_dist.pretrained import resolve
 from cartoon_dist.tensors import Bytes
 
-Kind = Literal["inception", "efficientnet_lite0"]
-Pictures = Callable[[Sequence[int]], Bytes]
-"""The pictures of the given numbers, uint8 RGB in host memory."""
+ExtractorKind = Literal["inception", "efficientnet_lite0"]
+PictureReader = Callable[[Sequence[int]], Bytes]
+"""Reads the pictures of some indices: uint8 RGB, n 3 h w, in host memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extractor:
-    """A frozen network that turns pictures (uint8 RGB, any size) into feature vectors, and what a reader must know of
-    it."""
+    """A frozen network that turns pictures (uint8 RGB, any size) into feature vectors, and how a score describes it."""
 
-    kind: Kind
+    kind: ExtractorKind
     layer: str
     weights_sha256: str
     resize: str
@@ -41,23 +40,23 @@ class Extractor:
     extract: Callable[[Bytes], Float[Tensor, "n c"]]
 
 
-def extractor(kind: Kind, folder: Path, device: torch.device, *, layer: str = "2048") -> Extractor:
-    """The extractor with its weights from the folder; WeightsError where they are missing: never another network
-    instead.
+def load_extractor(kind: ExtractorKind, folder: Path, device: torch.device, *, layer: str = "2048") -> Extractor:
+    """The extractor with its weights from the folder; WeightsError where they are missing. Another network is never
+    used instead.
 
     layer: of Inception alone, one of torch-fidelity's (`64`, `192`, `768`, `2048`).
     """
     path = resolve(kind, folder)
-    return inception(path, device, layer=layer) if kind == "inception" else _efficientnet(path, device)
+    return load_inception(path, device, layer=layer) if kind == "inception" else _load_efficientnet(path, device)
 
 
-def inception(path: Path, device: torch.device, *, layer: str) -> Extractor:
+def load_inception(path: Path, device: torch.device, *, layer: str) -> Extractor:
     """torch-fidelity's own Inception, the one FID is defined by."""
     try:
         torch.load(path, map_location="cpu", weights_only=True)  # torch-fidelity would run what a pickle names
     except (UnpicklingError, RuntimeError, EOFError) as error:
         raise WeightsError(f"{path}: not plain weights ({type(error).__name__}); fetch them again") from None
-    # Here: it brings torchvision, a second that training without a score need not wait for.
+    # Here: it imports torchvision, which takes a second; training without a score does not need it.
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     network = FeatureExtractorInceptionV3("inception-v3-compat", [layer], feature_extractor_weights_path=str(path))
@@ -67,11 +66,11 @@ def inception(path: Path, device: torch.device, *, layer: str) -> Extractor:
         weights_sha256=sha256_of(path),
         resize="299 px, bilinear as in TensorFlow 1",
         device=device,
-        extract=_first(network.to(device)),
+        extract=_first_layer(network.to(device)),
     )
 
 
-def _efficientnet(path: Path, device: torch.device) -> Extractor:
+def _load_efficientnet(path: Path, device: torch.device) -> Extractor:
     return Extractor(
         kind="efficientnet_lite0",
         layer="pooled",
@@ -82,37 +81,41 @@ def _efficientnet(path: Path, device: torch.device) -> Extractor:
     )
 
 
-def _first(network: nn.Module) -> Callable[[Bytes], Float[Tensor, "n c"]]:
+def _first_layer(network: nn.Module) -> Callable[[Bytes], Float[Tensor, "n c"]]:
     """torch-fidelity's extractors return a tuple, a tensor for each layer asked for."""
 
     def extract(pictures: Bytes) -> Float[Tensor, "n c"]:
-        features: Tensor = network(pictures)[0]
-        return features
+        vectors: Tensor = network(pictures)[0]
+        return vectors
 
     return extract
 
 
 @torch.no_grad()
-def features(
-    pictures: Pictures, num: int, seen_by: Extractor, *, batch_size: int, store: FeatureStore | None = None
+def extract_features(
+    pictures: PictureReader, num: int, extractor: Extractor, *, batch_size: int, store: FeatureStore | None = None
 ) -> Float[Tensor, "num c"]:
     """The feature vectors of pictures 0..num-1, in order, in host memory, on every process. Waits for the others.
 
-    store: where vectors are kept; those that lie there already are taken, whatever the number of processes was.
+    store: where vectors are kept; those already there are read, whatever the number of processes that wrote them.
     """
     blocks = [range(start, min(num, start + batch_size)) for start in range(0, num, batch_size)]
     mine = blocks[collectives.rank() :: collectives.world_size()]
-    parts = collectives.gather([(block.start, _seen(pictures, block, seen_by, store)) for block in mine])
-    found = dict(one for part in parts for one in part)
-    assert sorted(found) == [block.start for block in blocks], "a block is missing or was taken twice"
-    return torch.cat([found[block.start] for block in blocks]) if blocks else torch.empty(0)
+    parts = collectives.all_gather(
+        [(block.start, _block_features(pictures, block, extractor, store)) for block in mine]
+    )
+    vectors = dict(pair for part in parts for pair in part)
+    assert sorted(vectors) == [block.start for block in blocks], "a block is missing or was computed twice"
+    return torch.cat([vectors[block.start] for block in blocks]) if blocks else torch.empty(0)
 
 
-def _seen(pictures: Pictures, block: range, seen_by: Extractor, store: FeatureStore | None) -> Float[Tensor, "n c"]:
-    held = store.load(block) if store else None
-    if held is not None:
-        return held
-    vectors = seen_by.extract(pictures(block).to(seen_by.device)).float().cpu()
+def _block_features(
+    pictures: PictureReader, block: range, extractor: Extractor, store: FeatureStore | None
+) -> Float[Tensor, "n c"]:
+    stored = store.load(block) if store else None
+    if stored is not None:
+        return stored
+    vectors = extractor.extract(pictures(block).to(extractor.device)).float().cpu()
     if store:
         store.save(block, vectors)
     return vectors

@@ -1,6 +1,6 @@
-"""How different two pictures look to VGG16: LPIPS (Zhang et al., CVPR 2018), everywhere and where it counts.
+"""LPIPS with VGG16 (Zhang et al., CVPR 2018): over the whole picture, and weighted by a saliency map.
 
-Here it asks of a drawing whether the photo's subject is still there; the style is asked for elsewhere.
+Here it measures whether a generated picture still shows the photo's subject; the style is measured by other metrics.
 """
 
 from pathlib import Path
@@ -15,14 +15,14 @@ from cartoon_dist.models.vgg import VGG
 from cartoon_dist.pretrained import read_arrays, resolve, vgg16_convolutions
 from cartoon_dist.tensors import Images, Maps
 
-TAPS = (3, 8, 15, 22, 29)
-"""After which layers of VGG16 it looks: the last ReLU before each pooling, and of the last block."""
+LAYER_INDICES = (3, 8, 15, 22, 29)
+"""The layers of VGG16 whose output is compared: the last ReLU before each pooling, and of the last block."""
 
 
 class LPIPS(nn.Module):
     """Squared differences of VGG16's features, each of unit length over its channels, weighted channel by channel.
 
-    The registry's file holds both VGG16 and these weights. It sees pictures as ImageNet's, which is the scaling of the
+    The package registry's file holds both VGG16 and these weights. Pictures are normalised as for ImageNet, as in the
     original.
     """
 
@@ -36,32 +36,32 @@ class LPIPS(nn.Module):
         """Where pictures in [-1, 1] differ, by layer, each at its own resolution; LPIPS sums the maps' means."""
         return [
             ((a - b).square() * weight.view(-1, 1, 1)).sum(1, keepdim=True)
-            for a, b, weight in zip(self._seen(one), self._seen(other), self.weights, strict=True)
+            for a, b, weight in zip(self._unit_features(one), self._unit_features(other), self.weights, strict=True)
         ]
 
-    def _seen(self, pictures: Images) -> list[Tensor]:
-        values, seen = self.vgg.prepared(pictures), []
-        for number, layer in enumerate([*self.vgg.features, nn.ReLU()]):
+    def _unit_features(self, pictures: Images) -> list[Tensor]:
+        values, features = self.vgg.prepared(pictures), []
+        for index, layer in enumerate([*self.vgg.features, nn.ReLU()]):
             values = layer(values)
-            if number in TAPS:
-                seen.append(values / (values.square().sum(1, keepdim=True).sqrt() + 1e-10))
-        return seen
+            if index in LAYER_INDICES:
+                features.append(values / (values.square().sum(1, keepdim=True).sqrt() + 1e-10))
+        return features
 
 
-def load(folder: Path, device: torch.device) -> LPIPS:
+def load_lpips(folder: Path, device: torch.device) -> LPIPS:
     """LPIPS with the weights of the folder's `vgg16`; WeightsError when they are missing."""
     arrays = read_arrays(resolve("vgg16", folder))
-    made = LPIPS()
-    made.vgg.load(vgg16_convolutions(arrays))
-    for number, weight in enumerate(made.weights):
-        held = np.ascontiguousarray(arrays[f"NetLinLayer_{number}"]["Conv_0"]["kernel"].reshape(-1))
-        weight.data.copy_(torch.from_numpy(held))
-    return made.to(device)
+    network = LPIPS()
+    network.vgg.load(vgg16_convolutions(arrays))
+    for index, weight in enumerate(network.weights):
+        values = np.ascontiguousarray(arrays[f"NetLinLayer_{index}"]["Conv_0"]["kernel"].reshape(-1))
+        weight.data.copy_(torch.from_numpy(values))
+    return network.to(device)
 
 
-def averaged(layers: list[Float[Tensor, "n 1 y x"]], salient: Maps) -> tuple[Tensor, Tensor]:
-    """LPIPS of each picture, and the same with each place counting as much as the label (in [-1, 1]) says: at each
-    layer the label is shrunk by area to the layer's resolution. A label that is nowhere salient counts everywhere."""
+def lpips_and_salient(layers: list[Float[Tensor, "n 1 y x"]], salient: Maps) -> tuple[Tensor, Tensor]:
+    """LPIPS of each picture, and the same with each place weighted by the label (in [-1, 1]): at each layer the label
+    is shrunk by area to the layer's resolution. A label that is nowhere salient weights all places equally."""
     whole = torch.stack([part.mean((1, 2, 3)) for part in layers]).sum(0)
     weighted = []
     for part in layers:

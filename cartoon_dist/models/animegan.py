@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import Convolution, check_sides, doubled, reflected
+from cartoon_dist.models.blocks import Convolution, check_size, upsample_bilinear, reflection_pad
 from cartoon_dist.models.discriminator import SLOPE
-from cartoon_dist.models.generator import Drawing, DrawingNetwork
+from cartoon_dist.models.generator import GeneratorOutput, CartoonGenerator
 from cartoon_dist.models.spectral import SpectralConvolution
 from cartoon_dist.tensors import Features, Images, Logits
 
@@ -20,7 +20,7 @@ EPSILON = 1e-6
 DEPTHWISE_DEVIATION = 0.02
 
 
-class AnimeGenerator(DrawingNetwork):
+class AnimeGenerator(CartoonGenerator):
     """Photo -> cartoon: c | down 2c | down 4c, inverted residual blocks | up 2c | up c | k1 tanh.
 
     channels: c, 64 in the original. Nothing here looks at saliency.
@@ -29,8 +29,8 @@ class AnimeGenerator(DrawingNetwork):
     def __init__(self, *, channels: int, num_blocks: int) -> None:
         super().__init__()
         c = channels
-        self.down1 = nn.Sequential(_layer(3, c), _layer(c, c), Halving(c, 2 * c))
-        self.down2 = nn.Sequential(_layer(2 * c, 2 * c), _separable(2 * c, 2 * c), Halving(2 * c, 4 * c))
+        self.down1 = nn.Sequential(_layer(3, c), _layer(c, c), DownConv(c, 2 * c))
+        self.down2 = nn.Sequential(_layer(2 * c, 2 * c), _separable(2 * c, 2 * c), DownConv(2 * c, 4 * c))
         self.middle = nn.Sequential(
             _layer(4 * c, 4 * c), *(InvertedResidual(4 * c) for _ in range(num_blocks)), _layer(4 * c, 4 * c)
         )
@@ -39,12 +39,12 @@ class AnimeGenerator(DrawingNetwork):
         self.conv = _convolution(c, 3, kernel=1)
         self.saliency = None
 
-    def forward(self, photo: Images, *, detach_joints: bool = False) -> Drawing:  # noqa: ARG002 (there are none)
+    def forward(self, photo: Images, *, detach_joints: bool = False) -> GeneratorOutput:  # noqa: ARG002 (there are none)
         """The drawing of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError)."""
-        check_sides(*photo.shape[2:])
+        check_size(*photo.shape[2:])
         features = self.middle(self.down2(self.down1(photo)))  # n 4c h/4 w/4
-        features = self.up1(doubled(self.up2(doubled(features))))  # n c h w
-        return Drawing(self.conv(features).tanh(), None)
+        features = self.up1(upsample_bilinear(self.up2(upsample_bilinear(features))))  # n c h w
+        return GeneratorOutput(self.conv(features).tanh(), None)
 
 
 class AnimeDiscriminator(nn.Module):
@@ -58,13 +58,13 @@ class AnimeDiscriminator(nn.Module):
         super().__init__()
         c = channels
         self.layers = nn.Sequential(
-            _judge(3, c // 2, stride=1, norm=False),
-            _judge(c // 2, c, stride=2, norm=False),
-            _judge(c, 2 * c, stride=1, norm=True),
-            _judge(2 * c, 2 * c, stride=2, norm=False),
-            _judge(2 * c, 4 * c, stride=1, norm=True),
-            _judge(4 * c, 4 * c, stride=1, norm=True),
-            _spectral(4 * c, 1, stride=1),
+            _discriminator_layer(3, c // 2, stride=1, norm=False),
+            _discriminator_layer(c // 2, c, stride=2, norm=False),
+            _discriminator_layer(c, 2 * c, stride=1, norm=True),
+            _discriminator_layer(2 * c, 2 * c, stride=2, norm=False),
+            _discriminator_layer(2 * c, 4 * c, stride=1, norm=True),
+            _discriminator_layer(4 * c, 4 * c, stride=1, norm=True),
+            _spectral_convolution(4 * c, 1, stride=1),
         )
 
     def forward(self, pictures: Images) -> Logits:
@@ -72,7 +72,7 @@ class AnimeDiscriminator(nn.Module):
         return self.layers(pictures)
 
 
-class Halving(nn.Module):
+class DownConv(nn.Module):
     """Half the resolution, two ways added up: a separable convolution of stride 2, and one after a bilinear half."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -112,12 +112,12 @@ class StridedDepthwise(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         """Maps n c 2y 2x -> n c y x."""
-        return self.conv(reflected(features, (0, 1, 0, 1)))
+        return self.conv(reflection_pad(features, (0, 1, 0, 1)))
 
 
 def _layer(in_channels: int, out_channels: int, *, kernel: int = 3) -> nn.Sequential:
     """k IN LReLU, reflected."""
-    return _activated(OrderedDict(conv=_convolution(in_channels, out_channels, kernel=kernel)), out_channels)
+    return _norm_relu(OrderedDict(conv=_convolution(in_channels, out_channels, kernel=kernel)), out_channels)
 
 
 def _separable(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
@@ -128,23 +128,23 @@ def _separable(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Se
         else _convolution(in_channels, in_channels, kernel=3, depthwise=True)
     )
     pointwise = _convolution(in_channels, out_channels, kernel=1)
-    return _activated(OrderedDict(depthwise=depthwise, pointwise=pointwise), out_channels)
+    return _norm_relu(OrderedDict(depthwise=depthwise, pointwise=pointwise), out_channels)
 
 
-def _activated(layers: "OrderedDict[str, nn.Module]", channels: int) -> nn.Sequential:
+def _norm_relu(layers: "OrderedDict[str, nn.Module]", channels: int) -> nn.Sequential:
     return nn.Sequential(layers | OrderedDict(norm=_norm(channels), relu=nn.LeakyReLU(SLOPE, inplace=True)))
 
 
-def _judge(in_channels: int, out_channels: int, *, stride: int, norm: bool) -> nn.Sequential:
+def _discriminator_layer(in_channels: int, out_channels: int, *, stride: int, norm: bool) -> nn.Sequential:
     """k3 [IN] LReLU."""
-    layer = nn.Sequential(OrderedDict(conv=_spectral(in_channels, out_channels, stride=stride)))
+    layer = nn.Sequential(OrderedDict(conv=_spectral_convolution(in_channels, out_channels, stride=stride)))
     if norm:
         layer.add_module("norm", _norm(out_channels))
     layer.add_module("relu", nn.LeakyReLU(SLOPE, inplace=True))
     return layer
 
 
-def _spectral(in_channels: int, out_channels: int, *, stride: int) -> SpectralConvolution:
+def _spectral_convolution(in_channels: int, out_channels: int, *, stride: int) -> SpectralConvolution:
     made = SpectralConvolution(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
     nn.init.xavier_uniform_(made.weight)
     made.settle()

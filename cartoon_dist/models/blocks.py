@@ -64,18 +64,18 @@ class Convolution(nn.Conv2d):
             if narrow_conv.is_faster(input, weight, self.stride):
                 padded = functional.pad(input, edges, mode="reflect" if reflect else "constant")
                 return narrow_conv.narrow_convolution(padded, weight, self.bias)
-        if reflect and _in_one_order(input):
-            return functional.conv2d(reflected(input, edges), weight, self.bias, self.stride, groups=self.groups)
+        if reflect and _needs_deterministic_backward(input):
+            return functional.conv2d(reflection_pad(input, edges), weight, self.bias, self.stride, groups=self.groups)
         return self._conv_forward(input, weight, self.bias)
 
 
-def reflected(maps: Features, edges: tuple[int, int, int, int]) -> Tensor:
+def reflection_pad(maps: Features, edges: tuple[int, int, int, int]) -> Tensor:
     """Maps n c y x with so many pixels more on the left, on the right, above and below, reflected at the borders.
 
     Made of slices where their backward must add in one order: that of torch's own adds to a pixel from several threads
     in any order on CUDA, so torch refuses it there.
     """
-    if not _in_one_order(maps):
+    if not _needs_deterministic_backward(maps):
         return functional.pad(maps, edges, mode="reflect")
     left, right, above, below = edges
     maps = torch.cat([maps[..., 1 : left + 1].flip(-1), maps, maps[..., -right - 1 : -1].flip(-1)], -1)
@@ -83,7 +83,7 @@ def reflected(maps: Features, edges: tuple[int, int, int, int]) -> Tensor:
     return torch.cat(rows, -2)
 
 
-def _in_one_order(maps: Tensor) -> bool:
+def _needs_deterministic_backward(maps: Tensor) -> bool:
     """Whether a backward to these maps follows, and torch is asked for deterministic algorithms."""
     return torch.are_deterministic_algorithms_enabled() and torch.is_grad_enabled() and maps.requires_grad
 
@@ -136,7 +136,7 @@ def up_stage(in_channels: int, out_channels: int, *, upsample: Upsample, affine:
     """k3s1/2, k3s1 IN ReLU: twice the resolution."""
     return nn.Sequential(
         OrderedDict(
-            enlarge=enlarging(in_channels, out_channels, upsample=upsample),
+            enlarge=upsample_convolution(in_channels, out_channels, upsample=upsample),
             conv=convolution(out_channels, out_channels, kernel=3),
             norm=instance_norm(out_channels, affine=affine),
             relu=nn.ReLU(inplace=True),
@@ -156,7 +156,7 @@ def decoder(channels: int, out_channels: int, *, upsample: Upsample, affine: boo
     )
 
 
-def enlarging(in_channels: int, out_channels: int, *, upsample: Upsample) -> nn.Module:
+def upsample_convolution(in_channels: int, out_channels: int, *, upsample: Upsample) -> nn.Module:
     """k3s1/2, transposed or as a resize and a convolution; both learn the same number of parameters."""
     if upsample == "resize":
         resize = ResizeConvolution(in_channels, out_channels, 3, padding=1)
@@ -179,7 +179,7 @@ class ResizeConvolution(nn.Conv2d):
         return super().forward(functional.interpolate(input, scale_factor=2.0, mode="nearest"))
 
 
-def doubled(features: Features) -> Tensor:
+def upsample_bilinear(features: Features) -> Tensor:
     """Maps n c y x -> n c 2y 2x, bilinear."""
     return functional.interpolate(features, scale_factor=2.0, mode="bilinear", align_corners=False)
 
@@ -200,7 +200,7 @@ class ResidualBlock(nn.Module):
         return features + self.norm2(self.conv2(inner))
 
 
-def check_sides(height: int, width: int) -> None:
+def check_size(height: int, width: int) -> None:
     """ValueError where a picture of this size cannot pass two halvings and come back the same size."""
     if height % 4 or width % 4 or min(height, width) < 8:
         raise ValueError(

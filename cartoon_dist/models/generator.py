@@ -7,30 +7,30 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from cartoon_dist.models.blocks import ResidualBlock, Upsample, check_sides, convolution, decoder, encoder
+from cartoon_dist.models.blocks import ResidualBlock, Upsample, check_size, convolution, decoder, encoder
 from cartoon_dist.models.cbam import CBAM
 from cartoon_dist.models.saliency_net import SaliencyNetwork
 from cartoon_dist.tensors import Features, Images, Maps
 
 
-class Drawing(NamedTuple):
+class GeneratorOutput(NamedTuple):
     """What one forward of the generator makes; the saliency is None where there is no saliency network."""
 
     generated: Images
     saliency: Maps | None
 
 
-class DrawingNetwork(nn.Module):
+class CartoonGenerator(nn.Module):
     """What each method's generator is to the rest. saliency: the network that it was joined to, or None."""
 
     saliency: SaliencyNetwork | None
 
-    def forward(self, photo: Images, *, detach_joints: bool = False) -> Drawing:
+    def forward(self, photo: Images, *, detach_joints: bool = False) -> GeneratorOutput:
         """The drawing of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError)."""
         raise NotImplementedError
 
 
-class Generator(DrawingNetwork):
+class Generator(CartoonGenerator):
     """Photo -> cartoon: encoder c, 2c, 4c, residual blocks, decoder 2c, c, k7 tanh; its IN is affine.
 
     channels: c, 64 in the paper. saliency: the network that feeds the encoder and is trained along with it; it becomes
@@ -56,26 +56,26 @@ class Generator(DrawingNetwork):
             raise ValueError(f"the saliency network has {saliency.channels} channels, the generator {channels}")
         self.encoder = encoder(channels, affine=True)
         self.joints = nn.ModuleList(
-            Joint(channels=width, attention=attention) for width in (channels, 2 * channels, 4 * channels) if saliency
+            FeatureFusion(channels=width, attention=attention) for width in (channels, 2 * channels, 4 * channels) if saliency
         )
         self.blocks = nn.Sequential(*(ResidualBlock(4 * channels, affine=True) for _ in range(num_blocks)))
         self.decoder = decoder(channels, 3, upsample=upsample, affine=True)
         self.saliency = saliency
         self.checkpoint_blocks = checkpoint_blocks
 
-    def forward(self, photo: Images, *, detach_joints: bool = False) -> Drawing:
+    def forward(self, photo: Images, *, detach_joints: bool = False) -> GeneratorOutput:
         """The drawing of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError).
 
         detach_joints: the generator's losses do not reach the saliency network through the joints.
         """
-        check_sides(*photo.shape[2:])
+        check_size(*photo.shape[2:])
         if self.saliency is None:
-            return Drawing(self.decoder(self._transform(self.encoder(photo))), None)
+            return GeneratorOutput(self.decoder(self._transform(self.encoder(photo))), None)
         saliency, seen = self.saliency(photo)
         features = photo
         for stage, joint, given in zip(self.encoder, self.joints, seen, strict=True):
             features = joint(stage(features), given.detach() if detach_joints else given)
-        return Drawing(self.decoder(self._transform(features)), saliency)
+        return GeneratorOutput(self.decoder(self._transform(features)), saliency)
 
     def _transform(self, features: Features) -> Features:
         """Through the residual blocks."""
@@ -87,7 +87,7 @@ class Generator(DrawingNetwork):
         return features
 
 
-class Joint(nn.Module):
+class FeatureFusion(nn.Module):
     """Merges a stage of G with the same stage of S: concatenate, k1 back to G's width, then CBAM when on."""
 
     def __init__(self, *, channels: int, attention: bool) -> None:

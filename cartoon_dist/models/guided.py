@@ -15,12 +15,12 @@ def guided_filter(guide: Features, given: Features, *, radius_pixels: int, epsil
     """
     kind = torch.promote_types(given.dtype, torch.float32)
     x, y = guide.to(kind), given.to(kind)
-    mean_x, mean_y = (_mean(one, radius_pixels) for one in (x, y))
-    covariance = _mean(x * y, radius_pixels) - mean_x * mean_y
-    variance = _mean(x * x, radius_pixels) - mean_x * mean_x
+    mean_x, mean_y = (_window_mean(one, radius_pixels) for one in (x, y))
+    covariance = _window_mean(x * y, radius_pixels) - mean_x * mean_y
+    variance = _window_mean(x * x, radius_pixels) - mean_x * mean_x
     a = covariance / (variance + epsilon)
     b = mean_y - a * mean_x
-    return _mean(a, radius_pixels) * x + _mean(b, radius_pixels)
+    return _window_mean(a, radius_pixels) * x + _window_mean(b, radius_pixels)
 
 
 def surface(pictures: Images) -> Features:
@@ -28,5 +28,5 @@ def surface(pictures: Images) -> Features:
     return guided_filter(pictures, pictures, radius_pixels=5, epsilon=0.2)
 
 
-def _mean(maps: Tensor, radius: int) -> Tensor:
+def _window_mean(maps: Tensor, radius: int) -> Tensor:
     return functional.avg_pool2d(maps, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)

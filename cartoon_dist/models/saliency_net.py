@@ -9,7 +9,7 @@ from torch.nn import functional
 from cartoon_dist.models.blocks import (
     ResidualBlock,
     Upsample,
-    check_sides,
+    check_size,
     convolution,
     decoder,
     encoder,
@@ -44,7 +44,7 @@ class SaliencyNetwork(nn.Module):
 
     def forward(self, photo: Images) -> tuple[Float[Tensor, "n out h w"], Stages]:
         """The map in [-1, 1], 1 = salient, and f1, f2, f3; ValueError for sides not multiples of 4, or below 8."""
-        check_sides(*photo.shape[2:])
+        check_size(*photo.shape[2:])
         full, half, quarter = self.encoder
         f1 = full(photo)
         f2 = half(f1)

@@ -47,7 +47,7 @@ class SpectralConvolution(Convolution):
         return self.convolved(input, self.weight / sigma)
 
 
-def follow(network: nn.Module) -> None:
+def update_spectral_norms(network: nn.Module) -> None:
     """`iterate` each spectral convolution of the network: once before each update of its weights."""
     for module in network.modules():
         if isinstance(module, SpectralConvolution):

@@ -11,13 +11,13 @@ from cartoon_dist.errors import WeightsError
 from cartoon_dist.tensors import Features, Images
 from cartoon_dist.vgg_layers import NUM_CONVOLUTIONS, Network, layer_names
 
-Input = Literal["unit", "imagenet", "caffe"]
+VGGInput = Literal["unit", "imagenet", "caffe"]
 """What VGG is shown: RGB in [0, 1]; that, with ImageNet's mean and deviation; BGR in 0..255 less Caffe's mean."""
 
 WIDTHS = (64, 128, 256, 512, 512)
 
 
-class Preparation(NamedTuple):
+class Preprocessing(NamedTuple):
     """(x - mean) / deviation of x in [0, 1], its channels reversed first where VGG expects BGR."""
 
     reversed: bool
@@ -25,10 +25,10 @@ class Preparation(NamedTuple):
     deviation: tuple[float, float, float]
 
 
-PREPARATIONS: dict[Input, Preparation] = {
-    "unit": Preparation(reversed=False, mean=(0.0, 0.0, 0.0), deviation=(1.0, 1.0, 1.0)),
-    "imagenet": Preparation(reversed=False, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225)),
-    "caffe": Preparation(
+PREPROCESSING: dict[VGGInput, Preprocessing] = {
+    "unit": Preprocessing(reversed=False, mean=(0.0, 0.0, 0.0), deviation=(1.0, 1.0, 1.0)),
+    "imagenet": Preprocessing(reversed=False, mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225)),
+    "caffe": Preprocessing(
         reversed=True,
         mean=(103.939 / 255, 116.779 / 255, 123.68 / 255),
         deviation=(1 / 255, 1 / 255, 1 / 255),
@@ -44,11 +44,11 @@ class VGG(nn.Module):
     The weights are arbitrary until `load`.
     """
 
-    def __init__(self, *, network: Network, layer: str, vgg_input: Input) -> None:
+    def __init__(self, *, network: Network, layer: str, vgg_input: VGGInput) -> None:
         super().__init__()
         self.network = network
         self.features = _features(network, layer)
-        self.preparation = PREPARATIONS[vgg_input]
+        self.preparation = PREPROCESSING[vgg_input]
         self.mean = nn.Buffer(torch.tensor(self.preparation.mean).view(3, 1, 1), persistent=False)
         self.deviation = nn.Buffer(torch.tensor(self.preparation.deviation).view(3, 1, 1), persistent=False)
         self.requires_grad_(requires_grad=False)

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import Convolution, check_sides, doubled
+from cartoon_dist.models.blocks import Convolution, check_size, upsample_bilinear
 from cartoon_dist.models.discriminator import SLOPE
-from cartoon_dist.models.generator import Drawing, DrawingNetwork
+from cartoon_dist.models.generator import GeneratorOutput, CartoonGenerator
 from cartoon_dist.models.guided import guided_filter
 from cartoon_dist.models.spectral import SpectralConvolution
 from cartoon_dist.tensors import Features, Images, Logits, Maps
@@ -21,7 +21,7 @@ TRAINING_EPSILON = 1e-2
 """Of the guided filter after the U-net; the authors draw with 5e-3 afterwards."""
 
 
-class WhiteboxGenerator(DrawingNetwork):
+class WhiteboxGenerator(CartoonGenerator):
     """Photo -> cartoon: a U-net of widths c, 2c, 4c, whose picture a guided filter lays on the photo's edges.
 
     channels: c, 32 in the original. epsilon: the filter's. Nothing here looks at saliency. The last layer is linear, so
@@ -36,7 +36,7 @@ class WhiteboxGenerator(DrawingNetwork):
         self.down2 = nn.Sequential(
             _layer(2 * c, 2 * c, stride=2),
             _layer(2 * c, 4 * c),
-            *(PlainResidual(4 * c) for _ in range(num_blocks)),
+            *(PlainResidualBlock(4 * c) for _ in range(num_blocks)),
             _layer(4 * c, 2 * c),
         )
         self.up1 = nn.Sequential(_layer(2 * c, 2 * c), _layer(2 * c, c))
@@ -44,15 +44,15 @@ class WhiteboxGenerator(DrawingNetwork):
         self.epsilon = epsilon
         self.saliency = None
 
-    def forward(self, photo: Images, *, detach_joints: bool = False) -> Drawing:  # noqa: ARG002 (there are none)
+    def forward(self, photo: Images, *, detach_joints: bool = False) -> GeneratorOutput:  # noqa: ARG002 (there are none)
         """The drawing of each photo; both sides must be multiples of 4, at least 8 (ValueError)."""
-        check_sides(*photo.shape[2:])
+        check_size(*photo.shape[2:])
         full = self.first(photo)  # n c h w
         half = self.down1(full)  # n 2c h/2 w/2
         quarter = self.down2(half)  # n 2c h/4 w/4
-        features = self.up1(doubled(quarter) + half)
-        drawn = self.up2(doubled(features) + full)
-        return Drawing(guided_filter(photo, drawn, radius_pixels=1, epsilon=self.epsilon), None)
+        features = self.up1(upsample_bilinear(quarter) + half)
+        drawn = self.up2(upsample_bilinear(features) + full)
+        return GeneratorOutput(guided_filter(photo, drawn, radius_pixels=1, epsilon=self.epsilon), None)
 
 
 class WhiteboxDiscriminator(nn.Module):
@@ -75,7 +75,7 @@ class WhiteboxDiscriminator(nn.Module):
         return self.layers(pictures)
 
 
-class WhiteboxJudges(nn.Module):
+class WhiteboxDiscriminators(nn.Module):
     """Both discriminators as one network: Adam, which looks at each weight alone, trains them as two would."""
 
     def __init__(self, *, channels: int) -> None:
@@ -88,7 +88,7 @@ class WhiteboxJudges(nn.Module):
         return self.surface(surfaces), self.texture(textures)
 
 
-class PlainResidual(nn.Module):
+class PlainResidualBlock(nn.Module):
     """x + k3(LReLU(k3(x)))."""
 
     def __init__(self, channels: int) -> None:
@@ -101,7 +101,7 @@ class PlainResidual(nn.Module):
         return features + self.conv2(functional.leaky_relu(self.conv1(features), SLOPE, inplace=True))
 
 
-class Strided(nn.Module):
+class StridedConvolution(nn.Module):
     """k3s2 over maps with zeros below and on the right alone where both sides are even, as TensorFlow pads them."""
 
     def __init__(self, conv: nn.Module) -> None:
@@ -120,7 +120,7 @@ def _layer(
 ) -> nn.Module:
     """k LReLU."""
     conv: nn.Module = _convolution(in_channels, out_channels, kernel=kernel, stride=stride, spectral=spectral)
-    conv = Strided(conv) if stride == 2 else conv
+    conv = StridedConvolution(conv) if stride == 2 else conv
     return nn.Sequential(conv, nn.LeakyReLU(SLOPE, inplace=True))
 
 

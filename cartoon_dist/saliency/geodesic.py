@@ -13,24 +13,24 @@ Matrix = npt.NDArray[np.float32]
 """(n, n): something of each pair of superpixels. Their few hundred squared are what the time goes into."""
 
 
-def distances(points: Floats) -> Matrix:
+def pairwise_distances(points: Floats) -> Matrix:
     """Euclidean distance between all pairs of points (n, c): (n, n)."""
-    return _distances(np.asarray(points, np.float64, order="C"))
+    return _pairwise_distances(np.asarray(points, np.float64, order="C"))
 
 
-def geodesics(lengths: Matrix, linked: Mask) -> Matrix:
+def geodesic_distances(lengths: Matrix, linked: Mask) -> Matrix:
     """Length of the shortest path between all pairs of superpixels: (n, n), 0 on the diagonal.
 
     `lengths` (n, n) holds the length of each link, not negative, `linked` (n, n) which links there are; both symmetric.
     """
     found = np.where(linked, lengths, np.inf).astype(np.float32)
     np.fill_diagonal(found, 0)
-    _shorten(found)
+    _floyd_warshall(found)
     return found
 
 
 @njit(cache=True)
-def _distances(points: Floats) -> Matrix:
+def _pairwise_distances(points: Floats) -> Matrix:
     num = len(points)
     found = np.zeros((num, num), np.float32)
     for i in range(num):
@@ -43,7 +43,7 @@ def _distances(points: Floats) -> Matrix:
 
 
 @njit(cache=True, fastmath={"nnan", "nsz"})
-def _shorten(found: Matrix) -> None:
+def _floyd_warshall(found: Matrix) -> None:
     """Floyd and Warshall: let paths go through one more superpixel at a time, in the lower triangle only.
 
     With all pairs on the border linked there are so many links that this, n^3 / 2 of the simplest steps, is faster
@@ -80,7 +80,7 @@ def boundary_connectivity(closeness: Floats, border: Mask) -> Floats:
     return length.astype(np.float64) / np.sqrt(closeness.sum(axis=1))
 
 
-def solve(*, smoothness: Floats, background: Floats, foreground: Floats) -> Floats:
+def optimize_saliency(*, smoothness: Floats, background: Floats, foreground: Floats) -> Floats:
     """Saliency s (n,) of least cost (RBD, Eq 9).
 
     cost = sum_i background_i s_i^2 + sum_i foreground_i (s_i - 1)^2 + sum_{i<j} smoothness_ij (s_i - s_j)^2

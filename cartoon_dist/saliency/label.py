@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cartoon_dist.image.decode import Picture
-from cartoon_dist.saliency.frame import inside
+from cartoon_dist.saliency.frame import content_window
 from cartoon_dist.saliency.mbd import mbd
-from cartoon_dist.saliency.picture import SaliencyMap, Variant, as_rgb, fit, resize
+from cartoon_dist.saliency.picture import SaliencyMap, Variant, as_rgb, resize_longest_side, resize
 from cartoon_dist.saliency.rbd import rbd
 
 _LONGEST_PIXELS = 300
@@ -24,14 +24,14 @@ def label(photo: npt.NDArray[np.uint8], *, variant: Variant = "public") -> Salie
     are taken too; alpha is laid on white. Raises PictureError for anything but a uint8 picture.
     """
     rgb = as_rgb(photo)
-    window = inside(rgb)
+    window = content_window(rgb)
     saliency = np.zeros(rgb.shape[:2], np.float32)
-    saliency[window] = _unframed(rgb[window], variant)
+    saliency[window] = _label_without_frame(rgb[window], variant)
     return saliency
 
 
-def _unframed(photo: Picture, variant: Variant) -> SaliencyMap:
+def _label_without_frame(photo: Picture, variant: Variant) -> SaliencyMap:
     height, width = photo.shape[:2]
-    small = fit(photo, longest_pixels=_LONGEST_PIXELS) if max(height, width) > _LONGEST_PIXELS else photo
+    small = resize_longest_side(photo, longest_pixels=_LONGEST_PIXELS) if max(height, width) > _LONGEST_PIXELS else photo
     mean = (rbd(small, variant=variant) + mbd(small, variant=variant)) / 2
     return np.clip(resize(mean, height=height, width=width), 0, 1).astype(np.float32)

@@ -4,47 +4,47 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from cartoon_dist.saliency.picture import stretch
+from cartoon_dist.saliency.picture import min_max_scale
 
 Floats = npt.NDArray[np.floating]
 Map = npt.NDArray[np.float32]
 Colours = npt.NDArray[np.float32]
 
-_SHARE = 0.1
+_STRIP_SHARE = 0.1
 """Each strip's width, as a share of the side it is cut from."""
 
 
-def unlike_margins_public(colours: Colours) -> Map:
+def boundary_contrast_public(colours: Colours) -> Map:
     """Mahalanobis distance of each pixel to four border strips: Lab (h, w, 3) -> float32 (h, w) in [0, 1].
 
     The covariance gets 1 Lab unit^2 on its diagonal, about a photo's noise: a strip of one colour has no inverse.
     """
-    return _unlike_margins(colours, ridge=1.0, norm=2)
+    return _boundary_contrast(colours, ridge=1.0, norm=2)
 
 
-def unlike_margins_author(colours: Colours) -> Map:
+def boundary_contrast_author(colours: Colours) -> Map:
     """Whitened L1 distance of each pixel to four border strips: RGB in 0..255 (h, w, 3) -> float32 (h, w) in [0, 1]."""
-    return _unlike_margins(colours, ridge=50.0, norm=1)
+    return _boundary_contrast(colours, ridge=50.0, norm=1)
 
 
-def _unlike_margins(colours: Colours, *, ridge: float, norm: int) -> Map:
-    spreads = [_spread(strip, ridge) for strip in strips(colours)]
+def _boundary_contrast(colours: Colours, *, ridge: float, norm: int) -> Map:
+    spreads = [_mean_and_whitening(strip, ridge) for strip in border_strips(colours)]
     means = np.stack([mean for mean, _ in spreads])
     whitenings = np.stack([whitening for _, whitening in spreads])
     planes = np.ascontiguousarray(np.moveaxis(colours, -1, 0), np.float32)
     lows, highs = _ranges(planes, means, whitenings, norm)
-    return stretch(_without_the_largest(planes, means, whitenings, norm, lows, highs - lows))
+    return min_max_scale(_sum_without_largest(planes, means, whitenings, norm, lows, highs - lows))
 
 
-def strips(colours: Colours) -> list[Colours]:
+def border_strips(colours: Colours) -> list[Colours]:
     """The colours (n, 3) along the top, bottom, left and right side."""
-    rows = max(1, int(_SHARE * colours.shape[0]))
-    columns = max(1, int(_SHARE * colours.shape[1]))
+    rows = max(1, int(_STRIP_SHARE * colours.shape[0]))
+    columns = max(1, int(_STRIP_SHARE * colours.shape[1]))
     parts = (colours[:rows], colours[-rows:], colours[:, :columns], colours[:, -columns:])
     return [part.reshape(-1, colours.shape[2]) for part in parts]
 
 
-def _spread(strip: Colours, ridge: float) -> tuple[Colours, Colours]:
+def _mean_and_whitening(strip: Colours, ridge: float) -> tuple[Colours, Colours]:
     """A strip's mean colour (3,), and the matrix (3, 3) that makes its variation alike in all directions."""
     count = len(strip)
     total, products = _moments(np.asarray(strip, np.float32, order="C"))
@@ -91,7 +91,7 @@ def _ranges(planes: Colours, means: Colours, whitenings: Colours, norm: int) -> 
 
 
 @njit(cache=True, fastmath={"nnan", "nsz"})
-def _without_the_largest(
+def _sum_without_largest(
     planes: Colours, means: Colours, whitenings: Colours, norm: int, lows: Colours, spreads: Colours
 ) -> Map:
     """Sum of the four maps, each stretched to [0, 1], less the largest of them: (h, w).

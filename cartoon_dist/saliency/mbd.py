@@ -11,8 +11,8 @@ import numpy.typing as npt
 from numba import njit
 
 from cartoon_dist.image.decode import Picture
-from cartoon_dist.saliency.margins import unlike_margins_author, unlike_margins_public
-from cartoon_dist.saliency.picture import SaliencyMap, Variant, fit, is_flat, resize, stretch
+from cartoon_dist.saliency.margins import boundary_contrast_author, boundary_contrast_public
+from cartoon_dist.saliency.picture import SaliencyMap, Variant, resize_longest_side, is_flat, resize, min_max_scale
 from cartoon_dist.saliency.reconstruction import by_dilation, by_erosion
 from cartoon_dist.superpixels.lab import rgb_to_lab
 
@@ -32,7 +32,7 @@ def mbd(photo: Picture, *, variant: Variant) -> SaliencyMap:
     if is_flat(photo):
         return np.zeros(photo.shape[:2], np.float32)
     saliency = _public(photo) if variant == "public" else _author(photo)
-    return stretch(saliency).astype(np.float32)
+    return min_max_scale(saliency).astype(np.float32)
 
 
 def barrier_distance(brightness: Map, *, passes: tuple[int, ...]) -> Map:
@@ -46,12 +46,12 @@ def barrier_distance(brightness: Map, *, passes: tuple[int, ...]) -> Map:
     distance[1:-1, 1:-1] = np.inf
     highest, lowest = level.copy(), level.copy()
     for step in passes:
-        _sweep(level, distance, highest, lowest, step)
+        _raster_pass(level, distance, highest, lowest, step)
     return distance
 
 
 @njit(cache=True)
-def _sweep(brightness: Map, distance: Map, highest: Map, lowest: Map, step: int) -> None:
+def _raster_pass(brightness: Map, distance: Map, highest: Map, lowest: Map, step: int) -> None:
     """One pass over the inner pixels in steps of `step`; highest and lowest are those of each pixel's path so far."""
     height, width = brightness.shape
     first_row, past_row = (1, height - 1) if step > 0 else (height - 2, 0)
@@ -76,22 +76,22 @@ def _public(photo: Picture) -> Map:
     red, green, blue = cv2.split(photo.astype(np.float32))
     # The sum in place of the mean: whole numbers, so that which of two paths is as good does not hang on round-off.
     barrier = barrier_distance(red + green + blue, passes=(INVERSE, RASTER, INVERSE))
-    both = stretch(barrier) + unlike_margins_public(rgb_to_lab(photo))
+    both = min_max_scale(barrier) + boundary_contrast_public(rgb_to_lab(photo))
     height, width = photo.shape[:2]
-    centred = stretch(both * _centre_map(height, width, half_height=height / 2, half_width=width / 2))
+    centred = min_max_scale(both * _centre_map(height, width, half_height=height / 2, half_width=width / 2))
     return _sigmoid(centred, middle=0.5)
 
 
 def _author(photo: Picture) -> Map:
     """As the method's authors: at 300 pixels, in Lab, evened out by morphology, sigmoid about this map's own middle."""
-    small = fit(photo, longest_pixels=_LONGEST_PIXELS)
+    small = resize_longest_side(photo, longest_pixels=_LONGEST_PIXELS)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
     channels = [cv2.medianBlur(channel, _MEDIAN_PIXELS).astype(np.float32) for channel in cv2.split(lab)]
     barrier = sum(barrier_distance(channel, passes=(RASTER, INVERSE, RASTER)) for channel in channels)
-    both = stretch(np.asarray(barrier)) + unlike_margins_author(small.astype(np.float32))
+    both = min_max_scale(np.asarray(barrier)) + boundary_contrast_author(small.astype(np.float32))
     height, width = small.shape[:2]
-    evened = _even_out(stretch(both * _centre_map(height, width, half_height=1, half_width=1)))
-    contrasted = _sigmoid(evened, middle=_middle(evened))
+    evened = _remove_specks(min_max_scale(both * _centre_map(height, width, half_height=1, half_width=1)))
+    contrasted = _sigmoid(evened, middle=_threshold(evened))
     return resize(contrasted, height=photo.shape[0], width=photo.shape[1]).astype(np.float32)
 
 
@@ -103,7 +103,7 @@ def _centre_map(height: int, width: int, *, half_height: float, half_width: floa
     return np.float32(1) - np.sqrt(np.square(y)[:, None] + np.square(x)[None]) / corner
 
 
-def _even_out(saliency: Map) -> Map:
+def _remove_specks(saliency: Map) -> Map:
     """Remove bright, then dark specks narrower than a square that grows with how much is salient.
 
     Opening, then closing, each by reconstruction: what stays keeps its exact outline.
@@ -115,7 +115,7 @@ def _even_out(saliency: Map) -> Map:
     return by_erosion(cv2.dilate(opened, square), opened)
 
 
-def _middle(saliency: Map) -> float:
+def _threshold(saliency: Map) -> float:
     """Half way between the mean of the pixels over half the maximum and the mean of the others."""
     bright = saliency >= saliency.max() / 2
     return float(saliency[bright].mean() + (saliency[~bright].mean() if not bright.all() else 0)) / 2

@@ -16,7 +16,7 @@ Floating = TypeVar("Floating", np.float32, np.float64)
 SaliencyMap = npt.NDArray[np.float32]
 """(h, w) in [0, 1], 1 = salient."""
 
-_NOTHING = 1e-9
+_MIN_SPREAD = 1e-9
 """A spread below this is round-off, far under what one grey level makes in any of the maps."""
 
 
@@ -49,7 +49,7 @@ def resize(values: npt.NDArray[np.generic], *, height: int, width: int) -> npt.N
     return cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
-def fit(photo: Picture, *, longest_pixels: int) -> Picture:
+def resize_longest_side(photo: Picture, *, longest_pixels: int) -> Picture:
     """Scale a photo so that its longest side has `longest_pixels`."""
     height, width = photo.shape[:2]
     ratio = longest_pixels / max(height, width)
@@ -57,10 +57,10 @@ def fit(photo: Picture, *, longest_pixels: int) -> Picture:
     return scaled.astype(np.uint8)
 
 
-def stretch(values: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
+def min_max_scale(values: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
     """Map the smallest value to 0 and the largest to 1; values that are all alike become zeros."""
     low, high = values.min(), values.max()
-    return (values - low) / (high - low) if high - low > _NOTHING else np.zeros_like(values)
+    return (values - low) / (high - low) if high - low > _MIN_SPREAD else np.zeros_like(values)
 
 
 def is_flat(photo: Picture) -> bool:

@@ -10,19 +10,19 @@ from skimage.color import rgb2lab
 from skimage.filters import threshold_otsu
 
 from cartoon_dist.image.decode import Picture
-from cartoon_dist.saliency.geodesic import affinity, boundary_connectivity, distances, geodesics, solve
-from cartoon_dist.saliency.picture import SaliencyMap, Variant, is_flat, stretch
+from cartoon_dist.saliency.geodesic import affinity, boundary_connectivity, pairwise_distances, geodesic_distances, optimize_saliency
+from cartoon_dist.saliency.picture import SaliencyMap, Variant, is_flat, min_max_scale
 from cartoon_dist.superpixels.lab import rgb_to_lab
-from cartoon_dist.superpixels.regions import Mask, Superpixels, split
+from cartoon_dist.superpixels.regions import Mask, Superpixels, split_into_superpixels
 
 Floats = npt.NDArray[np.floating]
 
-_LEAST = 0.1
+_MIN_SMOOTHNESS = 0.1
 """mu of Eq 10: the smoothness between neighbours however different, so that noise in texture is evened out."""
 
 _PIXELS_PER_SUPERPIXEL = 600
 _BAND_PIXELS = 8
-_CERTAIN = 3.0
+_CERTAIN_CONNECTIVITY = 3.0
 """author: from this boundary connectivity on a superpixel is held to be background, with weight 1000."""
 _BACKGROUND_WEIGHT = 5.0
 _LARGEST_SHARE = 0.01
@@ -33,9 +33,9 @@ def rbd(photo: Picture, *, variant: Variant) -> SaliencyMap:
     """RBD's saliency of a photo, uint8 RGB (h, w, 3): float32 (h, w) in [0, 1]; zeros for a photo of one colour."""
     if is_flat(photo):
         return np.zeros(photo.shape[:2], np.float32)
-    superpixels = _split(photo, variant)
+    superpixels = _superpixels(photo, variant)
     rank = rank_public if variant == "public" else rank_author
-    return stretch(superpixels.paint(rank(photo, superpixels))).astype(np.float32)
+    return min_max_scale(superpixels.paint(rank(photo, superpixels))).astype(np.float32)
 
 
 def rank_public(photo: Picture, superpixels: Superpixels) -> Floats:
@@ -45,12 +45,12 @@ def rank_public(photo: Picture, superpixels: Superpixels) -> Floats:
     paper's: sigma 10 for colour, 1 for boundary connectivity, 0.25 of the diagonal for position.
     """
     adjacent, border = superpixels.neighbours(), superpixels.on_border(band_pixels=1)
-    geodesic = geodesics(distances(superpixels.means(rgb_to_lab(photo))), adjacent | _among(border))
+    geodesic = geodesic_distances(pairwise_distances(superpixels.means(rgb_to_lab(photo))), adjacent | _all_pairs(border))
     alike = affinity(geodesic, sigma=10)
     background = 1 - affinity(boundary_connectivity(alike, border), sigma=1)  # Eq 8
-    near = affinity(distances(superpixels.centres()) / np.hypot(*photo.shape[:2]), sigma=0.25)
-    contrast = stretch((geodesic * near) @ background.astype(np.float32)).astype(np.float64)  # Eq 7
-    return solve(smoothness=(alike + _LEAST) * adjacent, background=background, foreground=contrast)
+    near = affinity(pairwise_distances(superpixels.centres()) / np.hypot(*photo.shape[:2]), sigma=0.25)
+    contrast = min_max_scale((geodesic * near) @ background.astype(np.float32)).astype(np.float64)  # Eq 7
+    return optimize_saliency(smoothness=(alike + _MIN_SMOOTHNESS) * adjacent, background=background, foreground=contrast)
 
 
 def rank_author(photo: Picture, superpixels: Superpixels) -> Floats:
@@ -59,32 +59,32 @@ def rank_author(photo: Picture, superpixels: Superpixels) -> Floats:
     Colours are compared directly, only the boundary connectivity goes along paths; the sigmas follow from the photo;
     small steps of colour are cut off, faint contrast is dropped, and sure background is held down.
     """
-    colour = distances(_lab_of_means(photo, superpixels))
+    colour = pairwise_distances(_lab_of_means(photo, superpixels))
     adjacent = superpixels.neighbours()
-    border = superpixels.on_border(band_pixels=_band(photo))
+    border = superpixels.on_border(band_pixels=_border_width(photo))
     within_two = _within_two(adjacent)
     clip, geodesic_sigma, neighbour_sigma = _scales(colour, adjacent, within_two)
 
-    geodesic = geodesics(np.maximum(colour - clip, 0), adjacent | _among(border))
-    connectivity = boundary_connectivity(_cut(geodesic, sigma=geodesic_sigma), border)
+    geodesic = geodesic_distances(np.maximum(colour - clip, 0), adjacent | _all_pairs(border))
+    connectivity = boundary_connectivity(_truncated_affinity(geodesic, sigma=geodesic_sigma), border)
     background = 1 - affinity(connectivity, sigma=1)
 
-    near = affinity(distances(superpixels.centres() / photo.shape[:2]), sigma=0.4)
-    contrast = _drop_faint(stretch((colour * near) @ background.astype(np.float32)).astype(np.float64))
+    near = affinity(pairwise_distances(superpixels.centres() / photo.shape[:2]), sigma=0.4)
+    contrast = _drop_faint(min_max_scale((colour * near) @ background.astype(np.float32)).astype(np.float64))
 
-    smoothness = _cut(colour, sigma=neighbour_sigma) * (within_two | _among(border)) + _LEAST * adjacent
-    weight = np.where(connectivity > _CERTAIN, 1000.0, background)
-    return solve(smoothness=smoothness, background=_BACKGROUND_WEIGHT * weight, foreground=contrast)
+    smoothness = _truncated_affinity(colour, sigma=neighbour_sigma) * (within_two | _all_pairs(border)) + _MIN_SMOOTHNESS * adjacent
+    weight = np.where(connectivity > _CERTAIN_CONNECTIVITY, 1000.0, background)
+    return optimize_saliency(smoothness=smoothness, background=_BACKGROUND_WEIGHT * weight, foreground=contrast)
 
 
-def _split(photo: Picture, variant: Variant) -> Superpixels:
+def _superpixels(photo: Picture, variant: Variant) -> Superpixels:
     if variant == "public":
-        return split(photo, num_segments=250, compactness=10, blur_pixels=1, connected=False)
+        return split_into_superpixels(photo, num_segments=250, compactness=10, blur_pixels=1, connected=False)
     num_segments = max(1, round(photo.shape[0] * photo.shape[1] / _PIXELS_PER_SUPERPIXEL))
-    return split(photo, num_segments=num_segments, compactness=20, blur_pixels=0, connected=True)
+    return split_into_superpixels(photo, num_segments=num_segments, compactness=20, blur_pixels=0, connected=True)
 
 
-def _among(chosen: Mask) -> Mask:
+def _all_pairs(chosen: Mask) -> Mask:
     """All pairs of chosen superpixels: (n, n). Linking the border's makes one region of a background cut in two."""
     pairs = np.outer(chosen, chosen)
     np.fill_diagonal(pairs, val=False)
@@ -95,7 +95,7 @@ def _lab_of_means(photo: Picture, superpixels: Superpixels) -> Floats:
     return rgb2lab(superpixels.means(photo)[None] / 255)[0]
 
 
-def _band(photo: Picture) -> int:
+def _border_width(photo: Picture) -> int:
     """Width of the border; a fixed one would swallow a tiny photo."""
     return max(1, min(_BAND_PIXELS, min(photo.shape[:2]) // 8))
 
@@ -120,7 +120,7 @@ def _scales(colour: Floats, adjacent: Mask, within_two: Mask) -> tuple[float, fl
     return nearest_of_two, geodesic_sigma, max(min(3 * nearest, 0.2 * largest, 20.0), 1e-6)
 
 
-def _cut(distance: Floats, *, sigma: float) -> Floats:
+def _truncated_affinity(distance: Floats, *, sigma: float) -> Floats:
     return np.where(distance > 3 * sigma, 0, affinity(distance, sigma=sigma))
 
 

@@ -19,7 +19,7 @@ def by_dilation(seed: Map, mask: Map) -> Map:
     The seed must lie nowhere above the mask. float32 (h, w).
     """
     found = seed.astype(np.float32, order="C")
-    _spread(found, np.asarray(mask, np.float32, order="C"))
+    _reconstruct(found, np.asarray(mask, np.float32, order="C"))
     return found
 
 
@@ -29,7 +29,7 @@ def by_erosion(seed: Map, mask: Map) -> Map:
 
 
 @njit(cache=True)
-def _spread(found: Map, mask: Map) -> None:
+def _reconstruct(found: Map, mask: Map) -> None:
     """Spread `found` under the mask in place."""
     height, width = found.shape
     _scan(found, mask, 1)
@@ -37,7 +37,7 @@ def _spread(found: Map, mask: Map) -> None:
     # A ring: each pixel waits in it at most once, so it cannot overflow.
     queue = np.empty(height * width, np.int32)
     waiting = np.zeros((height, width), np.bool_)
-    first, size = 0, _raise_rest(found, mask, queue, waiting)
+    first, size = 0, _raise_and_queue(found, mask, queue, waiting)
     while size > 0:
         y, x = queue[first] // width, queue[first] % width
         first, size = (first + 1) % len(queue), size - 1
@@ -71,7 +71,7 @@ def _scan(found: Map, mask: Map, step: int) -> None:
 
 
 @njit(cache=True)
-def _raise_rest(found: Map, mask: Map, queue: Places, waiting: Mask) -> int:
+def _raise_and_queue(found: Map, mask: Map, queue: Places, waiting: Mask) -> int:
     """Raise each pixel that still lies under a neighbour and its own mask, put it into the queue, and count them."""
     height, width = found.shape
     around, highest = np.empty(width, np.float32), np.empty(width, np.float32)

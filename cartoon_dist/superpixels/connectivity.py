@@ -7,30 +7,30 @@ from numba import njit
 from cartoon_dist.superpixels.lab import Lab
 
 Labels = npt.NDArray[np.int32]
-Places = npt.NDArray[np.int32]
+PixelPositions = npt.NDArray[np.int32]
 """(n, 2): rows and columns of pixels, those of a piece one after another."""
-Numbers = npt.NDArray[np.intp]
+Indices = npt.NDArray[np.intp]
 Sums = npt.NDArray[np.float64]
 """(num, 4): of each piece the number of pixels and the sums of L, a and b."""
 
 
-def join_pieces(labels: Labels, lab: Lab, least_pixels: float) -> Labels:
+def enforce_connectivity(labels: Labels, lab: Lab, least_pixels: float) -> Labels:
     """Make each superpixel one piece: int32 (h, w), each number a 4-connected piece of one in `labels`.
 
     In the order of their topmost pixels, pieces of fewer than `least_pixels` join the neighbour whose mean colour in
     the Lab picture (h, w, 3) is nearest to theirs, until none is left but where it is the whole picture. SLIC's
     authors take whichever neighbour comes first; that mixes colours, and RBD then finds less. Numbers are left out.
     """
-    pieces, pixels, starts = _part(np.asarray(labels, np.int32, order="C"))
+    pieces, pixels, starts = _connected_components(np.asarray(labels, np.int32, order="C"))
     sums = _sums(pixels, starts, np.asarray(lab, np.float32, order="C"))
     owners = np.arange(len(sums))
-    while _join_small(pieces, pixels, starts, sums, owners, least_pixels):
+    while _merge_small_pieces(pieces, pixels, starts, sums, owners, least_pixels):
         pass
     return _owner_of_each(owners)[pieces]
 
 
 @njit(cache=True)
-def _part(labels: Labels) -> tuple[Labels, Places, Numbers]:
+def _connected_components(labels: Labels) -> tuple[Labels, PixelPositions, Indices]:
     """Number the pieces in the order of their topmost pixels: (h, w); their pixels, and where each piece's begin."""
     height, width = labels.shape
     pieces = np.full((height, width), np.int32(-1), np.int32)
@@ -60,7 +60,7 @@ def _part(labels: Labels) -> tuple[Labels, Places, Numbers]:
 
 
 @njit(cache=True)
-def _sums(pixels: Places, starts: Numbers, lab: Lab) -> Sums:
+def _sums(pixels: PixelPositions, starts: Indices, lab: Lab) -> Sums:
     sums = np.zeros((len(starts) - 1, 4))
     for piece in range(len(sums)):
         for index in range(starts[piece], starts[piece + 1]):
@@ -71,8 +71,8 @@ def _sums(pixels: Places, starts: Numbers, lab: Lab) -> Sums:
 
 
 @njit(cache=True)
-def _join_small(
-    pieces: Labels, pixels: Places, starts: Numbers, sums: Sums, owners: Numbers, least_pixels: float
+def _merge_small_pieces(
+    pieces: Labels, pixels: PixelPositions, starts: Indices, sums: Sums, owners: Indices, least_pixels: float
 ) -> bool:
     """Let each small piece join a neighbour once, in place, and tell whether any did; what joined is small no more,
     or is looked at again."""
@@ -80,7 +80,7 @@ def _join_small(
     for piece in range(len(sums)):
         owner = _owner(owners, piece)
         if sums[owner, 0] < least_pixels:
-            onto = _most_alike(pieces, pixels[starts[piece] : starts[piece + 1]], sums, owners, owner)
+            onto = _most_similar_neighbour(pieces, pixels[starts[piece] : starts[piece + 1]], sums, owners, owner)
             if onto >= 0:
                 owners[owner] = onto
                 sums[onto] += sums[owner]
@@ -89,7 +89,7 @@ def _join_small(
 
 
 @njit(cache=True)
-def _most_alike(pieces: Labels, pixels: Places, sums: Sums, owners: Numbers, owner: int) -> int:
+def _most_similar_neighbour(pieces: Labels, pixels: PixelPositions, sums: Sums, owners: Indices, owner: int) -> int:
     """Of those that touch these pixels, other than their owner, the one of the nearest mean colour; -1 for none."""
     height, width = pieces.shape
     best, least = -1, np.inf
@@ -108,7 +108,7 @@ def _most_alike(pieces: Labels, pixels: Places, sums: Sums, owners: Numbers, own
 
 
 @njit(cache=True)
-def _owner(owners: Numbers, piece: int) -> int:
+def _owner(owners: Indices, piece: int) -> int:
     """The piece that this one, and those it joined, have joined in the end."""
     while owners[piece] != piece:
         piece = owners[piece]
@@ -116,7 +116,7 @@ def _owner(owners: Numbers, piece: int) -> int:
 
 
 @njit(cache=True)
-def _owner_of_each(owners: Numbers) -> Labels:
+def _owner_of_each(owners: Indices) -> Labels:
     found = np.empty(len(owners), np.int32)
     for piece in range(len(owners)):
         found[piece] = _owner(owners, piece)

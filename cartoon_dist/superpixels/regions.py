@@ -8,7 +8,7 @@ import numpy.typing as npt
 from numba import njit
 
 from cartoon_dist.image.decode import Picture
-from cartoon_dist.superpixels.connectivity import join_pieces
+from cartoon_dist.superpixels.connectivity import enforce_connectivity
 from cartoon_dist.superpixels.lab import rgb_to_lab
 from cartoon_dist.superpixels.slic import slic
 
@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.integer]
 
-_LEAST_SHARE = 0.25
+_MIN_PIECE_SHARE = 0.25
 """With `connected`, pieces under this share of the usual size join a neighbour."""
 
 
@@ -41,7 +41,7 @@ class Superpixels:
 
     def neighbours(self) -> Mask:
         """Which superpixels share a side of a pixel: (num, num), symmetric, none with itself."""
-        return _touching(self.labels, self.num)
+        return _adjacency(self.labels, self.num)
 
     def on_border(self, *, band_pixels: int) -> Mask:
         """Which superpixels reach into the outermost `band_pixels` rows and columns: (num,)."""
@@ -57,7 +57,7 @@ class Superpixels:
         return values[self.labels]
 
 
-def split(photo: Picture, *, num_segments: int, compactness: float, blur_pixels: float, connected: bool) -> Superpixels:
+def split_into_superpixels(photo: Picture, *, num_segments: int, compactness: float, blur_pixels: float, connected: bool) -> Superpixels:
     """Cut a photo, uint8 RGB (h, w, 3), into about `num_segments` superpixels; the same photo gives the same ones.
 
     `compactness` weighs position against Lab colour, `blur_pixels` is the sigma of the blur before; with `connected`
@@ -69,7 +69,7 @@ def split(photo: Picture, *, num_segments: int, compactness: float, blur_pixels:
     num_segments = min(num_segments, num_pixels)
     labels = slic(lab, num_segments=num_segments, compactness=compactness)
     if connected:
-        labels = join_pieces(labels, lab, _LEAST_SHARE * num_pixels / num_segments)
+        labels = enforce_connectivity(labels, lab, _MIN_PIECE_SHARE * num_pixels / num_segments)
     # Superpixels that have lost all their pixels are left out: they have no mean.
     used = np.bincount(labels.ravel()) > 0
     compact = np.cumsum(used, dtype=np.int32) - np.int32(1)
@@ -100,7 +100,7 @@ def _totals_of_places(labels: Labels, num: int) -> Floats:
 
 
 @njit(cache=True)
-def _touching(labels: Labels, num: int) -> Mask:
+def _adjacency(labels: Labels, num: int) -> Mask:
     """Which superpixels share a side of a pixel: (num, num)."""
     height, width = labels.shape
     touching = np.zeros((num, num), np.bool_)

@@ -16,16 +16,16 @@ Planes = npt.NDArray[np.float32]
 Centres = npt.NDArray[np.float32]
 """(num, 5): L, a, b, row and column of each."""
 
-_COARSE, _FINE = 8, 2
+_COARSE_ROUNDS, _FINE_ROUNDS = 8, 2
 """Rounds on every second row and column, a quarter of the work, and then on all pixels; the paper makes 10 on all.
 
 Where the centres come to lie is known from a quarter of the pixels; only the outlines need them all.
 """
-_REACH = 1.5
+_SEARCH_RADIUS_CELLS = 1.5
 """How far a centre's claim goes, in cells; the paper's 1 leaves flat ground and thin things to whoever is near."""
-_LEAST_SIDE = 6
+_MIN_COARSE_SIDE = 6
 """Cells with a shorter side have too few pixels to leave three of four out."""
-_NONE = np.int32(2**31 - 1)
+_NO_CENTRE = np.int32(2**31 - 1)
 """No claim: more than any distance."""
 
 
@@ -38,29 +38,29 @@ def slic(lab: Lab, *, num_segments: int, compactness: float) -> Labels:
     height, width = lab.shape[:2]
     rows, columns = _grid(height, width, num_segments)
     centres = np.zeros((rows * columns, 5), np.float32)
-    _recentre(np.ascontiguousarray(np.moveaxis(lab, -1, 0)), _cells(height, width, rows, columns), centres)
-    coarse = min(height // rows, width // columns) >= _LEAST_SIDE
+    _update_centres(np.ascontiguousarray(np.moveaxis(lab, -1, 0)), _initial_labels(height, width, rows, columns), centres)
+    coarse = min(height // rows, width // columns) >= _MIN_COARSE_SIDE
     if coarse:
         centres[:, 3:] /= 2
-        _settle(lab[::2, ::2], centres, (rows, columns), compactness, _COARSE)
+        _iterate(lab[::2, ::2], centres, (rows, columns), compactness, _COARSE_ROUNDS)
         centres[:, 3:] *= 2
-    return _settle(lab, centres, (rows, columns), compactness, _FINE if coarse else _COARSE + _FINE)
+    return _iterate(lab, centres, (rows, columns), compactness, _FINE_ROUNDS if coarse else _COARSE_ROUNDS + _FINE_ROUNDS)
 
 
-def _settle(lab: Lab, centres: Centres, grid: tuple[int, int], compactness: float, rounds: int) -> Labels:
+def _iterate(lab: Lab, centres: Centres, grid: tuple[int, int], compactness: float, rounds: int) -> Labels:
     """Assign pixels and move the centres, in place, so many times; the last assignment is returned."""
     (height, width), (rows, columns) = lab.shape[:2], grid
-    labels = _cells(height, width, rows, columns)
+    labels = _initial_labels(height, width, rows, columns)
     weight = np.float32(compactness**2 * rows * columns / (height * width))
-    reach = np.array([np.ceil(_REACH * height / rows), np.ceil(_REACH * width / columns)], np.int32)
+    reach = np.array([np.ceil(_SEARCH_RADIUS_CELLS * height / rows), np.ceil(_SEARCH_RADIUS_CELLS * width / columns)], np.int32)
     planes = np.ascontiguousarray(np.moveaxis(lab, -1, 0))
     for _ in range(rounds):
         _assign(planes, centres, reach, weight, labels)
-        _recentre(planes, labels, centres)
+        _update_centres(planes, labels, centres)
     return labels
 
 
-def _cells(height: int, width: int, rows: int, columns: int) -> Labels:
+def _initial_labels(height: int, width: int, rows: int, columns: int) -> Labels:
     """The cell of the grid that each pixel lies in, row by row: int32 (h, w)."""
     down, across = np.arange(height) * rows // height, np.arange(width) * columns // width
     return (down[:, None] * columns + across[None]).astype(np.int32)
@@ -68,12 +68,12 @@ def _cells(height: int, width: int, rows: int, columns: int) -> Labels:
 
 def _grid(height: int, width: int, num_segments: int) -> tuple[int, int]:
     """Rows and columns of the seeds: cells about square, their number near the one asked for also in a thin strip."""
-    columns = _within(width * np.sqrt(num_segments / (height * width)), width)
-    rows = _within(num_segments / columns, height)
-    return rows, _within(num_segments / rows, width)
+    columns = _rounded_within(width * np.sqrt(num_segments / (height * width)), width)
+    rows = _rounded_within(num_segments / columns, height)
+    return rows, _rounded_within(num_segments / rows, width)
 
 
-def _within(count: float, most: int) -> int:
+def _rounded_within(count: float, most: int) -> int:
     return max(1, min(most, round(count)))
 
 
@@ -89,7 +89,7 @@ def _assign(planes: Planes, centres: Centres, reach: npt.NDArray[np.int32], weig
     while numbers < len(centres):
         numbers *= np.int32(2)
     numbers -= np.int32(1)
-    nearest = np.full((height, width), _NONE, np.int32)
+    nearest = np.full((height, width), _NO_CENTRE, np.int32)
     across = np.empty(width, np.float32)
     for number in range(len(centres)):
         mine, centre = np.int32(number), centres[number]
@@ -110,11 +110,11 @@ def _assign(planes: Planes, centres: Centres, reach: npt.NDArray[np.int32], weig
                 nearest[y, x] = bid if bid < nearest[y, x] else nearest[y, x]
     for y in range(height):
         for x in range(width):
-            labels[y, x] = nearest[y, x] & numbers if nearest[y, x] != _NONE else labels[y, x]
+            labels[y, x] = nearest[y, x] & numbers if nearest[y, x] != _NO_CENTRE else labels[y, x]
 
 
 @njit(cache=True)
-def _recentre(planes: Planes, labels: Labels, centres: Centres) -> None:
+def _update_centres(planes: Planes, labels: Labels, centres: Centres) -> None:
     """Move each centre to the mean of its pixels; one that has lost them all stays where it is."""
     height, width = labels.shape
     totals = np.zeros((len(centres), 6))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cartoon_dist.errors import ShardError
 from cartoon_dist.methods.method import Losses, Method, Networks
-from cartoon_dist.models.generator import Drawing
+from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.profiling import span
 from cartoon_dist.tensors import Batch, Scalar
 from cartoon_dist.train.check_replicas import require_equal_replicas
@@ -60,7 +60,7 @@ def train(
             engine.reset_optimizers()
         engine.set_learning_rates(schedule.learning_rates(index))
         step.scalars.set(content_weight=schedule.content_weight(index), ema_share=schedule.ema_share(index))
-        step.method.begin(index)
+        step.method.begin_step(index)
 
         # Learn: `TrainingStep.warmup` or `TrainingStep.gan`, below.
         log = step(schedule.phase(index), batch)
@@ -104,7 +104,7 @@ class StepLog(NamedTuple):
     term_weights: dict[str, float]
 
 
-Generated = Sequence[tuple[Batch, Drawing]]
+Generated = Sequence[tuple[Batch, GeneratorOutput]]
 """The parts of a batch, each with what G made of it."""
 Update = Callable[[Generated], StepOutput]
 EagerUpdate = Callable[[Update, Generated], StepOutput]
@@ -172,12 +172,12 @@ class TrainingStep:
         # Draw once: G and S over the photos, shared by both updates. Of several parts nothing is kept for the backward
         # here, and G draws each once more when it learns: one forward more, for the memory of one part.
         with span("G forward"), engine.training("generator") as networks, torch.set_grad_enabled(self.num_parts == 1):
-            generated = [(part, method.draw(networks, part)) for part in parts]
+            generated = [(part, method.generate(networks, part)) for part in parts]
 
         # D's losses and update (Eq 8), then G's losses and update (Eq 11), each network in the method's order.
         output = StepOutput({}, {})
         for name in method.order:
-            update = partial(self._update, name, self._losses_of(name), prepare=method.before.get(name))
+            update = partial(self._update, name, self._losses_of(name), prepare=method.before_update.get(name))
             learned = update(generated) if name == "generator" else eager_update(update, generated)
             weights = learned.term_weights if name == "generator" else output.term_weights
             output = StepOutput(output.figures | learned.figures, weights)
@@ -191,19 +191,19 @@ class TrainingStep:
         method, engine = self.method, self.engine
 
         def losses(networks: Networks, part: Batch) -> Losses:
-            return method.warmup(part, method.draw_warmup(networks, part))
+            return method.warmup_losses(part, method.generate_warmup(networks, part))
 
         parts = engine.to_float(batch).split(self.num_parts)
         output = self._update("generator", losses, [(part,) for part in parts])
         self._average()
         return output
 
-    def _losses_of(self, name: str) -> Callable[[Networks, Batch, Drawing], Losses]:
+    def _losses_of(self, name: str) -> Callable[[Networks, Batch, GeneratorOutput], Losses]:
         """The network's losses in the GAN phase, at the content weight of this iteration (Eq 12)."""
 
-        def losses(networks: Networks, part: Batch, generated: Drawing) -> Losses:
+        def losses(networks: Networks, part: Batch, generated: GeneratorOutput) -> Losses:
             if name == "generator" and not generated.generated.requires_grad:  # drawn in parts, see `gan`
-                generated = self.method.draw(networks, part)
+                generated = self.method.generate(networks, part)
             return self.method.losses[name](networks, part, generated, self.scalars.content_weight)
 
         return losses

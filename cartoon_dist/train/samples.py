@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cartoon_dist.data.load.loader import SampleStream
 from cartoon_dist.files.atomic import write_atomically
-from cartoon_dist.models.generator import Drawing
+from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.tensors import Images, Maps, from_bytes, to_bytes
 
 _CAPTION_PIXELS = 14
@@ -36,7 +36,7 @@ def fixed_samples(stream: SampleStream, count: int, device: torch.device, dtype:
 def sample_grid(samples: Samples, generator: nn.Module, caption: str) -> NDArray[np.uint8]:
     """Rows of photo | label | predicted saliency | generated, (h, w, 3) RGB; without a saliency network its column is
     left out."""
-    drawings: list[Drawing] = [generator(photo[None]) for photo in samples.photo]  # one by one: memory for one picture
+    drawings: list[GeneratorOutput] = [generator(photo[None]) for photo in samples.photo]  # one by one: memory for one picture
     columns = {"photo": samples.photo, "saliency": samples.saliency}
     predicted = [drawing.saliency for drawing in drawings if drawing.saliency is not None]
     if predicted:

@@ -62,7 +62,7 @@ def test_a_norm_that_was_replaced_by_another_tensor_shows() -> None:
             layer = network.get_submodule("layers.3.conv")
             layer.u = layer.u.roll(1)  # type: ignore[assignment]
 
-        made.method.before["discriminator"] = follow
+        made.method.before_update["discriminator"] = follow
 
     small = settings()
     plain, recorded = training_step(small, PLAIN, replaces), training_step(small, capture("iteration"), replaces)

@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from cartoon_dist.config.cluster import ClusterSettings
+from cartoon_dist.config.commands import ComputeSettings
 from cartoon_dist.config.reading import check, read
 from cartoon_dist.config.shards import IndexSettings, ShardSettings
-from cartoon_dist.config.train import ComputeSettings, TrainSettings
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import ConfigError
 
 KINDS = [TrainSettings, ShardSettings, IndexSettings, ClusterSettings, ComputeSettings]

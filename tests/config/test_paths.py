@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist.commands.path_options import place
 from cartoon_dist.config import overrides
+from cartoon_dist.config.command_line import read_words
+from cartoon_dist.config.commands import ExportSettings
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import ConfigError
@@ -81,6 +82,6 @@ def test_an_expanded_path_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_options_are_expanded_too() -> None:
-    assert place("~/x.json") == Path("/home/me/x.json")
+    assert read_words(ExportSettings, ["photo=~/x.json"]).photo == "/home/me/x.json"
     with pytest.raises(argparse.ArgumentTypeError, match="NO_SUCH_VARIABLE is not set"):
-        place("$NO_SUCH_VARIABLE/x.json")
+        read_words(ExportSettings, ["photo=$NO_SUCH_VARIABLE/x.json"])

@@ -48,14 +48,14 @@ SIZES = """
 import sys
 import numpy as np
 import torch
-from cartoon_dist.inference.batched import by_torch
+from cartoon_dist.inference.batched import torch_cartoonizer
 from cartoon_dist.models.generator import Generator
 torch.manual_seed(1)
 model = Generator(channels=4, num_blocks=1, upsample="resize", saliency=None, attention=False).eval()
-cartoonist = by_torch(model, torch.device("cpu"), megapixels=1)
+cartoonizer = torch_cartoonizer(model, torch.device("cpu"), megapixels=1)
 for side in [*range(40, 40 + 4 * 40, 4), 40, 40]:
     print("side", side, flush=True)
-    cartoonist.draw([np.zeros((side, 48, 3), np.uint8)])
+    cartoonizer.cartoonize([np.zeros((side, 48, 3), np.uint8)])
 """
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from cartoon_dist.export.export import Comparison
-from cartoon_dist.export.model_card import card
-from cartoon_dist.files.atomic import sha256_of
-from tests.export.test_export import made
+from cartoon_dist.export.exporter import Comparison
+from cartoon_dist.export.model_card import render_card
+from cartoon_dist.files.bounded import sha256_of
+from tests.export.test_exporter import made
 
 SCORE = {
     "metric": "fid",
@@ -23,12 +23,12 @@ def text(tmp_path: Path, *words: str, scores: tuple[dict[str, object], ...] = ()
     out = tmp_path / "hayao.onnx"
     out.write_bytes(b"weights")
     same = Comparison(difference=2.5e-6, sizes=((64, 64), (32, 20)))
-    return card(made(*words), out, same, scores=scores, pictures_licence=licence)
+    return render_card(made(*words), out, same, scores=scores, pictures_licence=licence)
 
 
-def test_it_says_what_a_stranger_asks(tmp_path: Path, shards: Path) -> None:
+def test_it_says_what_a_user_asks(tmp_path: Path, shards: Path) -> None:
     folders = [f"data.photos={shards / 'photos'}", f"data.cartoons={shards / 'cartoons'}"]
-    found = text(tmp_path, "batch_size=8", *folders, scores=(SCORE, LABELS), licence="CC-BY-4.0")
+    card = text(tmp_path, "batch_size=8", *folders, scores=(SCORE, LABELS), licence="CC-BY-4.0")
     for wanted in (
         sha256_of(tmp_path / "hayao.onnx"),
         "step 3, the running average",
@@ -43,19 +43,19 @@ def test_it_says_what_a_stranger_asks(tmp_path: Path, shards: Path) -> None:
         "24 pictures",
         "22 pictures",
     ):
-        assert wanted in found, wanted
-    assert str(tmp_path) not in found
+        assert wanted in card, wanted
+    assert str(tmp_path) not in card
 
 
 def test_it_says_what_is_not_known(tmp_path: Path) -> None:
     plain = ["loss.content.weight=0", "warmup.loss=pixel", "model.saliency=none", "model.attention=none"]
-    found = text(tmp_path, "data.photos=/nowhere/p", *plain)
-    assert "not known: the shards were not at hand" in found
-    assert "Not scored" in found
-    assert "trained on: not stated" in found
-    assert "vgg" not in found.split("## Licences")[1]
-    assert "barrier" not in found
-    assert "/nowhere" not in found
+    card = text(tmp_path, "data.photos=/nowhere/p", *plain)
+    assert "not known: the shards were not at hand" in card
+    assert "Not scored" in card
+    assert "trained on: not stated" in card
+    assert "vgg" not in card.split("## Licences")[1]
+    assert "barrier" not in card
+    assert "/nowhere" not in card
 
 
 def test_tables_are_whole(tmp_path: Path) -> None:
@@ -66,16 +66,16 @@ def test_tables_are_whole(tmp_path: Path) -> None:
         assert len({line.count("|") for line in table}) == 1
 
 
-def test_no_name_in_it_is_read_as_more(tmp_path: Path) -> None:
+def test_markup_in_names_is_escaped(tmp_path: Path) -> None:
     out = tmp_path / "a b`$(x)`<script>*\x1b[2J\u202e.onnx"
     out.write_bytes(b"weights")
     same = Comparison(difference=0.0, sizes=((64, 64),))
     odd = SCORE | {"metric": "a`b\n|", "features": "<img src=x>\n# b", "step": "[x](y)", "num_real": "<b>"}
-    found = card(made("model.joints=detached"), out, same, scores=(odd,), pictures_licence="")
-    assert found.replace("\n", "").isprintable()
+    card = render_card(made("model.joints=detached"), out, same, scores=(odd,), pictures_licence="")
+    assert card.replace("\n", "").isprintable()
     for wanted in (
         r"# a b\`$(x)\`\<script\>\*\\x1b[2J\\u202e.onnx",
         r"python launch/cartoonize.py 'a b`$(x)`<script>*\x1b[2J\u202e.onnx' PHOTOS",
         r"| \[x](y) | `a'b\n\|` | 171.2 | 26 against \<b\> | \<img src=x\>\\n# b | ema |",
     ):
-        assert wanted in found, wanted
+        assert wanted in card, wanted

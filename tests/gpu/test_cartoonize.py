@@ -10,19 +10,19 @@ from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.distributed.devices import without_tf32
 from cartoon_dist.inference.batched import Cartoonizer, torch_cartoonizer
-from cartoon_dist.models.generator import DrawingNetwork
+from cartoon_dist.models.generator import CartoonGenerator
 from cartoon_dist.runs import method_from_config
 
 pytestmark = pytest.mark.gpu
 SHAPE = (148, 204, 3)
 
 
-def generator(method: str) -> DrawingNetwork:
+def generator(method: str) -> CartoonGenerator:
     """A generator whose weights are large enough for a drawing that is far from grey."""
     words = ["model.channels=8", "model.num_blocks=2", f"method={method}"]
     words += [] if method == "cartoongan" else ["model.saliency=none", "model.attention=none"]
     made = method_from_config.initial_networks(read(TrainSettings, [], words, run_dir="none"))["generator"]
-    assert isinstance(made, DrawingNetwork)
+    assert isinstance(made, CartoonGenerator)
     shaken = torch.Generator().manual_seed(0)
     for weight in made.parameters():
         weight.data.add_(torch.randn(weight.shape, generator=shaken) * 0.1)
@@ -39,8 +39,8 @@ def test_a_drawing_is_the_cpus(
     drawings = []
     with without_tf32():
         for where in (torch.device("cpu"), device):
-            cartoonist: Cartoonizer = torch_cartoonizer(generator(method), where, megapixels=megapixels)
-            [drawing] = cartoonist.draw([photo], tell=lambda _done, _of: None)
+            cartoonizer: Cartoonizer = torch_cartoonizer(generator(method), where, megapixels=megapixels)
+            [drawing] = cartoonizer.cartoonize([photo], on_pass=lambda _done, _of: None)
             drawings.append(np.asarray(drawing).astype(int))
     assert drawings[0].std() > 10
     difference = int(np.abs(drawings[0] - drawings[1]).max())

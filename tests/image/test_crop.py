@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cartoon_dist.errors import PictureError
-from cartoon_dist.image.crop import resize, tile
+from cartoon_dist.image.crop import resize_and_crop, tile
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -16,14 +16,14 @@ def noise(height: int, width: int) -> np.ndarray:
 
 def test_a_picture_of_the_right_size_is_untouched() -> None:
     picture = noise(64, 64)
-    crop = resize(picture, size=64)
+    crop = resize_and_crop(picture, size=64)
     assert crop.untouched
     assert np.array_equal(crop.pixels, picture)
 
 
 def test_the_centre_is_cut_without_scaling_when_the_short_side_fits() -> None:
     picture = noise(64, 101)
-    crop = resize(picture, size=64)
+    crop = resize_and_crop(picture, size=64)
     assert not crop.untouched
     assert (crop.left, crop.top, crop.scaled) == (18, 0, (101, 64))
     assert np.array_equal(crop.pixels, picture[:, 18:82])
@@ -32,13 +32,13 @@ def test_the_centre_is_cut_without_scaling_when_the_short_side_fits() -> None:
 def test_shrinking_by_two_is_the_mean_of_four() -> None:
     picture = noise(128, 128)
     means = picture.reshape(64, 2, 64, 2, 3).mean((1, 3))
-    assert np.abs(resize(picture, size=64).pixels - means).max() <= 0.5
+    assert np.abs(resize_and_crop(picture, size=64).pixels - means).max() <= 0.5
 
 
 def test_enlarging_is_cubic() -> None:
     picture = noise(20, 20)
     expected = cv2.resize(picture, (64, 64), interpolation=cv2.INTER_CUBIC)
-    assert np.array_equal(resize(picture, size=64).pixels, expected)
+    assert np.array_equal(resize_and_crop(picture, size=64).pixels, expected)
 
 
 @settings(max_examples=60, deadline=None)
@@ -46,9 +46,9 @@ def test_enlarging_is_cubic() -> None:
 def test_any_picture_gives_a_square_or_is_refused(height: int, width: int) -> None:
     if max(height, width) > 32 * min(height, width):
         with pytest.raises(PictureError, match="strip"):
-            resize(noise(height, width), size=16)
+            resize_and_crop(noise(height, width), size=16)
         return
-    crop = resize(noise(height, width), size=16)
+    crop = resize_and_crop(noise(height, width), size=16)
     assert crop.pixels.shape == (16, 16, 3)
     assert min(crop.scaled) == 16
     assert crop.left + 16 <= crop.scaled[0]

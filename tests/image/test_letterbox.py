@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cartoon_dist.image.letterbox import Box, Letterbox
+from cartoon_dist.image.letterbox import Box, LetterboxDetector
 
 HEIGHT, WIDTH = 100, 160
 WHOLE = (0, 0, WIDTH, HEIGHT)
@@ -19,7 +19,7 @@ def frame(seed: int, *, top: int = 0, bottom: int = 0, left: int = 0, right: int
 
 
 def box(*frames: np.ndarray) -> Box:
-    letterbox = Letterbox()
+    letterbox = LetterboxDetector()
     for grey in frames:
         letterbox.add(grey)
     return letterbox.box(width=WIDTH, height=HEIGHT)

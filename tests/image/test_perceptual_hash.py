@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cartoon_dist.image.decode import decode
-from cartoon_dist.image.perceptual_hash import are_near, likeness
+from cartoon_dist.image.perceptual_hash import are_near_duplicates, perceptual_hash
 from tests.running import ROOT
 
 SAMPLES = ROOT / "shards" / "samples"
@@ -30,36 +30,36 @@ def scaled(picture: np.ndarray, ratio: float) -> np.ndarray:
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_copy_is_near(name: str) -> None:
     picture = PICTURES[name]
-    looks = likeness(picture)
+    looks = perceptual_hash(picture)
     for copy in (stored_again(picture, 30), stored_again(picture, 60), scaled(picture, 0.6), scaled(picture, 0.3)):
-        assert are_near(looks, likeness(copy), num_bits=3)
+        assert are_near_duplicates(looks, perceptual_hash(copy), num_bits=3)
 
 
 def test_no_two_embedded_pictures_are_near() -> None:
-    looks = {name: likeness(picture) for name, picture in PICTURES.items()}
-    assert [pair for pair in combinations(looks, 2) if are_near(looks[pair[0]], looks[pair[1]], num_bits=3)] == []
+    looks = {name: perceptual_hash(picture) for name, picture in PICTURES.items()}
+    assert [pair for pair in combinations(looks, 2) if are_near_duplicates(looks[pair[0]], looks[pair[1]], num_bits=3)] == []
 
 
 def test_drawings_on_plain_paper_are_told_apart() -> None:
     drawings = []
     for corner in ((40, 40), (150, 60), (70, 160), (160, 160)):
         paper = np.full((256, 256, 3), 255, np.uint8)
-        drawings.append(likeness(cv2.circle(paper, corner, 22, (200, 30, 30), -1)))
-    assert not any(are_near(one, other, num_bits=3) for one, other in combinations(drawings, 2))
+        drawings.append(perceptual_hash(cv2.circle(paper, corner, 22, (200, 30, 30), -1)))
+    assert not any(are_near_duplicates(one, other, num_bits=3) for one, other in combinations(drawings, 2))
 
 
 def test_the_bits_by_hand() -> None:
     # Brighter to the right everywhere, and only one wave (nine half-periods across, none down) stands out.
     ramp = np.repeat(np.tile(np.arange(0, 252, 7, dtype=np.uint8), (36, 1))[..., None], 3, axis=2)
-    assert likeness(ramp) >> 64 == (1 << 64) - 1
-    assert likeness(ramp[:, ::-1]) >> 64 == 0
-    assert likeness(np.zeros((5, 5, 3), np.uint8)) == 0
-    assert 0 < likeness(PICTURES["club.jpg"]) < 1 << 128
+    assert perceptual_hash(ramp) >> 64 == (1 << 64) - 1
+    assert perceptual_hash(ramp[:, ::-1]) >> 64 == 0
+    assert perceptual_hash(np.zeros((5, 5, 3), np.uint8)) == 0
+    assert 0 < perceptual_hash(PICTURES["club.jpg"]) < 1 << 128
 
 
 @pytest.mark.parametrize(("apart", "near"), [(0b111, True), (0b1111, True), (0b111 << 64, True), (0b1111 << 64, False)])
 def test_how_far_is_near(apart: int, near: bool) -> None:  # noqa: FBT001
-    looks = likeness(PICTURES["wine.jpg"])
-    assert are_near(looks, looks ^ apart, num_bits=3) is near
-    assert are_near(looks, looks ^ (1 << 9) - 1, num_bits=3)
-    assert not are_near(looks, looks ^ (1 << 10) - 1, num_bits=3)
+    looks = perceptual_hash(PICTURES["wine.jpg"])
+    assert are_near_duplicates(looks, looks ^ apart, num_bits=3) is near
+    assert are_near_duplicates(looks, looks ^ (1 << 9) - 1, num_bits=3)
+    assert not are_near_duplicates(looks, looks ^ (1 << 10) - 1, num_bits=3)

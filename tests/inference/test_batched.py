@@ -1,4 +1,4 @@
-"""Pictures of every size come back in their size; which drawing gets which name."""
+"""Cartoons have the size of their pictures, whatever it is; which file each is written to."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from cartoon_dist.errors import ConfigError, PictureError
-from cartoon_dist.inference.batched import Cartoonist, batches, by_torch, padded
-from cartoon_dist.inference.output_paths import pages
-from cartoon_dist.models.blocks import check_sides
+from cartoon_dist.inference.batched import Cartoonizer, batch_by_size, pad_sides, torch_cartoonizer
+from cartoon_dist.inference.output_paths import output_paths
+from cartoon_dist.models.blocks import check_size
 from cartoon_dist.models.generator import Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork
 
@@ -31,8 +31,8 @@ def generator() -> Generator:
 
 
 def negative(photos: Tensor) -> Tensor:
-    """The simplest model: what is drawn of a pixel is its negative."""
-    check_sides(*photos.shape[2:])
+    """The simplest model: every pixel becomes its negative."""
+    check_size(*photos.shape[2:])
     return -photos
 
 
@@ -41,43 +41,43 @@ def test_any_size_comes_back(shape: tuple[int, int]) -> None:
     picture = noise(*shape, 3)
     for megapixels in (1e-9, 1.0):
         strips = lambda photos, _tell: negative(photos)  # noqa: E731
-        [drawing] = Cartoonist(whole=negative, strips=strips, megapixels=megapixels).draw([picture])
-        assert np.array_equal(drawing, 255 - picture)
+        [cartoon] = Cartoonizer(generate=negative, generate_large=strips, megapixels=megapixels).cartoonize([picture])
+        assert np.array_equal(cartoon, 255 - picture)
 
 
 def test_padding_is_a_mirror_image() -> None:
     picture = noise(9, 6, 3)
-    wider = padded(picture)
+    wider = pad_sides(picture)
     assert wider.shape == (12, 8, 3)
     assert np.array_equal(wider[:9, :6], picture)
     assert np.array_equal(wider[9:, :6], picture[[7, 6, 5]])
     assert np.array_equal(wider[:9, 6:], picture[:, [4, 3]])
-    assert (padded(noise(1, 1, 3)) == noise(1, 1, 3)).all()
+    assert (pad_sides(noise(1, 1, 3)) == noise(1, 1, 3)).all()
 
 
-def test_in_company_as_alone_and_in_strips_as_in_one_piece() -> None:
+def test_a_batch_equals_single_pictures_and_strips_equal_one_forward() -> None:
     pictures = [noise(22, 30, 3), noise(24, 32, 3) // 2, noise(21, 29, 3)]
-    cartoonist = by_torch(generator(), CPU, megapixels=1)
-    in_strips = by_torch(generator(), CPU, megapixels=1e-6)
-    for picture, drawing in zip(pictures, cartoonist.draw(pictures), strict=True):
-        assert drawing.shape == picture.shape
-        assert drawing.std() > 5
-        for other in (cartoonist, in_strips):
-            [alone] = other.draw([picture])
-            assert np.abs(alone.astype(int) - drawing).max() <= 1
+    cartoonizer = torch_cartoonizer(generator(), CPU, megapixels=1)
+    in_strips = torch_cartoonizer(generator(), CPU, megapixels=1e-6)
+    for picture, cartoon in zip(pictures, cartoonizer.cartoonize(pictures), strict=True):
+        assert cartoon.shape == picture.shape
+        assert cartoon.std() > 5
+        for other in (cartoonizer, in_strips):
+            [alone] = other.cartoonize([picture])
+            assert np.abs(alone.astype(int) - cartoon).max() <= 1
 
 
-def test_weights_in_half_precision_draw_in_float32() -> None:
-    [half] = by_torch(generator().half(), CPU, megapixels=1).draw([noise(16, 16, 3)])
-    [single] = by_torch(generator(), CPU, megapixels=1).draw([noise(16, 16, 3)])
+def test_weights_in_half_precision_run_in_float32() -> None:
+    [half] = torch_cartoonizer(generator().half(), CPU, megapixels=1).cartoonize([noise(16, 16, 3)])
+    [single] = torch_cartoonizer(generator(), CPU, megapixels=1).cartoonize([noise(16, 16, 3)])
     assert np.abs(half.astype(int) - single).max() <= 3
 
 
-def test_a_model_that_only_draws_whole_refuses_what_is_too_large() -> None:
-    cartoonist = Cartoonist(whole=negative, strips=None, megapixels=0.001)
-    assert cartoonist.draw([noise(20, 48, 3)])
+def test_a_model_without_strips_refuses_what_is_too_large() -> None:
+    cartoonizer = Cartoonizer(generate=negative, generate_large=None, megapixels=0.001)
+    assert cartoonizer.cartoonize([noise(20, 48, 3)])
     with pytest.raises(PictureError, match=r"use the run or a \.safetensors export"):
-        cartoonist.draw([noise(20, 52, 3)])
+        cartoonizer.cartoonize([noise(20, 52, 3)])
 
 
 def test_a_picture_that_does_not_fit_the_memory() -> None:
@@ -85,21 +85,21 @@ def test_a_picture_that_does_not_fit_the_memory() -> None:
         return photos.new_empty(2**50)
 
     with pytest.raises(PictureError, match="does not fit the memory"):
-        Cartoonist(whole=greedy, strips=None, megapixels=1).draw([noise(8, 8, 3)])
+        Cartoonizer(generate=greedy, generate_large=None, megapixels=1).cartoonize([noise(8, 8, 3)])
 
 
 def test_batches_hold_equal_sizes_and_few_pixels() -> None:
     sides = [(8, 8), (16, 16), (5, 7), (8, 12), (16, 13), (64, 64), (8, 8), (8, 8), (16, 16)]
-    pictures = [(number, noise(*size, 3)) for number, size in enumerate(sides)]
-    made = list(batches(pictures, pixels=256))
+    pictures = [(index, noise(*size, 3)) for index, size in enumerate(sides)]
+    made = list(batch_by_size(pictures, max_pixels=256))
     assert sorted(key for batch in made for key, _ in batch) == list(range(len(sides)))
     for batch in made:
-        assert len({padded(picture).shape for _, picture in batch}) == 1
-        assert len(batch) == 1 or sum(padded(picture)[..., 0].size for _, picture in batch) <= 256
+        assert len({pad_sides(picture).shape for _, picture in batch}) == 1
+        assert len(batch) == 1 or sum(pad_sides(picture)[..., 0].size for _, picture in batch) <= 256
     assert [0, 2, 6, 7] in [[key for key, _ in batch] for batch in made]
 
 
-def test_few_pictures_wait_for_company() -> None:
+def test_few_pictures_wait_for_others_of_their_size() -> None:
     taken = 0
 
     def many() -> "object":
@@ -108,7 +108,7 @@ def test_few_pictures_wait_for_company() -> None:
             taken += 1
             yield side, np.zeros((8, side, 3), np.uint8)
 
-    first = next(batches(many(), pixels=100_000))  # type: ignore[arg-type]
+    first = next(batch_by_size(many(), max_pixels=100_000))  # type: ignore[arg-type]
     assert [key for key, _ in first] == [8]  # the one that waited longest
     assert taken < 700
 
@@ -121,7 +121,7 @@ def folder(root: Path, *names: str) -> Path:
 
 
 def names(source: Path, target: Path) -> dict[str, str]:
-    return {page.name: page.drawing.relative_to(target).as_posix() for page in pages(source, target)}
+    return {output.name: output.path.relative_to(target).as_posix() for output in output_paths(source, target)}
 
 
 def test_names_are_kept_and_none_is_used_twice(tmp_path: Path) -> None:
@@ -133,11 +133,11 @@ def test_names_are_kept_and_none_is_used_twice(tmp_path: Path) -> None:
         "b.JPG": "b.png",
         "sub/a.webp": "sub/a.png",
     }
-    folder(source, "a.jpg.png")  # what would now be drawn to a.jpg.png, as a.jpg is
-    found = names(source, tmp_path / "out")
-    assert found["a.jpg"] == "a.jpg.png"
-    assert found["a.jpg.png"] == "a.jpg.png.png"
-    assert len(set(found.values())) == len(found)
+    folder(source, "a.jpg.png")  # its cartoon would also be a.jpg.png
+    outputs = names(source, tmp_path / "out")
+    assert outputs["a.jpg"] == "a.jpg.png"
+    assert outputs["a.jpg.png"] == "a.jpg.png.png"
+    assert len(set(outputs.values())) == len(outputs)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_names_are_kept_and_none_is_used_twice(tmp_path: Path) -> None:
 )
 def test_a_picture_goes_to_a_file_or_into_a_folder(tmp_path: Path, target: str, drawing: str) -> None:
     source = folder(tmp_path, "a.jpg", "there/x") / "a.jpg"
-    [page] = pages(source, tmp_path / target)
-    assert page.drawing == tmp_path / drawing
+    [output] = output_paths(source, tmp_path / target)
+    assert output.path == tmp_path / drawing
 
 
 @pytest.mark.parametrize(
@@ -170,11 +170,11 @@ def test_an_output_that_would_harm_pictures_is_refused(tmp_path: Path, source: s
     folder(tmp_path, "in/a.png", "file", "up/x/x/a.png", "up/x/a.png")
     (tmp_path / "link").symlink_to(tmp_path / "in")
     with pytest.raises(ConfigError, match=fault):
-        pages(tmp_path / source, tmp_path / target)
+        output_paths(tmp_path / source, tmp_path / target)
 
 
-def test_nothing_to_draw(tmp_path: Path) -> None:
+def test_no_picture_is_an_error(tmp_path: Path) -> None:
     folder(tmp_path, "in/notes.txt")
     for source, fault in (("in", "no pictures in it"), ("none", "no such picture or folder")):
         with pytest.raises(PictureError, match=fault):
-            pages(tmp_path / source, tmp_path / "out")
+            output_paths(tmp_path / source, tmp_path / "out")

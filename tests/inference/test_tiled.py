@@ -1,4 +1,4 @@
-"""Strip by strip or in one piece: the same drawing, for every way to wire the networks."""
+"""Strip by strip or in one forward: the same picture, for every way to wire the networks."""
 
 import subprocess
 import sys
@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from cartoon_dist.inference.row_maps import Moments
-from cartoon_dist.inference.tiled import draw_in_strips
+from cartoon_dist.inference.tiled import generate_in_strips
 from cartoon_dist.models.animegan import AnimeGenerator
 from cartoon_dist.models.blocks import Upsample
-from cartoon_dist.models.generator import Drawing, Generator
+from cartoon_dist.models.generator import GeneratorOutput, Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
 from cartoon_dist.models.whitebox import WhiteboxGenerator
 from tests.running import LIMIT_SECONDS, ROOT, environment
@@ -51,19 +51,19 @@ def photo(height: int, width: int, dtype: torch.dtype = torch.float64) -> Tensor
 def test_every_wiring_equals_its_forward(wiring: Wiring | None, *, attention: bool, upsample: Upsample) -> None:
     for dtype, most in ((torch.float64, 1e-12), (torch.float32, 1e-4)):
         made = generator(wiring, attention=attention, upsample=upsample, dtype=dtype)
-        given = photo(44, 20, dtype)
-        drawing: Drawing = made(given)
+        one_photo = photo(44, 20, dtype)
+        drawing: GeneratorOutput = made(one_photo)
         assert drawing.generated.std() > 0.05
         for rows in (4, 16, 44):
-            assert (draw_in_strips(made, given, rows=rows) - drawing.generated).abs().max() < most
+            assert (generate_in_strips(made, one_photo, rows=rows) - drawing.generated).abs().max() < most
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (12, 8), (60, 12), (100, 16)])
 @pytest.mark.parametrize("rows", [1, 3, 5, 12, 1000])
 def test_all_heights_of_picture_and_strip(height: int, width: int, rows: int) -> None:
     made = generator("identity", attention=True)
-    drawing: Drawing = made(photo(height, width))
-    assert torch.allclose(draw_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-12)
+    drawing: GeneratorOutput = made(photo(height, width))
+    assert torch.allclose(generate_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-12)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (44, 20), (60, 12)])
@@ -74,9 +74,9 @@ def test_animegans_generator(height: int, width: int, rows: int) -> None:
     made = AnimeGenerator(channels=4, num_blocks=2).double().eval().requires_grad_(requires_grad=False)
     for parameter in made.parameters():
         nn.init.normal_(parameter, std=0.3)
-    drawing: Drawing = made(photo(height, width))
+    drawing: GeneratorOutput = made(photo(height, width))
     assert drawing.generated.std() > 0.05
-    assert torch.allclose(draw_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-12)
+    assert torch.allclose(generate_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-12)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (44, 20), (60, 12)])
@@ -87,27 +87,27 @@ def test_whiteboxs_generator(height: int, width: int, rows: int) -> None:
     made = WhiteboxGenerator(channels=4, num_blocks=2).double().eval().requires_grad_(requires_grad=False)
     for parameter in made.parameters():
         nn.init.normal_(parameter, std=0.3)
-    drawing: Drawing = made(photo(height, width))
+    drawing: GeneratorOutput = made(photo(height, width))
     assert drawing.generated.std() > 0.05
-    assert torch.allclose(draw_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-9)
+    assert torch.allclose(generate_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-9)
 
 
-def test_one_bright_pixel_is_felt_in_every_strip() -> None:
+def test_one_bright_pixel_changes_every_strip() -> None:
     """The largest value of a channel, and its mean, are those of the whole picture."""
     made, dark = generator(attention=True), torch.full((1, 3, 64, 16), -0.9, dtype=torch.float64)
     bright = dark.clone()
     bright[:, :, 62, 3] = 1
-    before, after = (draw_in_strips(made, given, rows=8) for given in (dark, bright))
+    before, after = (generate_in_strips(made, picture, rows=8) for picture in (dark, bright))
     assert (before - after)[:, :, :16].abs().min() > 0
-    drawing: Drawing = made(bright)
+    drawing: GeneratorOutput = made(bright)
     assert torch.allclose(after, drawing.generated, atol=1e-10)
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
 def test_a_flat_picture_has_no_variance_to_divide_by(value: float) -> None:
     made, flat = generator(attention=True), torch.full((1, 3, 32, 16), value, dtype=torch.float64)
-    drawing: Drawing = made(flat)
-    assert torch.allclose(draw_in_strips(made, flat, rows=8), drawing.generated, atol=1e-9)
+    drawing: GeneratorOutput = made(flat)
+    assert torch.allclose(generate_in_strips(made, flat, rows=8), drawing.generated, atol=1e-9)
 
 
 def test_moments_keep_their_digits_far_from_zero() -> None:
@@ -119,28 +119,28 @@ def test_moments_keep_their_digits_far_from_zero() -> None:
     variance, mean = torch.var_mean(values.double(), (2, 3), correction=0, keepdim=True)
     assert torch.allclose(moments.mean, mean, rtol=1e-7)
     assert torch.allclose(moments.variance, variance, rtol=1e-3)  # float32 has four digits left beside 1000
-    assert torch.equal(moments.peak, values.amax((2, 3), keepdim=True))
+    assert torch.equal(moments.maximum, values.amax((2, 3), keepdim=True))
 
 
 def test_sides_that_do_not_fit_are_refused_as_by_the_network() -> None:
     with pytest.raises(ValueError, match="multiples of 4"):
-        draw_in_strips(generator(), photo(10, 12))
+        generate_in_strips(generator(), photo(10, 12))
 
 
-def test_what_no_rule_covers_is_said() -> None:
+def test_a_function_without_a_rule_is_an_error() -> None:
     class Other(nn.Module):
-        def forward(self, photo: Tensor) -> Drawing:
-            return Drawing(photo.cumsum(2), None)
+        def forward(self, photo: Tensor) -> GeneratorOutput:
+            return GeneratorOutput(photo.cumsum(2), None)
 
     with pytest.raises(NotImplementedError, match="cumsum"):
-        draw_in_strips(Other(), photo(8, 8))
+        generate_in_strips(Other(), photo(8, 8))
 
 
-def test_it_is_told_how_far_a_picture_is() -> None:
-    told: list[tuple[int, int]] = []
-    draw_in_strips(generator(), photo(16, 16), tell=lambda done, of: told.append((done, of)))
-    assert [done for done, _ in told] == list(range(len(told)))
-    assert {of for _, of in told} == {len(told)}
+def test_each_pass_is_reported() -> None:
+    calls: list[tuple[int, int]] = []
+    generate_in_strips(generator(), photo(16, 16), on_pass=lambda done, of: calls.append((done, of)))
+    assert [done for done, _ in calls] == list(range(len(calls)))
+    assert {of for _, of in calls} == {len(calls)}
 
 
 GROWTH = """
@@ -148,14 +148,14 @@ import sys
 from pathlib import Path
 import numpy as np
 import torch
-from cartoon_dist.inference.batched import by_torch
+from cartoon_dist.inference.batched import torch_cartoonizer
 from cartoon_dist.models.generator import Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork
 
 torch.set_num_threads(1)
 saliency = SaliencyNetwork(channels=8, out_channels=1, wiring="projection", upsample="resize")
 generator = Generator(channels=8, num_blocks=1, upsample="resize", saliency=saliency, attention=True)
-cartoonist = by_torch(generator.eval(), torch.device("cpu"), megapixels=float(sys.argv[1]))
+cartoonizer = torch_cartoonizer(generator.eval(), torch.device("cpu"), megapixels=float(sys.argv[1]))
 picture = np.random.default_rng(1).integers(0, 256, (1600, 1000, 3), np.uint8)
 
 def peak() -> int:
@@ -163,15 +163,15 @@ def peak() -> int:
     words = Path("/proc/self/status").read_text().split()
     return int(words[words.index("VmHWM:") + 1]) * 1024
 
-cartoonist.draw([picture[:64, :64]])
+cartoonizer.cartoonize([picture[:64, :64]])
 before = peak()
-cartoonist.draw([picture])
+cartoonizer.cartoonize([picture])
 print(peak() - before)
 """
 
 
-def grown(megapixels: float) -> int:
-    """By how many bytes a process grows that draws 1.6 megapixels, when so many are drawn in one piece."""
+def memory_growth(megapixels: float) -> int:
+    """The bytes by which a process grows when it cartoonizes 1.6 megapixels, up to `megapixels` in one forward."""
     done = subprocess.run(
         [sys.executable, "-c", GROWTH, str(megapixels)],
         cwd=ROOT,
@@ -187,6 +187,6 @@ def grown(megapixels: float) -> int:
 
 @pytest.mark.slow
 def test_a_large_picture_takes_a_fraction_of_the_memory() -> None:
-    in_strips = grown(1)
+    in_strips = memory_growth(1)
     assert in_strips < 6 * 8 * 1600 * 1000 * 4  # six of the first stage's maps; a forward has more of them at a time
-    assert grown(2) > 1.7 * in_strips
+    assert memory_growth(2) > 1.7 * in_strips

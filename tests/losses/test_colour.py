@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cartoon_dist.losses.colour import colour_loss, grey, yuv
+from cartoon_dist.losses.colour import colour_loss, to_grey, rgb_to_yuv
 from cartoon_dist.tensors import from_bytes
 
 
@@ -26,7 +26,7 @@ def pixel(red: float, green: float, blue: float) -> Tensor:
     ],
 )
 def test_the_corners_of_the_cube(colour: tuple[float, ...], expected: tuple[float, ...]) -> None:
-    assert [float(part) for part in yuv(pixel(*colour))] == pytest.approx(expected, abs=1e-7)
+    assert [float(part) for part in rgb_to_yuv(pixel(*colour))] == pytest.approx(expected, abs=1e-7)
 
 
 def test_the_colour_loss_by_hand() -> None:
@@ -57,7 +57,7 @@ def test_half_precision_is_averaged_in_float32() -> None:
 def test_grey_is_opencvs_before_it_is_rounded() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     rounded = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    ours = grey(from_bytes(torch.from_numpy(pixels).permute(2, 0, 1)[None], torch.float64))
+    ours = to_grey(from_bytes(torch.from_numpy(pixels).permute(2, 0, 1)[None], torch.float64))
     levels = (ours + 1) * 127.5
     assert torch.equal(ours[:, 0], ours[:, 1])
     assert torch.equal(ours[:, 0], ours[:, 2])
@@ -67,4 +67,4 @@ def test_grey_is_opencvs_before_it_is_rounded() -> None:
 
 def test_grey_of_grey_is_itself() -> None:
     levels = torch.linspace(-1, 1, 64, dtype=torch.float64).view(1, 1, 8, 8).expand(-1, 3, -1, -1)
-    torch.testing.assert_close(grey(levels), levels)
+    torch.testing.assert_close(to_grey(levels), levels)

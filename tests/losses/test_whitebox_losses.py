@@ -7,7 +7,7 @@ from cartoon_dist.losses.whitebox import (
     CHANNEL_RANGES,
     channel_weights,
     feature_distance,
-    lsgan_halved,
+    lsgan_discriminator_halved,
     texture,
     total_variation,
 )
@@ -32,7 +32,7 @@ def test_its_weights_lie_in_their_ranges() -> None:
 
 def test_the_discriminators_loss_by_hand() -> None:
     real, generated = torch.tensor([1.0, 3.0]).view(2, 1, 1, 1), torch.tensor([0.0, 2.0]).view(2, 1, 1, 1)
-    assert float(lsgan_halved(real, generated)) == ((0 + 4) / 2 + (0 + 4) / 2) / 2
+    assert float(lsgan_discriminator_halved(real, generated)) == ((0 + 4) / 2 + (0 + 4) / 2) / 2
 
 
 def test_total_variation_by_hand() -> None:

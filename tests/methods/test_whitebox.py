@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from cartoon_dist.losses.pixel import pixel_loss
-from cartoon_dist.methods.animegan import look
+from cartoon_dist.methods.animegan import scaled_features
 from cartoon_dist.methods.method import Method
-from cartoon_dist.methods.whitebox import ColourShift, Weights, whitebox
+from cartoon_dist.methods.whitebox import ColourShift, WhiteboxLossWeights, whitebox
 from cartoon_dist.models.guided import guided_filter
 from cartoon_dist.models.vgg import VGG
-from cartoon_dist.models.whitebox import WhiteboxGenerator, WhiteboxJudges
+from cartoon_dist.models.whitebox import WhiteboxDiscriminators, WhiteboxGenerator
 from cartoon_dist.tensors import Batch
 
 AREA = 524_288
@@ -36,16 +36,16 @@ def make() -> tuple[Method, VGG, Batch]:
     features = VGG(network="vgg16", layer="conv1_2", vgg_input="imagenet").double()
     networks: dict[str, nn.Module] = {
         "generator": WhiteboxGenerator(channels=4, num_blocks=1).double(),
-        "discriminator": WhiteboxJudges(channels=2).double(),
+        "discriminator": WhiteboxDiscriminators(channels=2).double(),
     }
     method = whitebox(
         networks=networks,
-        look=partial(look, features=features, scale=50.0),
-        flatten=flat,
+        extract_features=partial(scaled_features, features=features, scale=50.0),
+        average_superpixels=flat,
         shift=shift(),
-        weights=Weights(surface=0.1, texture=1.0, structure=200.0, variation=1e4, area=AREA),
+        weights=WhiteboxLossWeights(surface=0.1, texture=1.0, structure=200.0, variation=1e4, area=AREA),
         warmup_name="pixel",
-        warmup_likeness=pixel_loss,
+        warmup_loss=pixel_loss,
     )
     pictures = torch.rand(4, 2, 3, 16, 16, dtype=torch.float64) * 2 - 1
     return method, features, Batch(pictures[0], pictures[1, :, :1], pictures[2], pictures[3])
@@ -53,12 +53,12 @@ def make() -> tuple[Method, VGG, Batch]:
 
 def test_the_generators_terms_are_the_descriptions() -> None:
     method, features, batch = make()
-    drawing = method.draw(method.networks, batch)
-    made = drawing.generated
-    losses = method.losses["generator"](method.networks, batch, drawing, 200.0)
-    judges = method.networks["discriminator"]
-    one = judges.get_submodule("surface")(guided_filter(made, made, radius_pixels=5, epsilon=0.2))
-    other = judges.get_submodule("texture")(0.3 * made[:, :1] + 0.6 * made[:, 1:2] + 0.1 * made[:, 2:])
+    output = method.generate(method.networks, batch)
+    made = output.generated
+    losses = method.losses["generator"](method.networks, batch, output, 200.0)
+    discriminators = method.networks["discriminator"]
+    one = discriminators.get_submodule("surface")(guided_filter(made, made, radius_pixels=5, epsilon=0.2))
+    other = discriminators.get_submodule("texture")(0.3 * made[:, :1] + 0.6 * made[:, 1:2] + 0.1 * made[:, 2:])
     apart = [50 * (features(made) - features(held)).abs().mean() / AREA for held in (flat(made.detach()), batch.photo)]
     across, down = made[..., 1:] - made[..., :-1], made[..., 1:, :] - made[..., :-1, :]
     variation = ((across**2).mean() + (down**2).mean()) / (3 * 16 * 16)
@@ -69,19 +69,21 @@ def test_the_generators_terms_are_the_descriptions() -> None:
 def test_both_judges_learn_from_cartoons_and_drawings_alone() -> None:
     method, _, batch = make()
     assert method.order == ("generator", "discriminator")
-    drawing, judges = method.draw(method.networks, batch), method.networks["discriminator"]
-    made = drawing.generated.detach()
-    losses = method.losses["discriminator"](method.networks, batch, drawing, 200.0)
+    output, discriminators = method.generate(method.networks, batch), method.networks["discriminator"]
+    made = output.generated.detach()
+    losses = method.losses["discriminator"](method.networks, batch, output, 200.0)
 
-    def loss(judge: nn.Module, real: Tensor, generated: Tensor) -> Tensor:
-        return (((judge(real) - 1) ** 2).mean() + (judge(generated) ** 2).mean()) / 2
+    def loss(discriminator: nn.Module, real: Tensor, generated: Tensor) -> Tensor:
+        return (((discriminator(real) - 1) ** 2).mean() + (discriminator(generated) ** 2).mean()) / 2
 
     views = [guided_filter(held, held, radius_pixels=5, epsilon=0.2) for held in (batch.cartoon, made)]
     grey = [0.3 * held[:, :1] + 0.6 * held[:, 1:2] + 0.1 * held[:, 2:] for held in (batch.cartoon, made)]
-    expected = loss(judges.get_submodule("surface"), *views) + loss(judges.get_submodule("texture"), *grey)
+    expected = loss(discriminators.get_submodule("surface"), *views) + loss(
+        discriminators.get_submodule("texture"), *grey
+    )
     assert losses.total().item() == pytest.approx(expected.item(), rel=1e-9)
     losses.total().backward()
-    assert all(weight.grad is not None for weight in judges.parameters())
+    assert all(weight.grad is not None for weight in discriminators.parameters())
     assert all(weight.grad is None for weight in method.networks["generator"].parameters())
 
 
@@ -89,7 +91,7 @@ def test_a_steps_colour_shift_is_a_function_of_seed_and_step() -> None:
     def drawn(seed: int, step: int) -> list[float]:
         made = ColourShift(seed=seed, device=torch.device("cpu"), dtype=torch.float64)
         place = made.weights.data_ptr()
-        made.begin(step)
+        made.begin_step(step)
         assert made.weights.data_ptr() == place
         return made().tolist()
 

@@ -8,9 +8,9 @@ from torch.nn import functional
 
 from cartoon_dist.models.blocks import (
     ResidualBlock,
-    check_sides,
+    check_size,
     convolution,
-    enlarging,
+    upsample_convolution,
     instance_norm,
     num_parameters,
     up_stage,
@@ -77,7 +77,7 @@ def test_residual_block_reflects_at_the_border() -> None:
 
 
 def test_resize_repeats_pixels_and_convolves() -> None:
-    layer, maps = enlarging(4, 2, upsample="resize").double(), noise(1, 4, 3, 5)
+    layer, maps = upsample_convolution(4, 2, upsample="resize").double(), noise(1, 4, 3, 5)
     assert isinstance(layer, nn.Conv2d)
     repeated = torch.from_numpy(maps.numpy().repeat(2, axis=2).repeat(2, axis=3))
     slow = functional.conv2d(repeated, layer.weight, layer.bias, padding=1)
@@ -87,7 +87,9 @@ def test_resize_repeats_pixels_and_convolves() -> None:
 def test_resize_leaves_flat_areas_flat_and_transposed_does_not() -> None:
     torch.manual_seed(0)
     flat = torch.ones(1, 4, 6, 6)
-    inside = {kind: enlarging(4, 1, upsample=kind)(flat)[0, 0, 2:-2, 2:-2] for kind in ("resize", "transposed")}
+    inside = {
+        kind: upsample_convolution(4, 1, upsample=kind)(flat)[0, 0, 2:-2, 2:-2] for kind in ("resize", "transposed")
+    }
     assert float(inside["resize"].detach().std()) < 1e-7
     assert float(inside["transposed"].detach().std()) > 1e-3
 
@@ -102,9 +104,9 @@ def test_both_ways_up_learn_equally_much_and_double_the_sides() -> None:
 @pytest.mark.parametrize(("height", "width"), [(4, 16), (16, 4), (16, 18), (10, 16), (0, 8)])
 def test_sides_that_do_not_come_back_are_refused(height: int, width: int) -> None:
     with pytest.raises(ValueError, match=f"{width} x {height} .* multiples of 4, at least 8"):
-        check_sides(height, width)
+        check_size(height, width)
 
 
 def test_sides_that_come_back_are_taken() -> None:
-    check_sides(8, 8)
-    check_sides(12, 256)
+    check_size(8, 8)
+    check_size(12, 256)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from cartoon_dist.models.spectral import SpectralConvolution, follow
+from cartoon_dist.models.spectral import SpectralConvolution, update_spectral_norms
 
 
 def made(dtype: torch.dtype = torch.float64) -> SpectralConvolution:
@@ -63,7 +63,7 @@ def test_a_forward_moves_nothing_and_a_step_of_it_moves_in_place(trained: bool, 
     first = layer(maps())
     assert torch.equal(layer(maps()), first)
     assert all(torch.equal(held, before[name]) for name, held in layer.state_dict().items())
-    follow(nn.Sequential(layer))
+    update_spectral_norms(nn.Sequential(layer))
     assert not torch.equal(layer.u, before["u"])
     assert [held.data_ptr() for held in layer.buffers()] == where
     assert torch.equal(layer.weight, before["weight"])

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.models.vgg import VGG, Input
+from cartoon_dist.models.vgg import VGG, VGGInput
 from cartoon_dist.vgg_layers import Network, layer_names
 from tests.models import slow_networks
 
@@ -27,7 +27,7 @@ def state(features: nn.Sequential) -> dict[str, Tensor]:
     }
 
 
-def prepared(pictures: Tensor, vgg_input: Input) -> Tensor:
+def prepared(pictures: Tensor, vgg_input: VGGInput) -> Tensor:
     """What the network is to see, channel by channel."""
     red, green, blue = (pictures.unbind(1)[index] / 2 + 0.5 for index in range(3))
     return {
@@ -50,7 +50,7 @@ def test_every_layer_before_its_relu(theirs: tuple[Network, nn.Sequential]) -> N
 
 
 @pytest.mark.parametrize("vgg_input", ["unit", "imagenet", "caffe"])
-def test_inputs(theirs: tuple[Network, nn.Sequential], vgg_input: Input) -> None:
+def test_inputs(theirs: tuple[Network, nn.Sequential], vgg_input: VGGInput) -> None:
     network, features = theirs
     vgg = VGG(network=network, layer="conv2_1", vgg_input=vgg_input)
     vgg.load(state(features))

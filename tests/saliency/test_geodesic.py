@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from cartoon_dist.saliency.geodesic import affinity, boundary_connectivity, distances, geodesics, solve
+from cartoon_dist.saliency.geodesic import affinity, boundary_connectivity, pairwise_distances, geodesic_distances, optimize_saliency
 
 
 def test_distances_of_a_3_4_5_triangle() -> None:
-    found = distances(np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]]))
+    found = pairwise_distances(np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]]))
     np.testing.assert_allclose(found, [[0, 3, 5], [3, 0, 4], [5, 4, 0]])
 
 
@@ -25,13 +25,13 @@ def test_geodesics_agree_with_floyd_and_warshall(seed: int) -> None:
     np.fill_diagonal(expected, 0)
     for via in range(num):
         expected = np.minimum(expected, expected[:, [via]] + expected[[via]])
-    np.testing.assert_array_equal(geodesics(lengths, linked), expected)
+    np.testing.assert_array_equal(geodesic_distances(lengths, linked), expected)
 
 
 def test_a_link_without_length_is_a_link() -> None:
     linked = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], bool)
     lengths = np.array([[0, 0, 9], [0, 0, 2], [9, 2, 0]], float)
-    np.testing.assert_array_equal(geodesics(lengths, linked), [[0, 0, 2], [0, 0, 2], [2, 2, 0]])
+    np.testing.assert_array_equal(geodesic_distances(lengths, linked), [[0, 0, 2], [0, 0, 2], [2, 2, 0]])
 
 
 def test_affinity_of_one_sigma() -> None:
@@ -58,6 +58,6 @@ def test_solve_finds_the_least_cost() -> None:
         both = background @ np.square(saliency) + foreground @ np.square(saliency - 1)
         return float(both + (smoothness * steps).sum() / 2)
 
-    found = solve(smoothness=smoothness, background=background, foreground=foreground)
+    found = optimize_saliency(smoothness=smoothness, background=background, foreground=foreground)
     for _ in range(50):
         assert cost(found) < cost(found + random.normal(0, 1e-3, 6))

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cartoon_dist.saliency.margins import strips, unlike_margins_author, unlike_margins_public
+from cartoon_dist.saliency.margins import border_strips, boundary_contrast_author, boundary_contrast_public
 from cartoon_dist.saliency.mbd import INVERSE, RASTER, barrier_distance, mbd
 from cartoon_dist.saliency.reconstruction import by_dilation, by_erosion
 from tests.saliency.known_objects import scenes
@@ -101,7 +101,7 @@ def test_strips_lie_along_the_four_sides_of_a_photo_that_is_not_square() -> None
     marked[-2:] += (2, 0, 0)
     marked[:, :4] += (0, 1, 0)
     marked[:, -4:] += (0, 2, 0)
-    top, bottom, left, right = strips(marked)
+    top, bottom, left, right = border_strips(marked)
     assert (len(top), len(bottom), len(left), len(right)) == (80, 80, 80, 80)
     assert set(top[:, 0]) == {1}
     assert set(bottom[:, 0]) == {2}
@@ -109,7 +109,7 @@ def test_strips_lie_along_the_four_sides_of_a_photo_that_is_not_square() -> None
     assert set(right[:, 1]) == {2}
 
 
-@pytest.mark.parametrize("unlike", [unlike_margins_public, unlike_margins_author])
+@pytest.mark.parametrize("unlike", [boundary_contrast_public, boundary_contrast_author])
 def test_margins_of_one_colour_have_no_inverse_and_still_count(unlike: object) -> None:
     photo = np.full((30, 50, 3), 20.0)
     photo[10:20, 20:30] = (90, 10, 40)
@@ -121,7 +121,7 @@ def test_margins_of_one_colour_have_no_inverse_and_still_count(unlike: object) -
 def test_margins_forgive_a_thing_that_touches_one_side() -> None:
     photo = np.full((40, 40, 3), 20.0)
     photo[30:, 10:30] = 80
-    found = unlike_margins_public(photo)
+    found = boundary_contrast_public(photo)
     assert found[30:, 10:30].min() == 1
     assert found[:20].max() == 0
 
@@ -137,7 +137,7 @@ def test_margin_distance_is_mahalanobis() -> None:
         away = np.sqrt(np.einsum("yxi,ij,yxj->yx", offset, inverse, offset))
         maps.append((away - away.min()) / (away.max() - away.min()))
     total = np.sum(maps, axis=0) - np.max(maps, axis=0)
-    np.testing.assert_allclose(unlike_margins_public(photo), (total - total.min()) / np.ptp(total), atol=1e-5)
+    np.testing.assert_allclose(boundary_contrast_public(photo), (total - total.min()) / np.ptp(total), atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", ["public", "author"])

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cartoon_dist.saliency.picture import stretch
+from cartoon_dist.saliency.picture import min_max_scale
 from cartoon_dist.saliency.rbd import rank_author, rank_public, rbd
-from cartoon_dist.superpixels.regions import Superpixels, split
+from cartoon_dist.superpixels.regions import Superpixels, split_into_superpixels
 from tests.saliency.known_objects import scenes
 from tests.saliency.slow_rbd import slow_author, slow_public
 
@@ -22,8 +22,8 @@ SlowRank = Callable[[Picture, npt.NDArray[np.intp]], Floats]
 @pytest.mark.parametrize("connected", [True, False])
 def test_agrees_with_the_slow_one_on_the_same_superpixels(rank: Rank, slow: SlowRank, *, connected: bool) -> None:
     for scene in scenes(count=2, seed=5):
-        superpixels = split(scene.photo, num_segments=70, compactness=10, blur_pixels=1, connected=connected)
-        ours, theirs = stretch(rank(scene.photo, superpixels)), stretch(slow(scene.photo, superpixels.labels))
+        superpixels = split_into_superpixels(scene.photo, num_segments=70, compactness=10, blur_pixels=1, connected=connected)
+        ours, theirs = min_max_scale(rank(scene.photo, superpixels)), min_max_scale(slow(scene.photo, superpixels.labels))
         assert np.abs(ours - theirs).max() < 1e-4
         assert ours.std() > 0.1
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.measure import label as pieces
 
-from cartoon_dist.superpixels.regions import Superpixels, split
+from cartoon_dist.superpixels.regions import Superpixels, split_into_superpixels
 
 LABELS = np.array([[0, 0, 1, 1], [0, 2, 2, 1], [3, 2, 2, 1], [3, 3, 3, 1]])
 BY_HAND = Superpixels(labels=LABELS, num=4)
@@ -55,23 +55,23 @@ def test_paint_undoes_means_of_what_is_even() -> None:
 @pytest.mark.parametrize("connected", [True, False])
 def test_split_numbers_without_gaps_and_follows_colours(*, connected: bool) -> None:
     picture = photo()
-    found = split(picture, num_segments=80, compactness=10, blur_pixels=1, connected=connected)
+    found = split_into_superpixels(picture, num_segments=80, compactness=10, blur_pixels=1, connected=connected)
     assert found.labels.shape == (90, 120)
     assert set(np.unique(found.labels)) == set(range(found.num))
     assert 40 <= found.num <= 120
     assert np.abs(found.paint(found.means(picture)[:, 0]) - picture[..., 0]).mean() < 15
-    again = split(picture, num_segments=80, compactness=10, blur_pixels=1, connected=connected)
+    again = split_into_superpixels(picture, num_segments=80, compactness=10, blur_pixels=1, connected=connected)
     np.testing.assert_array_equal(found.labels, again.labels)
 
 
 def test_connected_superpixels_are_one_piece_each() -> None:
-    found = split(photo(), num_segments=80, compactness=5, blur_pixels=0, connected=True)
+    found = split_into_superpixels(photo(), num_segments=80, compactness=5, blur_pixels=0, connected=True)
     assert all(pieces(found.labels == number, connectivity=1).max() == 1 for number in range(found.num))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (3, 3)])
 def test_more_superpixels_than_pixels_cannot_be(shape: tuple[int, int]) -> None:
     picture = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
-    found = split(picture, num_segments=250, compactness=10, blur_pixels=1, connected=False)
+    found = split_into_superpixels(picture, num_segments=250, compactness=10, blur_pixels=1, connected=False)
     assert 1 <= found.num <= picture[..., 0].size
     assert found.neighbours().shape == (found.num, found.num)

@@ -8,9 +8,9 @@ from skimage.measure import label as pieces
 from skimage.segmentation import slic as skimage_slic
 
 from cartoon_dist.image.decode import decode
-from cartoon_dist.superpixels.connectivity import join_pieces
+from cartoon_dist.superpixels.connectivity import enforce_connectivity
 from cartoon_dist.superpixels.lab import rgb_to_lab
-from cartoon_dist.superpixels.regions import split
+from cartoon_dist.superpixels.regions import split_into_superpixels
 from cartoon_dist.superpixels.slic import slic
 from tests.running import ROOT
 
@@ -39,7 +39,7 @@ def test_lab_is_that_of_scikit_image() -> None:
 def test_superpixels_are_as_even_and_as_many_as_those_of_scikit_image() -> None:
     ratios = []
     for photo in map(small, PHOTOS):
-        ours = split(photo, **DEFAULT)
+        ours = split_into_superpixels(photo, **DEFAULT)
         theirs = skimage_slic(photo, n_segments=250, compactness=10, sigma=1, enforce_connectivity=False, start_label=0)
         ratios.append(unevenness(ours.labels, photo) / unevenness(theirs, photo))
         assert 225 <= ours.num <= 275
@@ -52,7 +52,7 @@ def test_two_colours_are_not_mixed(*, connected: bool) -> None:
     y, x = np.mgrid[:120, :150]
     disc = np.hypot(y - 55, x - 80) < 37
     photo[disc] = (220, 180, 40)
-    found = split(photo, num_segments=100, compactness=10, blur_pixels=0, connected=connected)
+    found = split_into_superpixels(photo, num_segments=100, compactness=10, blur_pixels=0, connected=connected)
     inside = np.bincount(found.labels.ravel(), weights=disc.ravel()) / found.sizes()
     assert np.isin(inside, (0, 1)).all()
 
@@ -63,7 +63,7 @@ def test_two_colours_are_not_mixed(*, connected: bool) -> None:
 def test_any_picture_is_covered(shape: tuple[int, int], *, flat: bool, connected: bool) -> None:
     random = np.random.default_rng(0)
     photo = np.full((*shape, 3), 90, np.uint8) if flat else random.integers(0, 256, (*shape, 3), np.uint8)
-    found = split(photo, **{**DEFAULT, "connected": connected})
+    found = split_into_superpixels(photo, **{**DEFAULT, "connected": connected})
     assert found.labels.shape == shape
     assert set(np.unique(found.labels)) == set(range(found.num))
 
@@ -83,18 +83,18 @@ def test_small_pieces_join_the_neighbour_of_the_nearest_colour() -> None:
     labels[5, 3:5] = 4  # too small, and between two
     lab = np.zeros((6, 8, 3), np.float32)
     lab[:, 4:, 0], lab[5, 3:5, 0] = 50, 40
-    joined = join_pieces(labels, lab, 4.0)
+    joined = enforce_connectivity(labels, lab, 4.0)
     assert joined[2, 5] == joined[2, 4] == joined[0, 7] == joined[5, 3]
     assert joined[0, 0] == joined[1, 1] != joined[0, 7]
     assert len(np.unique(joined)) == 3
-    assert len(np.unique(join_pieces(labels, lab, 1.0))) == 6
+    assert len(np.unique(enforce_connectivity(labels, lab, 1.0))) == 6
 
 
 @pytest.mark.parametrize("least", [1, 5, 40, 10_000])
 def test_pieces_are_whole_and_none_is_small(least: int) -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, (25, 31)).astype(np.int32)
-    joined = join_pieces(labels, random.random((25, 31, 3), np.float32), float(least))
+    joined = enforce_connectivity(labels, random.random((25, 31, 3), np.float32), float(least))
     _, sizes = np.unique(joined, return_counts=True)
     assert sizes.min() >= min(least, labels.size)
     assert all(pieces(joined == number, connectivity=1).max() == 1 for number in np.unique(joined))

@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cartoon_dist.cpu import switch
 from cartoon_dist.inference.batched import torch_cartoonizer
-from cartoon_dist.models.blocks import convolution, reflected
-from cartoon_dist.models.generator import DrawingNetwork
+from cartoon_dist.models.blocks import convolution, reflection_pad
+from cartoon_dist.models.generator import CartoonGenerator
 from cartoon_dist.runs import method_from_config
 from tests.capture.capturing import PLAIN, ROWS, run_step, settings, training_step
 
@@ -76,7 +76,7 @@ def test_a_step_issues_nothing_that_cuda_refuses(row: str) -> None:
 def test_a_reflection_of_slices_is_torchs(edges: tuple[int, int, int, int]) -> None:
     maps = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
     weights = torch.randn(2, 3, 5 + sum(edges[2:]), 6 + sum(edges[:2]), dtype=torch.float64)
-    ours, theirs = reflected(maps, edges), functional.pad(maps, edges, mode="reflect")
+    ours, theirs = reflection_pad(maps, edges), functional.pad(maps, edges, mode="reflect")
     assert torch.equal(ours, theirs)
     assert "Cat" in type(ours.grad_fn).__name__
     gradients: list[Tensor] = [torch.autograd.grad((side * weights).sum(), maps)[0] for side in (ours, theirs)]
@@ -99,10 +99,10 @@ def test_a_drawing_in_strips_is_made_as_ever() -> None:
         .eval()
         .requires_grad_(requires_grad=False)
     )
-    assert isinstance(generator, DrawingNetwork)
+    assert isinstance(generator, CartoonGenerator)
     photo = np.random.default_rng(0).integers(0, 256, (60, 40, 3), np.uint8)
     whole, strips = (
-        torch_cartoonizer(generator, torch.device("cpu"), megapixels=size).draw([photo], tell=lambda *_: None)[0]
+        torch_cartoonizer(generator, torch.device("cpu"), megapixels=size).cartoonize([photo], on_pass=lambda *_: None)[0]
         for size in (1.0, 0.001)
     )
     assert np.abs(whole.astype(int) - strips.astype(int)).max() <= 1

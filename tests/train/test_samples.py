@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cartoon_dist.models.generator import Drawing
+from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.tensors import Images
 from cartoon_dist.train.samples import Samples, sample_grid, write_sample_grid
 
@@ -21,8 +21,8 @@ class Negative(nn.Module):
         super().__init__()
         self.predicts = predicts
 
-    def forward(self, photo: Images) -> Drawing:
-        return Drawing(-photo, torch.ones_like(photo[:, :1]) if self.predicts else None)
+    def forward(self, photo: Images) -> GeneratorOutput:
+        return GeneratorOutput(-photo, torch.ones_like(photo[:, :1]) if self.predicts else None)
 
 
 def drawn(*, predicts: bool) -> np.ndarray:

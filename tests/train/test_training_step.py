@@ -116,7 +116,7 @@ def test_each_step_gathers_gradients_for_its_own_network(engine: Engine) -> None
     method, state, batch = prepared(engine)
     discriminator = state.networks["discriminator"]
     batch = engine.to_float(batch)
-    drawing = method.draw(state.networks, batch)
+    drawing = method.generate(state.networks, batch)
     with engine.training("generator") as networks:
         losses = method.losses["generator"](networks, batch, drawing, 0.25)
     engine.backward("generator", losses.total())

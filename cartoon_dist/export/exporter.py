@@ -1,0 +1,101 @@
+"""Writes a trained generator as one file to share, kept only when its output equals the trained one's."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cartoon_dist.distributed.devices import without_tf32
+from cartoon_dist.errors import CheckpointError
+from cartoon_dist.export.onnx_model import load_onnx, to_onnx
+from cartoon_dist.files.atomic import write_atomically
+from cartoon_dist.models.generator import GeneratorOutput
+from cartoon_dist.runs import trained
+from cartoon_dist.runs.export_file import ExportMetadata, to_safetensors
+from cartoon_dist.runs.trained import TrainedGenerator
+from cartoon_dist.tensors import Bytes, Images, from_bytes
+
+SUFFIXES = (".safetensors", ".onnx")
+TOLERANCE = 1e-3
+"""The largest difference allowed, in [-1, 1]: an eighth of a grey level."""
+
+GenerateFunction = Callable[[Images], Images]
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The largest difference to the trained generator's output, in [-1, 1], over the sizes (h, w) compared."""
+
+    difference: float
+    sizes: tuple[tuple[int, int], ...]
+
+
+def export_generator(source: TrainedGenerator, out: Path, photo: Bytes, device: torch.device = _CPU) -> Comparison:
+    """Write `out`, safetensors or ONNX by its suffix, once its output on a photo (1 3 h w, sides multiples of 4) and
+    on a part of it equals the trained generator's.
+
+    The file is written to a temporary folder, read back as a user's would be, compared, and only then put in place.
+    device: where torch runs for the comparison; onnxruntime runs on the CPU. CheckpointError for another suffix, for a
+    difference beyond the tolerance, for a disk that is full.
+    """
+    if out.suffix not in SUFFIXES:
+        raise CheckpointError(f"{out}: name it .safetensors or .onnx; other formats are not written")
+    facts = ExportMetadata(
+        settings=source.settings, weights=source.weights, step=source.step, is_warmup=source.is_warmup
+    )
+    if out.suffix == ".onnx":
+        content = to_onnx(source.generator, facts)
+    else:
+        content = to_safetensors(source.generator.state_dict(), facts)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / out.name
+            temporary.write_bytes(content)
+            comparison = compare(source, load_exported(temporary, device), photo, device)
+        if not comparison.difference <= TOLERANCE:  # also where it is NaN
+            raise CheckpointError(
+                f"{out}: not written: its drawings differ from the trained generator's by {comparison.difference:.2g}, "
+                f"{TOLERANCE:g} is allowed"
+            )
+        write_atomically(out, content)
+    except OSError as error:
+        raise CheckpointError(f"{out}: cannot be written ({error.strerror}); make room or name another place") from None
+    return comparison
+
+
+def load_exported(path: Path, device: torch.device = _CPU) -> GenerateFunction:
+    """The generator of an exported file, as a function of float32 photos; its output is in host memory."""
+    if path.suffix == ".onnx":
+        return load_onnx(path)
+    generator = trained.load(path, weights="ema").generator.to(device)
+    dtype = next(generator.parameters()).dtype
+
+    def generate(photo: Images) -> Images:
+        output: GeneratorOutput = generator(photo.to(device, dtype))
+        return output.generated.float().cpu()
+
+    return generate
+
+
+@without_tf32()
+@torch.no_grad()
+def compare(
+    source: TrainedGenerator, generate: GenerateFunction, photo: Bytes, device: torch.device = _CPU
+) -> Comparison:
+    """The exported generator's output beside the trained one's, on the photo and on its upper left part: two shapes, so
+    that a size that was frozen into a graph is found."""
+    height, width = photo.shape[2:]
+    part = photo[:, :, : max(8, height // 8 * 4), : max(8, width // 12 * 4)]
+    generator = source.generator.to(device)
+    dtype = next(generator.parameters()).dtype
+    differences = []
+    for picture in (photo, part):
+        trained_output: GeneratorOutput = generator(from_bytes(picture.to(device), dtype))
+        exported = generate(from_bytes(picture))
+        differences.append((exported - trained_output.generated.float().cpu()).abs().max())
+    # torch's maximum is NaN where any difference is; Python's may not be.
+    difference = float(torch.stack(differences).max())
+    return Comparison(difference=difference, sizes=((height, width), (part.shape[2], part.shape[3])))
