@@ -128,7 +128,7 @@ def resolve(name: str, folder: Path, explicit: Path | None = None) -> Path:
     """
     entry = known_weights(name)
     path = explicit or folder / entry.file
-    option = "" if folder == Path("weights") else f" --folder {folder}"
+    option = "" if folder == Path("weights") else f" weights_folder={folder}"
     remedy = f"run: python launch/weights.py fetch {name}{option}"
     if not path.is_file():
         raise WeightsError(f"{name} weights are not {f'at {explicit}' if explicit else f'in {folder}/'}; {remedy}")

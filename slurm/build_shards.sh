@@ -23,7 +23,7 @@ shift
 cpus=${SLURM_CPUS_PER_TASK:-1}
 slice=$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
 status=0
-srun --cpus-per-task="$cpus" python "shards/$domain.py" "num_workers=$cpus" "$@" --slice "$slice" || status=$?
+srun --cpus-per-task="$cpus" python "shards/$domain.py" "num_workers=$cpus" "$@" "slice=$slice" || status=$?
 # 75: stopped on request, finished shards kept. Time is up or the node is wanted, unless somebody cancels the job.
 if [ "$status" = 75 ] && [ "$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T)" = RUNNING ]; then
     scontrol requeue "$SLURM_JOB_ID"

@@ -80,7 +80,7 @@ def test_missing_weights_name_the_command_to_run(tmp_path: Path) -> None:
         pretrained.resolve("vgg19", Path("weights/that/are/not"))
     assert str(caught.value) == (
         "vgg19 weights are not in weights/that/are/not/; "
-        "run: python launch/weights.py fetch vgg19 --folder weights/that/are/not"
+        "run: python launch/weights.py fetch vgg19 weights_folder=weights/that/are/not"
     )
     with pytest.raises(WeightsError, match=f"not at {tmp_path}/mine.pth"):
         pretrained.resolve("vgg19", tmp_path, tmp_path / "mine.pth")

@@ -17,7 +17,7 @@ from cartoon_dist.commands.main import EXIT_DONE
 from cartoon_dist.commands.run_subprocess import ROOT
 from cartoon_dist.commands.train import read_settings
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.console.messages import result
+from cartoon_dist.console.messages import print_result
 from cartoon_dist.data.inputs.search import require_outside
 from cartoon_dist.errors import ConfigError, TrainingError
 from cartoon_dist.metrics import score_file
@@ -93,7 +93,7 @@ def main(argv: Sequence[str]) -> int:
     page = report.write(places.run)
     print(table(held))
     judge(held)
-    result(f"{page}: pictures, curves and scores; cartoons of the photos are in {places.cartoons}")
+    print_result(f"{page}: pictures, curves and scores; cartoons of the photos are in {places.cartoons}")
     return EXIT_DONE
 
 
@@ -169,7 +169,9 @@ def _distance(found: Mapping[str, Mapping[str, Any]]) -> float:
 
 def _scores_of(stage: Stage) -> dict[str, Any]:
     """The stage's scores by their metric, the distance first."""
-    return {score["metric"]: score for score in score_file.read(stage.run.scores) if score.get("step") == stage.step}
+    return {
+        score["metric"]: score for score in score_file.read_scores(stage.run.scores) if score.get("step") == stage.step
+    }
 
 
 def _take_up_warmup(places: Places, settings: TrainSettings) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cartoon_dist.console.messages import say
+from cartoon_dist.console.messages import print_message
 from cartoon_dist.errors import TrainingError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,8 +17,8 @@ def run(*words: str | Path, failed: str, folder: Path | None = None) -> None:
     first, *others = map(str, words)
     script = str(ROOT / first) if first.startswith(("launch/", "shards/")) else first
     said = shlex.join([first, *others])
-    say("")
-    say(f"$ python {said}")
+    print_message("")
+    print_message(f"$ python {said}")
     status = subprocess.run([sys.executable, script, *others], cwd=folder, check=False).returncode
     if status:
         raise TrainingError(

@@ -6,13 +6,13 @@ import signal
 from collections.abc import Sequence
 from typing import Protocol
 
-from cartoon_dist.commands.shards import SETTING
 from cartoon_dist.config import overrides
 from cartoon_dist.config.cluster import ClusterSettings
+from cartoon_dist.config.command_line import SETTING
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.shards import ShardSettings
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.config.validation_errors import setting_paths, did_you_mean
+from cartoon_dist.config.validation_errors import did_you_mean, setting_paths
 from cartoon_dist.console.escape import truncated
 from cartoon_dist.console.messages import print_message
 from cartoon_dist.errors import ConfigError
@@ -95,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
 def _check_known(what: str, words: Sequence[str]) -> None:
     """ConfigError for a setting that neither the job nor the command has: it may be a slip in either."""
     paths = [*sorted(_CLUSTER_KEYS), *setting_paths(ShardSettings if what == "shards" else TrainSettings)]
-    wrong = [f"{truncated(key)}: no such setting{did_you_mean(key, paths)}" for key in map(_key, words) if key not in paths]
+    wrong = [
+        f"{truncated(key)}: no such setting{did_you_mean(key, paths)}" for key in map(_key, words) if key not in paths
+    ]
     if wrong:
         raise ConfigError("; ".join(wrong))
 

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cartoon_dist.cluster.jobs import JOBS, Call, check_names, sbatch_file, submit
+from cartoon_dist.cluster.jobs import JOBS_FOLDER, CommandTask, check_script_names, sbatch_file, submit
 from cartoon_dist.commands import shards
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, status_of
 from cartoon_dist.config.cluster import ClusterSettings
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.shards import ShardSettings
-from cartoon_dist.console.escape import typed
-from cartoon_dist.console.messages import count, result, say
+from cartoon_dist.console.escape import shell_quoted
+from cartoon_dist.console.messages import pluralize, print_message, print_result
 from cartoon_dist.console.progress import Progress
-from cartoon_dist.data.build.finalize import seal
-from cartoon_dist.data.build.job import Job, plan_job, settle
+from cartoon_dist.data.build.finalize import finalize
+from cartoon_dist.data.build.job import Job, plan_job, write_or_check_job
 from cartoon_dist.data.build.partition import Slice
-from cartoon_dist.data.build.pipeline import claimed, writing
+from cartoon_dist.data.build.pipeline import lock_shards, translate_os_errors
 from cartoon_dist.data.format.manifest import index_path, read_manifest
 from cartoon_dist.data.format.sample import Domain
-from cartoon_dist.data.inputs.search import LeftOut
+from cartoon_dist.data.inputs.search import IgnoredFiles
 
 
 def order(
@@ -29,11 +29,11 @@ def order(
 ) -> "ShardOrder":
     """What the command line asks for; `given` are settings of the shards."""
     settings = read(ShardSettings, [], given)
-    check_names(Path(out).absolute() / JOBS, domain)  # before anything is written
-    left = LeftOut()
-    job = plan_job(inputs, domain=domain, settings=settings, folder=Path(out), left=left, shown=True)
+    check_script_names(Path(out).absolute() / JOBS_FOLDER, domain)  # before anything is written
+    ignored = IgnoredFiles()
+    job = plan_job(inputs, domain=domain, settings=settings, folder=Path(out), ignored=ignored, shown=True)
     shards.warn_without_effect(job, settings, given)
-    return ShardOrder(job, out, settings, cluster, left)
+    return ShardOrder(job, out, settings, cluster, ignored)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ShardOrder:
     out: str
     settings: ShardSettings
     cluster: ClusterSettings
-    left: LeftOut
+    ignored: IgnoredFiles
 
     @property
     def folder(self) -> Path:
@@ -56,55 +56,56 @@ class ShardOrder:
         """What Slurm calls the job."""
         return f"{self.job.domain}-shards"
 
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[CommandTask]:
         """A call for each task that has shards to build."""
         of = min(self.cluster.nodes, self.job.num_shards)
         how = (f"num_workers={self._num_workers(of)}", f"max_broken={self.settings.max_broken}")
         command = partial(status_of, shards.build_slice)
-        return [Call(command, (str(self.folder), str(Slice(k, of)), *how)) for k in range(1, of + 1)]
+        return [CommandTask(command, (str(self.folder), str(Slice(k, of)), *how)) for k in range(1, of + 1)]
 
     def dry_run(self) -> int:
         """Say what would be done."""
         calls = self.calls()
-        shards.print_plan(self.job, self.out, self.settings, self.left)
-        print(f"tasks: {len(calls)}, each with {calls[0].words[2]}; logs in {self.out}/{JOBS}")
+        shards.print_plan(self.job, self.out, self.settings, self.ignored)
+        print(f"tasks: {len(calls)}, each with {calls[0].arguments[2]}; logs in {self.out}/{JOBS_FOLDER}")
         if self.cluster.cluster == "slurm":
-            print(sbatch_file(len(calls), self.cluster, name=self.name, folder=self.folder / JOBS))
+            print(sbatch_file(len(calls), self.cluster, name=self.name, folder=self.folder / JOBS_FOLDER))
         return EXIT_DONE
 
     def stopped(self) -> int:
         """What a stop leaves."""
-        say(f"{self.out}: stopped; finished shards are kept, the same command goes on")
+        print_message(f"{self.out}: stopped; finished shards are kept, the same command goes on")
         return EXIT_STOPPED
 
     def place(self) -> int:
         """Begin the folder, so that tasks need not search the inputs, and hand the tasks over."""
-        shards.tell_left_out(self.left)
-        beside = shards.beside(self.left)
-        with writing(self.folder):
+        shards.tell_left_out(self.ignored)
+        beside = shards.beside(self.ignored)
+        with translate_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            settle(self.job, self.folder)
-            with claimed(self.folder):  # not while an earlier job's tasks still run
-                whole, num_open = seal(self.job, self.folder, max_broken=self.settings.max_broken)
+            write_or_check_job(self.job, self.folder)
+            with lock_shards(self.folder):  # not while an earlier job's tasks still run
+                whole, num_remaining = finalize(self.job, self.folder, max_broken=self.settings.max_broken)
         if whole is not None:
-            result(f"{self.out}: {shards.counts(whole.manifest)}{beside}; nothing left to do")
+            print_result(f"{self.out}: {shards.counts(whole.manifest)}{beside}; nothing left to do")
             return EXIT_DONE
-        job = submit(self.calls(), self.cluster, name=self.name, folder=self.folder / JOBS)
+        job = submit(self.calls(), self.cluster, name=self.name, folder=self.folder / JOBS_FOLDER)
         if self.cluster.cluster == "slurm":
-            say(
-                f"follow it with: squeue -j {job.name}; tail -f {typed(self.out)}/{JOBS}/{job.name}_*.err",
+            print_message(
+                f"follow it with: squeue -j {job.name}; "
+                f"tail -f {shell_quoted(self.out)}/{JOBS_FOLDER}/{job.name}_*.err",
             )
-            tasks, left = count(len(job.tasks), "task"), count(num_open, "shard")
-            result(f"{self.out}: job {job.name}, {tasks} for {left}{beside}")
+            tasks, left = pluralize(len(job.tasks), "task"), pluralize(num_remaining, "shard")
+            print_result(f"{self.out}: job {job.name}, {tasks} for {left}{beside}")
             return EXIT_DONE
         with Progress(total=self.job.num_shards, unit="shards", label=self.out) as progress:
             job.wait(self._counter(progress))
-        result(f"{self.out}: {shards.counts(read_manifest(self.folder))}{beside}")  # the last task has sealed it
+        print_result(f"{self.out}: {shards.counts(read_manifest(self.folder))}{beside}")  # the last task has sealed it
         return EXIT_DONE
 
     def _counter(self, progress: Progress) -> Callable[[], None]:
         """Looks how many shards are complete; one that was seen is not looked for again."""
-        waiting = [index_path(self.folder, self.job.name(number)) for number in range(self.job.num_shards)]
+        waiting = [index_path(self.folder, self.job.tar_name(number)) for number in range(self.job.num_shards)]
 
         def tick() -> None:
             waiting[:] = [path for path in waiting if not path.exists()]

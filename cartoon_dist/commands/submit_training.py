@@ -8,25 +8,26 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cartoon_dist.cluster.jobs import JOBS, Together, sbatch_file_together, submit_together
+from cartoon_dist.cluster.jobs import JOBS_FOLDER, DistributedTask, sbatch_file_distributed, submit_distributed
 from cartoon_dist.commands import fid, train
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, status_of
 from cartoon_dist.config.cluster import ClusterSettings
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.console.escape import typed
-from cartoon_dist.console.messages import count, result, say
+from cartoon_dist.console.escape import shell_quoted
+from cartoon_dist.console.messages import pluralize, print_message, print_result
 from cartoon_dist.errors import CheckpointError, ClusterError, ConfigError
+from cartoon_dist.metrics.run_scores import run_of
 from cartoon_dist.runs import checkpoint, initial_weights
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.train.dry_run import describe
-from cartoon_dist.train.input import check_shares
+from cartoon_dist.train.dry_run import describe_run
+from cartoon_dist.train.input import check_batch_divides
 
 
 def train_order(configs: Sequence[str], cluster: ClusterSettings, given: Sequence[str]) -> "TrainOrder":
     """A run to be trained; ConfigError or CheckpointError now for what would fail on the nodes."""
     words = (*configs, *given)
     settings = train.read_settings(words)
-    check_shares(settings, _num_processes(cluster))
+    check_batch_divides(settings, _num_processes(cluster))
     run = RunFolder(Path(settings.run_dir))
     run.check_same(settings)
     if settings.init_from is not None and not checkpoint.steps(run):
@@ -37,7 +38,7 @@ def train_order(configs: Sequence[str], cluster: ClusterSettings, given: Sequenc
 def score_order(run: str, cluster: ClusterSettings, given: Sequence[str], *, untrained: bool) -> "TogetherOrder":
     """A run to be scored; CheckpointError when there is none."""
     _num_processes(cluster)
-    folder = fid.run_folder(Path(run))
+    folder = run_of(Path(run))
     if not folder.config.exists():
         raise CheckpointError(f"{run}: is no run and no checkpoint of one; give the folder of a run")
     return TogetherOrder(score, (run, *given, *(["--untrained"] if untrained else [])), folder, cluster, "fid")
@@ -71,7 +72,7 @@ class TogetherOrder:
     @property
     def folder(self) -> Path:
         """Where logs and submitit's files lie."""
-        return self.run.root / JOBS
+        return self.run.root / JOBS_FOLDER
 
     @property
     def name(self) -> str:
@@ -82,18 +83,18 @@ class TogetherOrder:
         """Say what would be done."""
         print(f"job: {self._size()}, each with launch/{self.what}.py {shlex.join(self.words)}; logs in {self.folder}")
         if self.cluster.cluster == "slurm":
-            print(sbatch_file_together(self.cluster, name=self.name, folder=self.folder.absolute()))
+            print(sbatch_file_distributed(self.cluster, name=self.name, folder=self.folder.absolute()))
         return EXIT_DONE
 
     def place(self) -> int:
         """Hand the job over; on this machine wait for it, and show what rank 0 says."""
-        call = Together(partial(status_of, self.command), self.words)
-        job = submit_together(call, self.cluster, name=self.name, folder=self.folder, saves=self.what == "train")
+        call = DistributedTask(partial(status_of, self.command), self.words)
+        job = submit_distributed(call, self.cluster, name=self.name, folder=self.folder, saves=self.what == "train")
         if self.cluster.cluster == "slurm":
-            say(
-                f"follow it with: squeue -j {job.name}; tail -f {typed(self.folder)}/{job.name}_0_log.err",
+            print_message(
+                f"follow it with: squeue -j {job.name}; tail -f {shell_quoted(self.folder)}/{job.name}_0_log.err",
             )
-            result(f"{self.run.root}: job {job.name}, {self._size()}")
+            print_result(f"{self.run.root}: job {job.name}, {self._size()}")
             return EXIT_DONE
         try:
             job.wait(_shown(job.tasks[0].paths.stderr))
@@ -101,17 +102,17 @@ class TogetherOrder:
             if self._has_stopped():
                 return self.stopped()
             raise
-        result(self._made())
+        print_result(self._made())
         return EXIT_DONE
 
     def stopped(self) -> int:
         """What a stop leaves."""
-        say(f"{self.run.root}: stopped; the same command starts it again")
+        print_message(f"{self.run.root}: stopped; the same command starts it again")
         return EXIT_STOPPED
 
     def _size(self) -> str:
         num, nodes = _num_processes(self.cluster), self.cluster.nodes
-        return f"{num} process{'es' if num > 1 else ''} on {count(nodes, 'node')}"
+        return f"{num} process{'es' if num > 1 else ''} on {pluralize(nodes, 'node')}"
 
     def _made(self) -> str:
         return f"{self.run.scores}: scored"
@@ -128,12 +129,12 @@ class TrainOrder(TogetherOrder):
 
     def dry_run(self) -> int:
         """Say what would be done: what training itself says, and the job."""
-        print(describe(self.settings, world_size=_num_processes(self.cluster), zero_stage=self.settings.zero_stage))
+        print(describe_run(self.settings, world_size=_num_processes(self.cluster), zero_stage=self.settings.zero_stage))
         return super().dry_run()
 
     def stopped(self) -> int:
         """What a stop leaves."""
-        say(f"{self.run.root}: stopped after saving; the same command goes on")
+        print_message(f"{self.run.root}: stopped after saving; the same command goes on")
         return EXIT_STOPPED
 
     def _made(self) -> str:

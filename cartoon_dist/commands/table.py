@@ -64,36 +64,8 @@ class Plan:
 
 def main(argv: Sequence[str]) -> int:
     """Train what is not trained yet, score it, and write tables.md and tables.html; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="launch/table.py",
-        description="Both tables of the paper for your photos and a style's cartoons. Run it again to go on.",
-        epilog="example: python launch/table.py photos/ frames/ runs/tables configs/hayao.yaml --seeds 3",
-    )
-    parser.add_argument("photos", metavar="PHOTOS", help="a folder of photos, or their shards")
-    parser.add_argument("cartoons", metavar="CARTOONS", help="a folder of the style's cartoons, or their shards")
-    parser.add_argument("out", metavar="OUT", type=Path, help="where all of it goes")
-    parser.add_argument(
-        "shared", nargs="*", metavar="CONFIG.yaml | key=value",
-        help="of all rows alike, as launch/train.py takes them; shards.KEY=VALUE is for the shard job",
-    )  # fmt: skip
-    parser.add_argument(
-        "--seeds", default="1", metavar="N[,ROW=M,...]",
-        help="train each row with seeds 0 to N-1 (1), a row that is named with M seeds",
-    )  # fmt: skip
-    parser.add_argument("--rows", metavar="ROW,...", help=f"only these: {','.join(row.key for row in ROWS)}")
-    parser.add_argument("--processes", type=int, default=1, metavar="N", help="train and score on N processes here (1)")
-    parser.add_argument(
-        "--jobs", metavar="'nodes=N gpus_per_node=G ...'",
-        help="hand each run to Slurm by launch/submit.py and write the tables of what is done",
-    )  # fmt: skip
-    parser.add_argument(
-        "--write-only", action="store_true", help="train nothing: write the tables of the runs that are there"
-    )
-    parser.add_argument(
-        "--curves", action="store_true", help="score here each checkpoint that the runs have kept, for the curves"
-    )
-    arguments = parser.parse_intermixed_args(argv)
-    plan = _planned(arguments)
+    arguments, settings = read_command_line(argv)
+    plan = _make_plan(arguments, settings)
     for row, seed in plan.runs:
         read_settings(plan.words(row, seed))  # mistakes of any row before the first is trained
     for row, seed in plan.runs:
@@ -102,36 +74,92 @@ def main(argv: Sequence[str]) -> int:
         if _is_done(plan, row, seed):
             print_message(f"{plan.run_dir(row, seed)}: is trained and scored")
         else:
-            _train(plan, row, seed, processes=arguments.processes, jobs=arguments.jobs)
+            _train(plan, row, seed, processes=settings.processes, job=arguments.job)
     if arguments.curves:
         for row, seed in plan.runs:
             _score_kept(RunFolder(plan.run_dir(row, seed)), plan.device)
     runs = [(row, seed, plan.run_dir(row, seed)) for row, seed in plan.runs]
-    print("\n".join(map(str, write_tables(plan.out, collect_results(runs), runs, shlex.join(["launch/table.py", *argv])))))
+    print(
+        "\n".join(map(str, write_tables(plan.out, collect_results(runs), runs, shlex.join(["launch/table.py", *argv]))))
+    )
     return EXIT_DONE
 
 
-def _planned(arguments: argparse.Namespace) -> Plan:
-    known = {row.key: row for row in ROWS}
-    asked = arguments.rows.split(",") if arguments.rows else list(known)
-    unknown = [key for key in asked if key not in known]
+def read_command_line(argv: Sequence[str]) -> tuple[argparse.Namespace, TableSettings]:
+    """PHOTOS, CARTOONS and OUT as `photos`, `cartoons` and `out`, what all rows get alike as words in `settings`, the
+    settings of a Slurm job as words in `job` (None: train here), and the table's own settings."""
+    of_job = setting_paths(ClusterSettings)
+    arguments = parse(
+        _parser(), argv, paths=("photos", "cartoons", "out"), keys=[*setting_paths(TableSettings), *of_job]
+    )
+    own, words = split(TableSettings, arguments.settings, [*setting_paths(TrainSettings), *of_job, "shards"])
+    arguments.job = [word for word in words if key_of(word) in of_job] if arguments.submit else None
+    arguments.settings = [word for word in words if key_of(word) not in of_job]
+    if arguments.jobs is not None:
+        warn_of_renamed(f"--jobs {shlex.quote(arguments.jobs)}", f"--submit {arguments.jobs}")
+        arguments.job = [*(arguments.job or []), *shlex.split(arguments.jobs)]
+    elif arguments.submit:
+        read(ClusterSettings, [], arguments.job)
+    elif len(arguments.settings) < len(words):
+        raise ConfigError(
+            f"{key_of(next(word for word in words if key_of(word) in of_job))}: is of --submit; give both"
+        )
+    return arguments, read_words(TableSettings, own)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="launch/table.py",
+        description="Both tables of the paper for your photos and a style's cartoons. Run it again to go on.",
+        epilog="example: python launch/table.py photos/ frames/ runs/tables configs/hayao.yaml seeds=3",
+    )
+    parser.add_argument("photos", metavar="PHOTOS", help="a folder of photos, or their shards")
+    parser.add_argument("cartoons", metavar="CARTOONS", help="a folder of the style's cartoons, or their shards")
+    parser.add_argument("out", metavar="OUT", help="where all of it goes")
+    parser.add_argument(
+        "settings", nargs="*", metavar="CONFIG.yaml | key=value",
+        help="of all rows alike, as launch/train.py takes them; shards.KEY=VALUE is for the shard job. Of the table: "
+        "seeds=N[,ROW=M,...]: train each row with seeds 0 to N-1 (1), a row that is named with M seeds; rows=ROW,...: "
+        f"only these of {','.join(row.key for row in ROWS)}; processes=N: train and score on N processes here (1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--submit", action="store_true",
+        help="hand each run to Slurm by launch/submit.py, with its settings (nodes=N gpus_per_node=G ...), and write "
+        "the tables of what is done",
+    )  # fmt: skip
+    parser.add_argument(
+        "--write-only", action="store_true", help="train nothing: write the tables of the runs that are there"
+    )
+    parser.add_argument(
+        "--curves", action="store_true", help="score here each checkpoint that the runs have kept, for the curves"
+    )
+    for option in ("--seeds", "--rows", "--processes"):
+        add_renamed(parser, option, option.removeprefix("--"))
+    parser.add_argument("--jobs", help=argparse.SUPPRESS)  # --submit, with its settings as one word
+    return parser
+
+
+def _make_plan(arguments: argparse.Namespace, table: TableSettings) -> Plan:
+    out = Path(arguments.out)
+    known = [row.key for row in ROWS]
+    rows = table.rows.split(",") if table.rows else known
+    unknown = [key for key in rows if key not in known]
     if unknown:
-        raise ConfigError(f"--rows: there is no row {', '.join(unknown)}; there are {', '.join(known)}")
-    seeds = _seeds(arguments.seeds, asked)
-    cut = [word.removeprefix(SHARDS) for word in arguments.shared if word.startswith(SHARDS)]
-    shared = [word for word in arguments.shared if not word.startswith(SHARDS)]
+        raise ConfigError(f"rows: there is no row {', '.join(unknown)}; there are {', '.join(known)}")
+    seeds = _seeds_of_rows(table.seeds, rows)
+    shard_words = [word.removeprefix(SHARDS) for word in arguments.settings if word.startswith(SHARDS)]
+    shared = [word for word in arguments.settings if not word.startswith(SHARDS)]
     for word in shared:
-        if "=" in word and word.partition("=")[0] in ("run_dir", "seed", "method", "data.photos", "data.cartoons"):
-            raise ConfigError(f"{word.partition('=')[0]}: is what the table chooses; leave it out")
+        if "=" in word and key_of(word) in ("run_dir", "seed", "method", "data.photos", "data.cartoons"):
+            raise ConfigError(f"{key_of(word)}: is what the table chooses; leave it out")
     # Without a config file the defaults are the paper's; launch/train.py wants at least one, and the row's is one.
     settings = _settings(shared)
-    size = settings.image_size
     folders = (
-        _shards("photos", arguments.photos, arguments.out, cut, size),
-        _shards("cartoons", arguments.cartoons, arguments.out, cut, size),
+        _shards("photos", arguments.photos, out, shard_words, settings.image_size),
+        _shards("cartoons", arguments.cartoons, out, shard_words, settings.image_size),
     )
     return Plan(
-        out=arguments.out,
+        out=out,
         runs=tuple((row, seed) for seed in range(max(seeds.values())) for row in ROWS if seed < seeds.get(row.key, 0)),
         shared=tuple(shared),
         folders=folders,
@@ -139,30 +167,30 @@ def _planned(arguments: argparse.Namespace) -> Plan:
     )
 
 
-def _seeds(given: str, rows: Sequence[str]) -> dict[str, int]:
+def _seeds_of_rows(text: str, rows: Sequence[str]) -> dict[str, int]:
     """How many seeds each of the rows gets: `1,cartoongan=3` is 3 of that row and 1 of the others."""
-    found = dict.fromkeys(rows, "1")
-    for word in given.split(","):
+    counts = dict.fromkeys(rows, "1")
+    for word in text.split(","):
         key, named, count = word.rpartition("=")
-        found |= {key: count} if named else dict.fromkeys(rows, count)
-    unknown = [key for key in found if key not in rows]
-    if unknown or not all(count.isdecimal() and int(count) for count in found.values()):
-        raise ConfigError(f"--seeds {given}: give N or N,ROW=M,..., at least 1; the rows are {', '.join(rows)}")
-    return {key: int(count) for key, count in found.items()}
+        counts |= {key: count} if named else dict.fromkeys(rows, count)
+    unknown = [key for key in counts if key not in rows]
+    if unknown or not all(count.isdecimal() and int(count) for count in counts.values()):
+        raise ConfigError(f"seeds={text}: give N or N,ROW=M,..., at least 1; the rows are {', '.join(rows)}")
+    return {key: int(count) for key, count in counts.items()}
 
 
 def _settings(shared: Sequence[str]) -> TrainSettings:
     return read_settings([*shared, str(ROOT / "configs" / f"{ROWS[-1].config}.yaml")])
 
 
-def _shards(domain: str, given: str, out: Path, cut: Sequence[str], size: int) -> str:
-    """The shards: those given, or the pictures' own, built."""
-    if is_remote(given) or (Path(given) / MANIFEST).exists():
-        return given
-    if Path(given).is_dir():
-        require_outside(out, Path(given), made="drawings and samples")
+def _shards(domain: str, source: str, out: Path, shard_words: Sequence[str], image_size: int) -> str:
+    """The folder or URL of shards: the source itself where it is one, else shards built of its pictures."""
+    if is_remote(source) or (Path(source) / MANIFEST).exists():
+        return source
+    if Path(source).is_dir():
+        require_outside(out, Path(source), made="drawings and samples")
     folder = out / "shards" / domain
-    _type(f"shards/{domain}.py", Path(given).absolute(), folder.absolute(), f"image_size={size}", *cut)
+    _type(f"shards/{domain}.py", Path(source).absolute(), folder.absolute(), f"image_size={image_size}", *shard_words)
     return str(folder)
 
 
@@ -183,7 +211,9 @@ def _is_done(plan: Plan, row: PaperRow, seed: int) -> bool:
 def _score_kept(run: RunFolder, device: DeviceName) -> None:
     """The distance after each step whose checkpoint the run has kept, without what only an end needs."""
     scored = [
-        score.get("step") for score in score_file.read_scores(run.scores) if score_file.protocol_of(score).get("weights") == "raw"
+        score.get("step")
+        for score in score_file.read_scores(run.scores)
+        if score_file.protocol_of(score).get("weights") == "raw"
     ]
     for step in checkpoint.steps(run):
         if step not in scored:
@@ -191,10 +221,10 @@ def _score_kept(run: RunFolder, device: DeviceName) -> None:
             _type("launch/fid.py", run.checkpoint(step), *words)
 
 
-def _train(plan: Plan, row: PaperRow, seed: int, *, processes: int, jobs: str | None) -> None:
+def _train(plan: Plan, row: PaperRow, seed: int, *, processes: int, job: Sequence[str] | None) -> None:
     words = plan.words(row, seed)
-    if jobs:
-        _type("launch/submit.py", "train", *words, *shlex.split(jobs))
+    if job is not None:
+        _type("launch/submit.py", "train", *words, *job)
         return
     launcher: list[str] = []
     if processes > 1:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from cartoon_dist.capture.captured import capture_phases
 from cartoon_dist.cluster.requeue import requeue
-from cartoon_dist.commands import check_capture, fid
+from cartoon_dist.commands import check_capture
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, EXIT_USER_ERROR, leave_at_once, refusals
-from cartoon_dist.commands.report import Refresher
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.console.messages import print_message
@@ -26,10 +25,12 @@ from cartoon_dist.distributed.heartbeat import monitor
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
 from cartoon_dist.files.locks import lock_folder
 from cartoon_dist.metrics import score_file
+from cartoon_dist.metrics.run_scores import require_score_inputs, score_checkpoint, summarize
 from cartoon_dist.pretrained import default_folder
+from cartoon_dist.report.refresh import ReportRefresher
 from cartoon_dist.runs import checkpoint, method_from_config
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.runs.trained import read_settings
+from cartoon_dist.runs.trained import read_run_config
 from cartoon_dist.train import preempt, samples
 from cartoon_dist.train.announcements import announce_end, announce_start
 from cartoon_dist.train.bad_samples import BadSamples
@@ -96,7 +97,7 @@ def read_settings(words: Sequence[str]) -> TrainSettings:
 def run(settings: TrainSettings) -> int:
     """Train to the end, or to a request to stop, and leave the reason in the run folder; the exit status."""
     folder = RunFolder(Path(settings.run_dir))
-    report = Refresher(folder)
+    report = ReportRefresher(folder)
     # The workers are forked first of all: before CUDA, NCCL and this process's threads.
     with start_workers(settings) as workers, _locked(folder):
         if collectives.is_main_process():
@@ -145,7 +146,7 @@ def _locked(folder: RunFolder) -> AbstractContextManager[None]:
     )
 
 
-def _run_locked(settings: TrainSettings, folder: RunFolder, report: Refresher, workers: LoaderWorkers) -> str:
+def _run_locked(settings: TrainSettings, folder: RunFolder, report: ReportRefresher, workers: LoaderWorkers) -> str:
     """Wire the rooms and train; why it stopped early, or an empty string."""
     engine = _engine(settings)
     if engine.device.type == "cpu":
@@ -161,7 +162,7 @@ def _with_recorded_init_from(settings: TrainSettings, folder: RunFolder) -> Trai
     """The settings with the `init_from` that the run really began with: where it has a checkpoint, none is read."""
     if not checkpoint.steps(folder):
         return settings
-    begun = read_settings(folder.config).init_from if folder.config.exists() else None
+    begun = read_run_config(folder.config).init_from if folder.config.exists() else None
     if settings.init_from not in (None, begun):
         print_message(f"warning: init_from={settings.init_from} is not read: {folder.root} has a checkpoint of its own")
     return replace(settings, init_from=begun)
@@ -202,13 +203,13 @@ def _record_exit(folder: RunFolder, left: tuple[int, str] | None = None) -> None
 
 
 def _train(
-    engine: Engine, settings: TrainSettings, folder: RunFolder, report: Refresher, workers: LoaderWorkers
+    engine: Engine, settings: TrainSettings, folder: RunFolder, report: ReportRefresher, workers: LoaderWorkers
 ) -> str:
     """Train on the engine's processes; why it stopped early, or an empty string."""
     local = fetch_shards(settings)
     photos, cartoons = open_streams(local)
     if settings.score_at_end:
-        fid.check_ready(local)
+        require_score_inputs(local)
     schedule = Schedule(settings=settings, num_photos=len(photos.shards), num_cartoons=len(cartoons.shards))
     method = method_from_config.build_method(settings, engine.place)
 
@@ -262,12 +263,12 @@ def _score(settings: TrainSettings, folder: RunFolder, engine: Engine, state: Tr
     scored = any(score.get("step") == state.step for score in score_file.read_scores(folder.scores))
     if collectives.all_gather(scored)[0]:
         return
-    scores = fid.score_checkpoint(model, settings, engine.device)
-    print_message(f"{folder.scores}: {fid.in_words(scores)}")
+    scores = score_checkpoint(model, settings, engine.device)
+    print_message(f"{folder.scores}: {summarize(scores)}")
 
 
 def _sample_drawer(
-    settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState, log: RunLog, report: Refresher
+    settings: TrainSettings, folder: RunFolder, engine: Engine, state: TrainState, log: RunLog, report: ReportRefresher
 ) -> Callable[[int], None]:
     """What draws the sample pictures after a step, and brings the report up to date: of held-out photos, or of the
     training set's where none is held out."""

@@ -6,25 +6,38 @@ from pathlib import Path
 
 from cartoon_dist import pretrained
 from cartoon_dist.commands.main import EXIT_DONE
-from cartoon_dist.commands.path_options import place
-from cartoon_dist.console.messages import result, say
+from cartoon_dist.config.command_line import SETTING, add_renamed, read_words
+from cartoon_dist.config.commands import WeightsSettings
+from cartoon_dist.console.messages import print_message, print_result
 from cartoon_dist.console.progress import Progress
-from cartoon_dist.errors import WeightsError
+from cartoon_dist.errors import ConfigError, WeightsError
 
 
 def main(argv: Sequence[str]) -> int:
     """Fetch or list as the command line says; the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments, settings = read_command_line(argv)
+    folder = Path(settings.weights_folder or pretrained.default_folder())
     if arguments.action == "list":
-        show(arguments.folder)
+        show(folder)
     else:
-        fetch(arguments.names or list(pretrained.KNOWN), arguments.folder)
+        fetch(arguments.names or list(pretrained.KNOWN_WEIGHTS), folder)
     return EXIT_DONE
+
+
+def read_command_line(argv: Sequence[str]) -> tuple[argparse.Namespace, WeightsSettings]:
+    """`action`, the names of weights in `names`, and the settings."""
+    arguments = _parser().parse_args(argv)
+    arguments.names = [word for word in arguments.words if not SETTING.match(word)]
+    words = [*arguments.renamed, *(word for word in arguments.words if SETTING.match(word))]
+    del arguments.words
+    if arguments.action == "list" and arguments.names:
+        raise ConfigError(f"{arguments.names[0]}: list takes no names, it lists all weights")
+    return arguments, read_words(WeightsSettings, words)
 
 
 def fetch(names: Sequence[str], folder: Path) -> None:
     """Fetch each; one that fails does not stop the others, and is named in the WeightsError at the end."""
-    entries = [pretrained.known(name) for name in names]  # a wrong name shows before anything is downloaded
+    entries = [pretrained.known_weights(name) for name in names]  # a wrong name shows before anything is downloaded
     failures = []
     for name in names:
         try:
@@ -33,24 +46,24 @@ def fetch(names: Sequence[str], folder: Path) -> None:
             failures.append(f"{name} ({error})")
     if failures:
         raise WeightsError(f"not fetched: {'; '.join(failures)}")
-    result(f"{folder}/: {', '.join(entry.file for entry in entries)}")
+    print_result(f"{folder}/: {', '.join(entry.file for entry in entries)}")
 
 
 def show(folder: Path) -> None:
     """Print a line for each known file: name, file, state, licence, source."""
     rows = [("name", "file", "state", "licence", "source")]
-    for name, known in pretrained.KNOWN.items():
-        rows.append((name, known.file, pretrained.state(name, folder), known.licence, str(known.source)))
+    for name, known in pretrained.KNOWN_WEIGHTS.items():
+        rows.append((name, known.file, pretrained.file_state(name, folder), known.licence, str(known.source)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     num_present = sum(row[2] == "present" for row in rows)
-    result(f"{folder}/: {num_present} of {len(pretrained.KNOWN)} present")
+    print_result(f"{folder}/: {num_present} of {len(pretrained.KNOWN_WEIGHTS)} present")
 
 
 def _fetch(name: str, folder: Path) -> str:
     """What was done for these weights, as a line."""
-    known = pretrained.known(name)
+    known = pretrained.known_weights(name)
     bars: list[Progress] = []
 
     def report(done: int, total: int) -> None:
@@ -59,7 +72,7 @@ def _fetch(name: str, folder: Path) -> str:
         for bar in bars:
             bar.update(done)
 
-    say(f"{name}: looking for {known.source}")
+    print_message(f"{name}: looking for {known.source}")
     try:
         fetched = pretrained.fetch(name, folder, report)
     finally:
@@ -69,22 +82,24 @@ def _fetch(name: str, folder: Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    where = argparse.ArgumentParser(add_help=False)
-    where.add_argument(
-        "--folder",
-        type=place,
-        default=pretrained.default_folder(),
-        help=f"where the weights lie (default: ${pretrained.FOLDER_VARIABLE}, or weights/)",
-    )
+    setting = f"weights_folder=FOLDER: where the weights lie (default: ${pretrained.FOLDER_ENV_VAR}, or weights/)"
+    shared = argparse.ArgumentParser(add_help=False)
+    add_renamed(shared, "--folder", "weights_folder")
     parser = argparse.ArgumentParser(
         prog="launch/weights.py",
         description="Pretrained weights: the only command that downloads. Files are checked by their hashes.",
         epilog="example: python launch/weights.py fetch vgg19",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="fetch | list")
-    fetching = actions.add_parser("fetch", parents=[where], help="download what is missing or damaged")
+    fetching = actions.add_parser("fetch", parents=[shared], help="download what is missing or damaged")
     fetching.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which (default: all): {', '.join(pretrained.KNOWN)}"
+        "words",
+        nargs="*",
+        metavar="NAME | key=value",
+        help=f"which (default: all): {', '.join(pretrained.KNOWN_WEIGHTS)}; {setting}",
     )
-    actions.add_parser("list", parents=[where], help="what is known, what is present, where it comes from, its licence")
+    listing = actions.add_parser(
+        "list", parents=[shared], help="what is known, what is present, where it comes from, its licence"
+    )
+    listing.add_argument("words", nargs="*", metavar="key=value", help=setting)
     return parser

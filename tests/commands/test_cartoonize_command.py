@@ -17,8 +17,8 @@ from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError, ConfigError, PictureError
 from cartoon_dist.image.decode import decode
-from cartoon_dist.inference.batched import by_torch
-from cartoon_dist.runs import exported, trained
+from cartoon_dist.inference.batched import torch_cartoonizer
+from cartoon_dist.runs import export_file, trained
 from tests.running import ROOT, script, with_little_room
 
 
@@ -56,8 +56,8 @@ def read_png(path: Path) -> np.ndarray:
 
 def drawn_alone(run: Path, picture: Path) -> np.ndarray:
     generator = trained.load(run, weights="ema").generator
-    cartoonist = by_torch(generator, torch.device("cpu"), megapixels=1)
-    return cartoonist.draw([decode(picture.read_bytes(), max_megapixels=1)])[0]
+    cartoonizer = torch_cartoonizer(generator, torch.device("cpu"), megapixels=1)
+    return cartoonizer.cartoonize([decode(picture.read_bytes(), max_megapixels=1)])[0]
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ def test_a_folder_with_all_that_may_lie_in_one(run: Path, tmp_path: Path) -> Non
 def test_a_picture_by_a_checkpoint_and_by_raw_weights_replaces_the_old_one(run: Path, tmp_path: Path) -> None:
     picture, drawing = put(tmp_path / "a.png", noise(24, 24, 3)), tmp_path / "new/b.png"
     made = []
-    for words in ([run], [run, "--weights", "raw"], [run / "step-0000002"], [run, "--megapixels", "0.0001"]):
+    for words in ([run], [run, "weights=raw"], [run / "step-0000002"], [run, "megapixels=0.0001"]):
         assert main([*map(str, words), str(picture), str(drawing)]) == EXIT_DONE
         made.append(read_png(drawing))
     assert not np.array_equal(made[0], made[1])
@@ -117,11 +117,11 @@ def test_a_picture_by_a_checkpoint_and_by_raw_weights_replaces_the_old_one(run: 
 
 def test_an_export_draws_as_its_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture, held = put(tmp_path / "a.png", noise(24, 24, 3)), trained.load(run, weights="ema")
-    facts = exported.Facts(settings=held.settings, weights="ema", step=held.step)
+    facts = export_file.ExportMetadata(settings=held.settings, weights="ema", step=held.step)
     model = tmp_path / "model.safetensors"
-    model.write_bytes(exported.to_safetensors(held.generator.state_dict(), facts))
-    assert main([str(model), str(picture), str(tmp_path / "out"), "--weights", "raw"]) == EXIT_DONE
-    assert "--weights has no effect on an export" in capsys.readouterr().err
+    model.write_bytes(export_file.to_safetensors(held.generator.state_dict(), facts))
+    assert main([str(model), str(picture), str(tmp_path / "out"), "weights=raw"]) == EXIT_DONE
+    assert "weights=raw has no effect on an export" in capsys.readouterr().err
     assert np.array_equal(read_png(tmp_path / "out/a.png"), drawn_alone(run, picture))
 
 
@@ -131,8 +131,8 @@ def negative_onnx(path: Path) -> Path:
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, sides) for name in ("photo", "generated")]
     graph = helper.make_graph([helper.make_node("Neg", ["photo"], ["generated"])], "g", values[:1], values[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    facts = exported.Facts(settings=read(TrainSettings, [], [], run_dir="x"), weights="ema", step=1)
-    helper.set_model_props(model, exported.to_strings(facts))
+    facts = export_file.ExportMetadata(settings=read(TrainSettings, [], [], run_dir="x"), weights="ema", step=1)
+    helper.set_model_props(model, export_file.to_strings(facts))
     onnx.save(model, path)
     return path
 
@@ -141,7 +141,7 @@ def test_onnx_draws_whole_pictures_only(tmp_path: Path, capsys: pytest.CaptureFi
     model, source, target = negative_onnx(tmp_path / "a.onnx"), tmp_path / "in", tmp_path / "out"
     small, _ = put(source / "small.png", noise(9, 30, 3)), put(source / "large.png", noise(60, 61, 3))
     with pytest.raises(PictureError, match=r"1 of 2 pictures could not be drawn: large\.png"):
-        main([str(model), str(source), str(target), "--megapixels", "0.001"])
+        main([str(model), str(source), str(target), "megapixels=0.001"])
     assert np.array_equal(read_png(target / "small.png"), 255 - read_png(small))
     assert [path.name for path in target.iterdir()] == ["small.png"]
     said = capsys.readouterr()
@@ -207,7 +207,11 @@ def test_what_cannot_be_is_said_before_anything_is_drawn(run: Path, tmp_path: Pa
             ConfigError,
         ),
         ((run, source, tmp_path / "out", "device=cuda"), "torch finds no CUDA device", ConfigError),
-        ((run, source, tmp_path / "out", "megapixels=2"), "megapixels: no such setting", ConfigError),
+        (
+            (run, source, tmp_path / "out", "megapixel=2"),
+            "megapixel: no such setting",
+            ConfigError,
+        ),
         ((tmp_path / "none", source, tmp_path / "out"), "no whole checkpoint", CheckpointError),
         ((tmp_path / "none.onnx", source, tmp_path / "out"), "none.onnx", CheckpointError),
     ):

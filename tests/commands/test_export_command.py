@@ -33,7 +33,7 @@ def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_onnx_from_the_command_and_run_by_onnxruntime_alone(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "models/hayao.onnx"
-    done = script("launch/export.py", run, out, "--photo", ROOT / "shards/samples/photos/bridge.jpg")
+    done = script("launch/export.py", run, out, f"photo={ROOT / 'shards/samples/photos/bridge.jpg'}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith(f"{out}: step 3, ema; differs from the trained generator by ")
     picture = cv2.imread(str(ROOT / "shards/samples/photos/wine.jpg"))[:200, :120, ::-1]
@@ -52,7 +52,7 @@ def test_onnx_from_the_command_and_run_by_onnxruntime_alone(run: Path, tmp_path:
 def test_a_checkpoint_as_safetensors(run: Path, tmp_path: Path, weights: str) -> None:
     out = tmp_path / "hayao.safetensors"
     for _ in range(2):  # run again, it writes again
-        assert export.main([str(run / "step-0000002"), str(out), "--weights", weights]) == 0
+        assert export.main([str(run / "step-0000002"), str(out), f"weights={weights}"]) == 0
     held = trained.load(out, weights="ema")
     before = trained.load(run / "step-0000002", weights="raw" if weights == "raw" else "ema")
     assert (held.step, held.weights) == (2, weights)
@@ -70,13 +70,13 @@ def test_what_cannot_be_exported(run: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no whole checkpoint"):
         export.main([str(tmp_path), out])
     with pytest.raises(ConfigError, match="cannot be read"):
-        export.main([str(run), out, "--photo", str(tmp_path / "none.jpg")])
+        export.main([str(run), out, f"photo={tmp_path / 'none.jpg'}"])
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(ConfigError, match=r"broken\.jpg: not a JPEG.*give another photo"):
-        export.main([str(run), out, "--photo", str(tmp_path / "broken.jpg")])
+        export.main([str(run), out, f"photo={tmp_path / 'broken.jpg'}"])
     cv2.imwrite(str(tmp_path / "small.png"), np.zeros((7, 30, 3), np.uint8))
     with pytest.raises(ConfigError, match="smaller than 8 x 8"):
-        export.main([str(run), out, "--photo", str(tmp_path / "small.png")])
+        export.main([str(run), out, f"photo={tmp_path / 'small.png'}"])
     assert not Path(out).exists()
 
 
@@ -84,7 +84,7 @@ def test_shards_that_are_gone(shards: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(shards, tmp_path / "shards"))
     run = trained_on(copied, tmp_path / "run")
     shutil.rmtree(copied)
-    with pytest.raises(ConfigError, match="--photo FILE"):
+    with pytest.raises(ConfigError, match="photo=FILE"):
         export.main([str(run), str(tmp_path / "a.safetensors")])
 
 

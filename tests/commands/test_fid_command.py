@@ -17,7 +17,7 @@ from cartoon_dist.commands.train import main as train_main
 from cartoon_dist.data.format.reader import Shards
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError, WeightsError
 from cartoon_dist.metrics.feature_store import FeatureStore
-from cartoon_dist.metrics.label_error import constant_map
+from cartoon_dist.metrics.saliency_l1 import constant_map
 from tests.running import ROOT, script, train
 
 pytestmark = pytest.mark.slow
@@ -48,7 +48,7 @@ def scores(run: Path) -> list[dict[str, Any]]:
 
 
 def test_a_run_a_checkpoint_and_raw_weights(run: Path, shards: Path) -> None:
-    for arguments in ([str(run)], [str(run)], [str(run / "step-0000002")], [str(run), "score.weights=raw"]):
+    for arguments in ([str(run)], [str(run)], [str(run / "step-0000002")], [str(run), "weights=raw"]):
         assert fid.main([*arguments, *SMALL]) == 0
     held = scores(run)
     # Two held-out photos are too few for precision and recall.
@@ -207,7 +207,7 @@ def test_a_run_against_a_folder_is_what_it_draws_of_its_held_out_photos(
     assert fid.main([str(run), *SMALL]) == 0
     before = (run / "scores.json").read_bytes()
     out = tmp_path / "out.json"
-    asked = ["--against", str(real), "--out", str(out), *SMALL]
+    asked = [f"against={real}", f"out={out}", *SMALL]
     for model in (run, run / "step-0000002"):
         assert fid.main([str(model), *asked]) == 0
         assert f"of {run} against {real}: frechet_efficientnet_lite0 " in capsys.readouterr().out
@@ -225,7 +225,7 @@ def test_a_run_against_a_folder_is_what_it_draws_of_its_held_out_photos(
         cv2.imwrite(str(tmp_path / f"photos/{number:02d}.png"), photos.read(number).picture[..., ::-1])
     assert cartoonize([str(run), str(tmp_path / "photos"), str(tmp_path / "drawings")]) == 0
     alone, cached = tmp_path / "alone.json", f"data.cache={tmp_path / 'cache'}"
-    assert fid.main([str(tmp_path / "drawings"), "--against", str(real), "--out", str(alone), *SMALL, cached]) == 0
+    assert fid.main([str(tmp_path / "drawings"), f"against={real}", f"out={alone}", *SMALL, cached]) == 0
     assert json.loads(alone.read_text())[0]["value"] == pytest.approx(held[0]["value"], rel=1e-2)
 
 
@@ -249,8 +249,8 @@ def test_our_own_folders_are_refused_by_name_wherever_pictures_are_asked_for(
     }
     for folder, kind in ours.items():
         commands = [
-            lambda folder=folder: fid.main([str(real), "--against", str(folder), *SMALL]),
-            lambda folder=folder: fid.main([str(run), "--against", str(folder), *SMALL]),
+            lambda folder=folder: fid.main([str(real), f"against={folder}", *SMALL]),
+            lambda folder=folder: fid.main([str(run), f"against={folder}", *SMALL]),
             lambda folder=folder: cartoonize([str(run), str(folder), str(tmp_path / "drawings")]),
             lambda folder=folder: shards_of_photos([str(folder), str(tmp_path / "shards"), "image_size=32"]),
             lambda folder=folder: shards_of_photos(
@@ -258,7 +258,7 @@ def test_our_own_folders_are_refused_by_name_wherever_pictures_are_asked_for(
             ),
         ]
         if kind not in ("a run", "a checkpoint of a run"):
-            commands.append(lambda folder=folder: fid.main([str(folder), "--against", str(real), *SMALL]))
+            commands.append(lambda folder=folder: fid.main([str(folder), f"against={real}", *SMALL]))
         for command in commands:
             with pytest.raises(CartoonError, match=f"{folder.name}: is {kind}, no folder of pictures; (give|let)"):
                 command()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.films import cartoon, moving, write_film, write_sound
+from tests.data.videos import cartoon, pan, write_sound, write_video
 from tests.running import LIMIT_SECONDS, ROOT, script, wait_for
 
 SAMPLES = ROOT / "shards" / "samples"
@@ -143,8 +143,8 @@ def test_a_terminated_build_says_that_it_can_go_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_film_becomes_shards(tmp_path: Path) -> None:
-    frames = [*moving(cartoon("club", 96, 64), 30), *moving(cartoon("uni", 96, 64), 60)]
-    film, out = write_film(tmp_path / "film.mp4", frames), tmp_path / "out"
+    frames = [*pan(cartoon("club", 96, 64), 30), *pan(cartoon("uni", 96, 64), 60)]
+    film, out = write_video(tmp_path / "film.mp4", frames), tmp_path / "out"
     words = [film, out, "image_size=32", "num_workers=2", "video.max_per_scene=1"]
     told = run("cartoons.py", *words, "--dry-run")
     assert f"pictures: 2 under {tmp_path}, in 2 scenes" in told.stdout

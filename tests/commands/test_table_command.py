@@ -32,7 +32,7 @@ def test_both_tables_from_one_command(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(table, "_type", partial(typed, failed="the tables are not done"))
-    assert table.main(words(shards, tmp_path, "--seeds", "1")) == 0
+    assert table.main(words(shards, tmp_path, "seeds=1")) == 0
     assert capsys.readouterr().out.splitlines()[-3:] == [
         str(tmp_path / name) for name in ("tables.md", "tables.html", "grid.png")
     ]
@@ -51,7 +51,7 @@ def test_both_tables_from_one_command(
     # What is trained is not trained again; the checkpoint that was kept on the way is scored.
     assert "after steps" not in text
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/step-*/manifest.json")}
-    assert table.main(words(shards, tmp_path, "--rows", "sal", "--curves")) == 0
+    assert table.main(words(shards, tmp_path, "rows=sal", "--curves")) == 0
     assert "sal-seed0: is trained and scored" in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/step-*/manifest.json")}
     [heads, _, course] = (tmp_path / "tables.md").read_text().rpartition("after steps")[2].split("\n\n")[1].splitlines()
@@ -62,9 +62,9 @@ def test_both_tables_from_one_command(
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--rows", "sal,mine"), "there is no row mine"),
-        (("--seeds", "0"), "at least 1"),
-        (("--seeds", "1,mine=2"), "the rows are cartoongan"),
+        (("rows=sal,mine",), "there is no row mine"),
+        (("seeds=0",), "at least 1"),
+        (("seeds=1,mine=2",), "the rows are cartoongan"),
         (("seed=3",), "seed: is what the table chooses"),
         (("model.channels=odd",), "model.channels"),
     ],
@@ -88,8 +88,8 @@ def test_tables_among_the_pictures_are_refused(shards: Path, tmp_path: Path) -> 
 def test_rows_have_seeds_of_their_own(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[str] = []
     monkeypatch.setattr(table, "_type", lambda *typed: trained.append(str(typed[-3]).partition("runs/")[2]))
-    table.main(words(shards, tmp_path, "--rows", "sal,animegan", "--seeds", "1,animegan=3"))
+    table.main(words(shards, tmp_path, "rows=sal,animegan", "seeds=1,animegan=3"))
     assert trained == ["sal-seed0", "animegan-seed0", "animegan-seed1", "animegan-seed2"]
-    table.main(words(shards, tmp_path, "--rows", "sal", "--write-only"))
+    table.main(words(shards, tmp_path, "rows=sal", "--write-only"))
     assert len(trained) == 4
     assert "not trained yet" in (tmp_path / "tables.md").read_text()

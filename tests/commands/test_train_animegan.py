@@ -90,7 +90,7 @@ def test_what_it_trains_is_told_scored_exported_and_drawn_with(shards: Path, tmp
     drawn = []
     for model, pixels in ((run, 1.0), (run, 0.01), (tmp_path / "a.safetensors", 1.0), (tmp_path / "a.onnx", 1.0)):
         out = tmp_path / f"{len(drawn)}.png"
-        assert cartoonize.main([str(model), picture, str(out), "--megapixels", str(pixels)]) == 0
+        assert cartoonize.main([str(model), picture, str(out), "megapixels=" + str(pixels)]) == 0
         drawn.append(cv2.imread(str(out)).astype(int))
     assert all(abs(other - drawn[0]).max() <= 1 for other in drawn[1:])
 

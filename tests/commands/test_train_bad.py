@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from cartoon_dist.commands.train import main
-from cartoon_dist.data.format.manifest import entry_of, index_path, read_index, read_manifest, write_record
+from cartoon_dist.data.format.manifest import index_path, read_index, read_manifest, shard_entry, write_record
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError, ShardError, WeightsError
-from cartoon_dist.files.atomic import alone, sha256_of
+from cartoon_dist.files.bounded import sha256_of
+from cartoon_dist.files.locks import lock_folder
 from tests.running import ROOT, train
 
 
@@ -112,7 +113,7 @@ def test_a_run_on_other_samples_is_refused(shards: Path, copied: Path, tmp_path:
     manifest, index = read_manifest(folder), read_index(folder, tar.name)
     index = replace(index, sha256=sha256_of(tar), bytes=tar.stat().st_size)
     write_record(index_path(folder, tar.name), index)
-    write_record(folder / "manifest.json", replace(manifest, shards=(entry_of(index), *manifest.shards[1:])))
+    write_record(folder / "manifest.json", replace(manifest, shards=(shard_entry(index), *manifest.shards[1:])))
     with pytest.raises(CheckpointError, match="other photos"):
         main(words(copied, tmp_path / "run", "max_steps=5"))
 
@@ -120,7 +121,7 @@ def test_a_run_on_other_samples_is_refused(shards: Path, copied: Path, tmp_path:
 def test_a_folder_in_which_another_run_is_going_on(shards: Path, tmp_path: Path) -> None:
     assert main(words(shards, tmp_path)) == 0
     before = (tmp_path / "exit.json").read_bytes()
-    busy = alone(tmp_path, AssertionError())  # a lock is held by its open file, also against the same process
+    busy = lock_folder(tmp_path, AssertionError())  # a lock is held by its open file, also against the same process
     with busy, pytest.raises(CheckpointError, match="another run is going on"):
         main(words(shards, tmp_path, "max_steps=5"))
     assert (tmp_path / "exit.json").read_bytes() == before

@@ -65,17 +65,17 @@ def test_a_run_begins_with_anothers_weights_once(
     steady = [name for name in before if name.startswith("generator/")]
     assert all(torch.allclose(before[name], after[name], rtol=0, atol=1e-6) for name in steady)
     assert {float(held) for name, held in after.items() if name.endswith(":step")} == {1}
-    begun = trained.untrained(run, weights="raw").generator.state_dict()
+    begun = trained.load_initial(run, weights="raw").generator.state_dict()
     assert all(torch.equal(tensor, before[f"generator/{name}"]) for name, tensor in begun.items())
     # From now on the run has a checkpoint of its own, and needs the other one no more.
     shutil.rmtree(origin)
     assert main([*given, "max_steps=2"]) == 0
     assert main([*given, "max_steps=3", f"init_from={first}"]) == 0
     assert f"warning: init_from={first} is not read: {run} has a checkpoint of its own" in capsys.readouterr().err
-    assert trained.settings_of(RunFolder(run).config).init_from == str(origin)
+    assert trained.read_run_config(RunFolder(run).config).init_from == str(origin)
     assert trained.load(run, weights="ema").settings.init_from == str(origin)
     with pytest.raises(CheckpointError, match="there is no such run"):
-        trained.untrained(run, weights="raw")
+        trained.load_initial(run, weights="raw")
 
 
 def test_an_export_gives_its_generator_and_names_no_folder(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.shard_folders import sealed_again, spoil
+from tests.data.shard_folders import damage_samples, rewrite_records
 from tests.running import ROOT, metrics, train
 
 pytestmark = pytest.mark.slow
@@ -14,8 +14,10 @@ pytestmark = pytest.mark.slow
 
 def test_damaged_samples_are_replaced_told_once_and_counted_up_to_the_limit(shards: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(shards, tmp_path / "shards"))
-    keys = spoil(copied / "photos", "photo", [1, 6, 11, 16])
-    sealed_again(copied / "photos")  # as a set that was built elsewhere may be: its hashes are right, a picture is none
+    keys = damage_samples(copied / "photos", "photo", [1, 6, 11, 16])
+    rewrite_records(
+        copied / "photos"
+    )  # as a set that was built elsewhere may be: its hashes are right, a picture is none
     run = tmp_path / "run"
     cheap = ("loss.content.weight=0", "warmup.loss=pixel", "data.num_workers=1", "max_steps=12")
     places = [f"data.photos={copied / 'photos'}", f"data.cartoons={copied / 'cartoons'}", f"run_dir={run}"]

@@ -14,7 +14,7 @@ from cartoon_dist.commands.shards import cartoons
 from cartoon_dist.errors import CheckpointError, ShardError, WeightsError
 from cartoon_dist.metrics import score_file
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.train.run_log import Log
+from cartoon_dist.train.run_log import RunLog
 
 KINDS = ("pipe", "zero", "huge")
 RECORDS = ("config.yaml", "metrics.jsonl", "scores.json", "exit.json")
@@ -58,13 +58,13 @@ def test_a_report_of_a_run(tmp_path: Path, kind: str, name: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_scores_of_a_run(tmp_path: Path, kind: str) -> None:
     with pytest.raises(CheckpointError, match=r"scores\.json: cannot be read .*; move it away and score again"):
-        score_file.read(put(tmp_path / "scores.json", kind))
+        score_file.read_scores(put(tmp_path / "scores.json", kind))
 
 
 @pytest.mark.parametrize("kind", ["pipe", "zero"])
 def test_the_log_of_a_run(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = put(tmp_path / "metrics.jsonl", kind)
-    log = Log(RunFolder(tmp_path), step=0)
+    log = RunLog(RunFolder(tmp_path), step=0)
     log.record({"step": 1})
     log.close()
     [line] = [line for line in capsys.readouterr().err.splitlines() if "metrics.jsonl" in line]
@@ -81,11 +81,11 @@ def test_a_run_to_score(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights(tmp_path: Path, kind: str) -> None:
-    put(tmp_path / pretrained.known("vgg16").file, kind)
+    put(tmp_path / pretrained.known_weights("vgg16").file, kind)
     with pytest.raises(WeightsError, match=r"python launch/weights.py fetch vgg16"):
         pretrained.resolve("vgg16", tmp_path)
-    assert pretrained.state("vgg16", tmp_path) == ("wrong hash" if kind == "huge" else "missing")
-    assert weights_command.main(["list", "--folder", str(tmp_path)]) in (EXIT_DONE, EXIT_USER_ERROR)
+    assert pretrained.file_state("vgg16", tmp_path) == ("wrong hash" if kind == "huge" else "missing")
+    assert weights_command.main(["list", f"weights_folder={tmp_path}"]) in (EXIT_DONE, EXIT_USER_ERROR)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -32,7 +32,7 @@ def test_one_failure_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "weights"
-    monkeypatch.setattr("sys.argv", ["weights.py", "fetch", "--folder", str(folder)])
+    monkeypatch.setattr("sys.argv", ["weights.py", "fetch", f"weights_folder={folder}"])
     with pytest.raises(SystemExit) as left:
         run_command(main)
     assert left.value.code == EXIT_USER_ERROR
@@ -46,7 +46,7 @@ def test_one_failure_does_not_stop_the_others(
 
 @pytest.mark.usefixtures("known")
 def test_fetch_again_says_that_all_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["fetch", "first", "third", "--folder", str(tmp_path / "w")]
+    words = ["fetch", "first", "third", f"weights_folder={tmp_path / 'w'}"]
     assert main(words) == EXIT_DONE
     assert "first.pth fetched" in capsys.readouterr().out
     assert main(words) == EXIT_DONE
@@ -73,8 +73,8 @@ def test_list_tells_present_missing_and_damaged_apart(
 def test_help_and_unknown_names_in_a_process_of_their_own(tmp_path: Path) -> None:
     told = script("launch/weights.py", "fetch", "--help")
     assert told.returncode == 0
-    assert all(name in told.stdout for name in (*pretrained.KNOWN_WEIGHTS, "--folder", "CARTOON_DIST_WEIGHTS"))
-    refused = script("launch/weights.py", "fetch", "vgg16", "vgg11", "--folder", tmp_path / "w")
+    assert all(name in told.stdout for name in (*pretrained.KNOWN_WEIGHTS, "weights_folder=", "CARTOON_DIST_WEIGHTS"))
+    refused = script("launch/weights.py", "fetch", "vgg16", "vgg11", f"weights_folder={tmp_path / 'w'}")
     assert refused.returncode == 2
     assert refused.stdout == ""
     assert refused.stderr.splitlines() == [

@@ -1,6 +1,5 @@
 """Paths in settings and options: expanded as a shell would, or refused."""
 
-import argparse
 from pathlib import Path
 
 import pytest
@@ -81,7 +80,7 @@ def test_an_expanded_path_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.Mon
     assert read(TrainSettings, [file], []) == settings
 
 
-def test_options_are_expanded_too() -> None:
+def test_paths_of_commands_are_expanded_too() -> None:
     assert read_words(ExportSettings, ["photo=~/x.json"]).photo == "/home/me/x.json"
-    with pytest.raises(argparse.ArgumentTypeError, match="NO_SUCH_VARIABLE is not set"):
+    with pytest.raises(ConfigError, match="NO_SUCH_VARIABLE is not set"):
         read_words(ExportSettings, ["photo=$NO_SUCH_VARIABLE/x.json"])

@@ -12,8 +12,8 @@ from cartoon_dist.commands import fid
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import ConfigError, PictureError
-from cartoon_dist.metrics.features import Extractor, inception
-from cartoon_dist.metrics.folders import Folder, score_folders
+from cartoon_dist.metrics.features import Extractor, load_inception
+from cartoon_dist.metrics.folders import PictureFolder, score_folders
 from tests.metrics.test_features import CPU, LAYER, SIZES, pictures
 from tests.running import ROOT
 
@@ -23,9 +23,9 @@ def folders(tmp_path: Path) -> dict[str, Path]:
     """The pictures of test_features.py as PNGs."""
     for kind in SIZES:
         (tmp_path / kind).mkdir()
-        for number, picture in enumerate(pictures(kind)):
+        for index, picture in enumerate(pictures(kind)):
             pixels = picture.permute(1, 2, 0).numpy()[..., ::-1]
-            cv2.imwrite(str(tmp_path / kind / f"{number:02d}.png"), pixels)
+            cv2.imwrite(str(tmp_path / kind / f"{index:02d}.png"), pixels)
     return {kind: tmp_path / kind for kind in SIZES}
 
 
@@ -36,11 +36,11 @@ def test_folders_have_the_references_distance(
     tmp_path: Path,
 ) -> None:
     settings = read(TrainSettings, [], ["score.batch_size=4", f"data.cache={tmp_path / 'cache'}"], run_dir="none")
-    said: list[str] = []
+    warnings: list[str] = []
     (folders["real"] / "p.heic").touch()
-    seen_by = inception(weights, CPU, layer=LAYER)
-    scores = score_folders(folders["generated"], folders["real"], settings, seen_by, warn=said.append)
-    found = {score.metric: score.value for score in scores}
+    extractor = load_inception(weights, CPU, layer=LAYER)
+    scores = score_folders(folders["generated"], folders["real"], settings, extractor, warn=warnings.append)
+    values = {score.metric: score.value for score in scores}
     expected = torch_fidelity.calculate_metrics(
         input1=str(folders["generated"]),
         input2=str(folders["real"]),
@@ -58,10 +58,10 @@ def test_folders_have_the_references_distance(
         batch_size=4,
         verbose=False,
     )
-    assert found["fid"] == expected["frechet_inception_distance"]
-    assert found["kid"] == expected["kernel_inception_distance_mean"]
-    assert (found["precision"], found["recall"]) == (expected["precision"], expected["recall"])
-    assert said == [f"{folders['real']}: not taken: 1 .heic"]
+    assert values["fid"] == expected["frechet_inception_distance"]
+    assert values["kid"] == expected["kernel_inception_distance_mean"]
+    assert (values["precision"], values["recall"]) == (expected["precision"], expected["recall"])
+    assert warnings == [f"{folders['real']}: not taken: 1 .heic"]
     assert (scores[0].num_generated, scores[0].num_real) == (7, 9)
 
 
@@ -70,29 +70,32 @@ def test_the_command(folders: dict[str, Path], tmp_path: Path, capsys: pytest.Ca
         pytest.skip("weights/ lacks efficientnet_lite0; make weights fetches it")
     words = ["score.features=efficientnet_lite0", f"weights_folder={ROOT / 'weights'}", f"data.cache={tmp_path}"]
     out = tmp_path / "scores.json"
-    assert fid.main([str(folders["generated"]), "--against", str(folders["real"]), "--out", str(out), *words]) == 0
+    assert fid.main([str(folders["generated"]), f"against={folders['real']}", f"out={out}", *words]) == 0
     assert "frechet_efficientnet_lite0 " in capsys.readouterr().out
-    held = json.loads(out.read_text())
-    assert [score["metric"] for score in held][:2] == ["frechet_efficientnet_lite0", "frechet_efficientnet_lite0_floor"]
-    assert held[0]["protocol"]["standard_error"] > 0
+    scores = json.loads(out.read_text())
+    assert [score["metric"] for score in scores][:2] == [
+        "frechet_efficientnet_lite0",
+        "frechet_efficientnet_lite0_floor",
+    ]
+    assert scores[0]["protocol"]["standard_error"] > 0
 
 
 def test_sizes_that_differ_and_empty_folders_are_named(folders: dict[str, Path], tmp_path: Path) -> None:
     other = folders["real"] / "03.png"
     cv2.imwrite(str(other), cv2.imread(str(other))[:, :40])
     with pytest.raises(PictureError, match=r"03\.png: is 40 x 48, 00\.png 48 x 48"):
-        Folder(folders["real"]).pictures(range(5))
+        PictureFolder(folders["real"]).pictures(range(5))
     (tmp_path / "empty").mkdir()
     for folder in ("empty", "nowhere"):
         with pytest.raises(PictureError, match=r"no pictures in it|no such folder"):
-            Folder(tmp_path / folder)
+            PictureFolder(tmp_path / folder)
 
 
 def test_a_folder_inside_the_other_is_refused(folders: dict[str, Path]) -> None:
     inner = folders["real"] / "drawings"
     folders["generated"].rename(inner)
     settings = read(TrainSettings, [], [], run_dir="none")
-    seen_by = Extractor(
+    extractor = Extractor(
         kind="inception",
         layer=LAYER,
         weights_sha256="",
@@ -102,32 +105,32 @@ def test_a_folder_inside_the_other_is_refused(folders: dict[str, Path]) -> None:
     )
     for pair in ((inner, folders["real"]), (folders["real"], inner)):
         with pytest.raises(ConfigError, match=r"drawings: is inside .*real, so its pictures would be on both sides"):
-            score_folders(*pair, settings, seen_by, warn=print)
+            score_folders(*pair, settings, extractor, warn=print)
 
 
-def test_what_is_no_folder_of_pictures_is_told(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_what_is_no_folder_of_pictures_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     (folders["real"] / "p.heic").touch()
-    assert Folder(folders["real"]).left.in_words() == "not taken: 1 .heic"
+    assert PictureFolder(folders["real"]).ignored.in_words() == "not taken: 1 .heic"
     (tmp_path / "a.tar").touch()
     with pytest.raises(PictureError, match=r"a\.tar: is a tar; unpack it with"):
-        Folder(tmp_path / "a.tar")
+        PictureFolder(tmp_path / "a.tar")
 
 
 def test_a_fingerprint_is_of_bytes_and_their_order(folders: dict[str, Path]) -> None:
-    before = Folder(folders["real"]).fingerprint()
-    assert Folder(folders["real"]).fingerprint() == before
+    before = PictureFolder(folders["real"]).fingerprint()
+    assert PictureFolder(folders["real"]).fingerprint() == before
     (folders["real"] / "00.png").rename(folders["real"] / "zz.png")
-    assert Folder(folders["real"]).fingerprint() != before
-    assert torch.equal(Folder(folders["real"]).pictures([0]), pictures("real")[1:2])
+    assert PictureFolder(folders["real"]).fingerprint() != before
+    assert torch.equal(PictureFolder(folders["real"]).pictures([0]), pictures("real")[1:2])
 
 
 def test_a_picture_that_is_not_whole_is_named(folders: dict[str, Path], capfd: pytest.CaptureFixture[str]) -> None:
     whole = cv2.imencode(".jpg", cv2.imread(str(folders["real"] / "03.png")))[1].tobytes()
     (folders["real"] / "02.jpg").write_bytes(whole[: len(whole) * 3 // 4] + b"\xff\xd9")
     with pytest.raises(PictureError, match=r"02\.jpg: the JPEG file is damaged \(premature end of data"):
-        Folder(folders["real"]).pictures(range(4))
+        PictureFolder(folders["real"]).pictures(range(4))
     with (folders["real"] / "00.png").open("r+b") as file:
         file.truncate(1 << 42)
     with pytest.raises(PictureError, match=r"00\.png: cannot be read .4,398,047 MB are more than"):
-        Folder(folders["real"])
+        PictureFolder(folders["real"])
     assert capfd.readouterr() == ("", "")

@@ -1,0 +1,83 @@
+"""Settings of single commands: they stand in no run's config and in no shard folder, so each command has its own.
+
+The same name means the same in every command: `weights`, `device`, `weights_folder`, `max_megapixels`.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from cartoon_dist.config.fields import Count, DeviceName, PathOrURL, Positive, settings_dataclass
+
+Weights = Literal["ema", "raw"]
+"""Which of a generator's weights: their running average, or the weights themselves."""
+
+
+@settings_dataclass
+class ComputeSettings:
+    """Of a command that computes and does not train."""
+
+    device: DeviceName = "auto"
+
+
+@settings_dataclass
+class CartoonizeSettings(ComputeSettings):
+    """Of launch/cartoonize.py."""
+
+    # Left out: ema, and for an export, which holds one kind alone, what it holds.
+    weights: Weights | None = None
+    # Pictures, and batches, up to this size are drawn in one piece; larger ones in strips: less memory, more time.
+    megapixels: Positive = 1.0
+    # A larger picture is refused by its header, before it is decoded.
+    max_megapixels: Positive = 200.0
+    # A picture that is not whole, or whose colours are not known: skip it, or take what a decoder makes of it.
+    damaged: Literal["skip", "take"] = "skip"
+
+
+@settings_dataclass
+class ExportSettings(ComputeSettings):
+    """Of launch/export.py."""
+
+    weights: Weights = "ema"
+    # The picture on which the export is compared with the trained generator; left out: a photo of the run's shards.
+    photo: PathOrURL | None = None
+    # For the model card: the licence of the pictures that the generator learned from.
+    pictures_licence: str | None = None
+
+
+@settings_dataclass
+class CompareSettings:
+    """Of launch/fid.py, beside the settings of a score."""
+
+    # A folder of pictures to score against, in place of the style's cartoons.
+    against: PathOrURL | None = None
+    # With `against`: the file to which the scores are added.
+    out: PathOrURL | None = None
+
+
+@settings_dataclass
+class TableSettings:
+    """Of launch/table.py, beside the settings of training."""
+
+    # N: each row with seeds 0 to N-1; N,ROW=M,...: a row that is named with M seeds.
+    seeds: str = "1"
+    # Names of rows with commas between them; left out: all.
+    rows: str | None = None
+    # Train and score on so many processes of this machine.
+    processes: Count = 1
+
+
+@settings_dataclass
+class WeightsSettings:
+    """Of launch/weights.py."""
+
+    # Where the weights lie; left out: the folder that $CARTOON_DIST_WEIGHTS names, or weights/.
+    weights_folder: PathOrURL | None = Field(default=None, min_length=1)
+
+
+@settings_dataclass
+class SliceSettings:
+    """Of shards/photos.py and shards/cartoons.py, beside the settings of the shards."""
+
+    # K/N: build the K-th of N parts of the shards, as one of N machines that write to the same folder.
+    slice: str | None = None
