@@ -31,9 +31,9 @@ def print_result(line: object) -> None:
     print(escape_line(line), flush=True)  # noqa: T201
 
 
-def pluralize(number: int, noun: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """`1 shard`, `2 shards`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def first_few(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from cartoon_dist.console.escape import escape_lines
 
 
 class SafeTextStream(io.TextIOWrapper):
-    """A stream that escapes control characters and what its encoding lacks, and goes on when its reader has gone.
+    """A stream that escapes control characters and what its encoding lacks, and ignores that its reader has gone.
 
     carriage_return: whether `\\r` may pass, by which a progress bar on a terminal begins its line again.
     """

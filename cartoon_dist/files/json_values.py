@@ -20,9 +20,9 @@ def float_or_nan(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return math.nan
     try:
-        number = float(value)
+        as_float = float(value)
     except OverflowError:
         return math.nan
-    if abs(number) < _SMALLEST:
+    if abs(as_float) < _SMALLEST:
         return 0.0
-    return number if abs(number) <= _GREATEST else math.nan
+    return as_float if abs(as_float) <= _GREATEST else math.nan

@@ -1,1 +1,1 @@
-"""A run folder: where things lie, checkpoints, and how a config becomes networks."""
+"""A run folder: its paths and checkpoints, and the networks built from its config."""

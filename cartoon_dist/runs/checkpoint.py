@@ -68,7 +68,7 @@ def newest(run: RunFolder) -> tuple[Path | None, list[str]]:
         folder = run.checkpoint(step)
         error = integrity_error(folder)
         if error is None and read_manifest(folder)["step"] != step:
-            error = "its manifest speaks of another step"
+            error = "its manifest is of another step"
         if error is None:
             return folder, errors
         errors.append(f"{folder}: {error}")

@@ -1,4 +1,4 @@
-"""Parses metrics.jsonl line by line, and tells records from damaged lines."""
+"""Parses metrics.jsonl line by line, and separates records from damaged lines."""
 
 from typing import Any
 

@@ -116,7 +116,7 @@ def _earlier_manifest(folder: Path) -> Manifest | None:
         return None
     if before.origin == "job":
         verify = f"shards/verify.py {shell_quoted(folder)}"
-        raise ShardError(f"{folder}: has a manifest of a shard job; hold it against that with {verify}")
+        raise ShardError(f"{folder}: has a manifest of a shard job; compare it with that by {verify}")
     return before
 
 

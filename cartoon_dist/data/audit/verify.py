@@ -183,7 +183,7 @@ def _verify_job(folder: Path, manifest: Manifest, indices: dict[str, ShardIndex]
     if not has_valid_hash(folder / JOB):
         yield Problem(JOB, None, "carries no hash of itself: an older version wrote it, or it was edited")
     if job.settings_sha256 != manifest.settings_sha256:
-        yield Problem(JOB, None, "tells of other settings than the manifest")
+        yield Problem(JOB, None, "has other settings than the manifest")
         return
     listed, all_indices = {shard.name for shard in manifest.shards}, dict(indices)
     for shard_number in range(job.num_shards):
@@ -196,7 +196,7 @@ def _verify_job(folder: Path, manifest: Manifest, indices: dict[str, ShardIndex]
                 continue
             yield from _verify_index(folder, all_indices[name], name, job.settings_sha256)
         if name in all_indices and not index_matches_job(job, shard_number, all_indices[name]):
-            yield Problem(name, None, f"its index does not tell of the pictures that {JOB} gives it")
+            yield Problem(name, None, f"its index does not list the pictures that {JOB} gives it")
     names = [job.tar_name(shard_number) for shard_number in range(job.num_shards)]
     is_complete = all_indices.keys() == set(names)
     if is_complete and manifest_from_indices(job, (all_indices[name] for name in names)) != manifest:

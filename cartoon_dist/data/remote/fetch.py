@@ -221,7 +221,7 @@ def _fetch_index(url: str, folder: Path, shard: ShardEntry) -> None:
     address = f"{url}/{path.name}"
     data = _read_all(address, MAX_INDEX_BYTES)
     if shard_entry(_parse_record(data, address, ShardIndex)) != shard:
-        raise ShardError(f"{address}: tells of another shard than the manifest; {_COPY_HINT}")
+        raise ShardError(f"{address}: describes another shard than the manifest; {_COPY_HINT}")
     write_atomically(path, data)
 
 
@@ -244,7 +244,7 @@ def _fetch_tar(url: str, folder: Path, shard: ShardEntry, on_bytes: Callable[[in
             raise TransientError(f"{address}: ended after {done} of {shard.bytes} bytes{wrong}; {_COPY_HINT}")
         if digest.hexdigest() != shard.sha256:
             raise ShardError(
-                f"{address}: not the bytes its manifest speaks of{wrong}, nothing of it was kept; {_COPY_HINT}"
+                f"{address}: not the bytes that its manifest lists{wrong}, nothing of it was kept; {_COPY_HINT}"
             )
         temporary.replace(path)
     finally:

@@ -160,7 +160,7 @@ def free_port() -> int:
 def test_an_index_of_another_shard_is_refused(shelf: Path, tmp_path: Path) -> None:
     place = Path(shutil.copytree(shelf / "style", tmp_path / "style"))
     shutil.copy(place / "cartoon-000001.index.json", place / "cartoon-000000.index.json")
-    with pytest.raises(ShardError, match=r"cartoon-000000\.index\.json: tells of another shard"):
+    with pytest.raises(ShardError, match=r"cartoon-000000\.index\.json: describes another shard"):
         fetch_into(f"file://{place}", tmp_path / "cache")
 
 
