@@ -25,8 +25,7 @@ from cartoon_dist.errors import ShardError
 
 @dataclass(frozen=True)
 class ShardHashes:
-    """The perceptual hashes of the pictures of a shard that give samples: `looks` maps names to 32 hexadecimal
-    digits."""
+    """Perceptual hashes of those pictures of a shard that give samples; `looks`: 32 hexadecimal digits by name."""
 
     settings_sha256: str
     looks: dict[str, str]
@@ -46,8 +45,7 @@ class Deduplicator:
         self._next = 0
 
     def write_hashes(self, own_shards: range) -> None:
-        """Write the hashes of this machine's shards to files, then those of earlier shards that no machine has
-        written."""
+        """Write the hashes of this machine's shards to files, then those of earlier shards that are still missing."""
         job, hashed_shards = self._job, deque[int]()
 
         def tasks() -> Iterator[PictureTask]:

@@ -76,7 +76,7 @@ def translate_os_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ShardError(
-            f"{folder}: the job cannot go on there ({error.strerror or error}); mend that, then give the same command "
+            f"{folder}: the job cannot go on there ({error.strerror or error}); fix that, then give the same command "
             "again: finished shards are kept"
         ) from None
 
@@ -121,8 +121,7 @@ def build_missing(
 
 
 def _missing_and_broken(job: Job, folder: Path, shard_numbers: range) -> tuple[list[int], list[Skipped]]:
-    """The numbers of the shards still to be built, and the broken pictures of the others. No index is kept: they are
-    large."""
+    """The shards still to be built, and the broken pictures of the others. No index is kept, as they are large."""
     missing: list[int] = []
     broken: list[Skipped] = []
     for number in shard_numbers:

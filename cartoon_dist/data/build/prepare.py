@@ -87,8 +87,7 @@ def prepare(task: PictureTask, domain: Domain, settings: ShardSettings) -> Prepa
 
 
 def hash_picture(task: PictureTask, domain: Domain, settings: ShardSettings) -> int | None:
-    """The perceptual hash of a picture that `prepare` will make samples of, in a fraction of the time; None for
-    others."""
+    """The perceptual hash of a picture, in a fraction of the time of `prepare`; None if that would give no samples."""
     try:
         picture = _load(task, settings)[0]
         _external_label(task, domain, settings, picture)
@@ -98,8 +97,7 @@ def hash_picture(task: PictureTask, domain: Domain, settings: ShardSettings) -> 
 
 
 def check_picture(task: PictureTask, domain: Domain, settings: ShardSettings) -> str | None:
-    """Why a picture cannot be used, worded as by `prepare`, in a fraction of the time; None for one that can be
-    used."""
+    """Why a picture cannot be used, as `prepare` says it, in a fraction of the time; None for one that can be used."""
     try:
         picture = _load(task, settings)[0]
         _external_label(task, domain, settings, picture)
@@ -118,8 +116,7 @@ def _picture_hash(task: PictureTask, picture: Picture) -> int:
 
 
 def _load(task: PictureTask, settings: ShardSettings) -> tuple[Picture, bytes | None, str | None]:
-    """The task's picture; the file's bytes if every reader decodes the same pixels from them; and what is wrong with
-    it."""
+    """The task's picture; the file's bytes if every reader decodes them to the same pixels; and the damage to it."""
     max_megapixels = settings.max_megapixels
     if task.picture.frame is None:
         data = read_regular(task.path, max_bytes=max_file_bytes(max_megapixels))

@@ -1,5 +1,4 @@
-"""Writes one shard: samples into a tar with a temporary name, the tar renamed, then its index, which marks it
-complete."""
+"""Writes one shard: a tar under a temporary name, which is then renamed, and the index that marks it complete."""
 
 import json
 import os

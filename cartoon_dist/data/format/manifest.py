@@ -113,8 +113,7 @@ class Manifest:
     origin: Literal["job", "elsewhere"] = "job"
 
     def fingerprint(self) -> str:
-        """A hash of the bytes of all samples: training on two folders with the same fingerprint gives the same
-        result."""
+        """A hash of the bytes of all samples: two folders with the same fingerprint train the same model."""
         return hashlib.sha256("\n".join(shard.sha256 for shard in self.shards).encode()).hexdigest()
 
 
@@ -231,8 +230,7 @@ def record_bytes(values: Mapping[str, Any]) -> bytes:
 
 
 def write_record(path: Path, record: Any) -> bool:
-    """Write a dataclass as JSON, durably and atomically; False when the file has these bytes already, and is not
-    written."""
+    """Write a dataclass as JSON, durably and atomically; False, and nothing written, when the file is the same."""
     data = record_bytes(vars(record))
     try:
         if read_regular(path, max_bytes=MAX_RECORD_BYTES) == data:

@@ -34,8 +34,7 @@ MEMBERS = {"photo": ("photo", "saliency"), "cartoon": ("cartoon", "smoothed")}
 """The picture and its companion, for each domain."""
 
 MAX_OPEN = 256
-"""Most shards that are open at once: a process may open 1,024 files on most systems, and large sets have more
-shards."""
+"""How many shards stay open: a process may open 1,024 files on most systems, and large sets have more shards."""
 _OPEN: dict[str, int] = {}
 
 
@@ -65,7 +64,7 @@ class Shards:
         self.manifest: Manifest = read_manifest(folder)
         if self.manifest.domain != domain:
             raise ShardError(
-                f"{folder}: holds {self.manifest.domain}s where {domain}s are wanted; mend data.{domain}s="
+                f"{folder}: holds {self.manifest.domain}s where {domain}s are wanted; correct data.{domain}s="
             )
         self._ends = list(itertools.accumulate(map(self._count, self.manifest.shards)))
         self._spans: dict[int, NDArray[np.int64]] = {}
@@ -168,7 +167,7 @@ class Shards:
         except OSError as error:
             return f"{path}: {error.strerror}; {self._repair_hint()}"
         return (
-            None if sha256 == shard.sha256 else f"{path}: not the bytes its manifest speaks of; {self._repair_hint()}"
+            None if sha256 == shard.sha256 else f"{path}: not the bytes that its manifest lists; {self._repair_hint()}"
         )
 
     def _decode(self, position: int, descriptor: int, member: str, span: tuple[int, int]) -> NDArray[np.uint8]:

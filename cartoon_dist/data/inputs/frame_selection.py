@@ -118,8 +118,7 @@ def _ends_early(video: VideoReader) -> str:
 def _scan_video(
     video: VideoReader, label: str, policy: DamagePolicy, *, shown: bool
 ) -> tuple[list[_FrameSummary], Box, list[int]]:
-    """A summary of each frame, the part of the picture without bars, and the times of damaged frames that were
-    skipped."""
+    """A summary of each frame, the part without bars, and the times of damaged frames that were skipped."""
     summaries, letterbox, damaged = list[_FrameSummary](), LetterboxDetector(), list[int]()
     previous: npt.NDArray[np.float64] | None = None
     next_letterbox, interval = None, int(_LETTERBOX_INTERVAL_SECONDS / video.time_base)

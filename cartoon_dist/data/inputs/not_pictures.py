@@ -36,8 +36,7 @@ def explain_video(path: Path) -> str | None:
 
 
 def explain_no_pictures(folder: str, ignored: IgnoredFiles, *, video_hint: str) -> str:
-    """The error for a folder without pictures; `video_hint` says what to do with its videos, `{}` being their
-    number."""
+    """The error for a folder without pictures; `video_hint` says what to do with its videos (`{}`: how many)."""
     parts = [f"{folder}: no pictures in it; give a folder that holds {' '.join(sorted(IMAGE_SUFFIXES))} files"]
     if ignored.num_videos:
         parts.append(video_hint.format(ignored.num_videos))

@@ -58,7 +58,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
                 file, scene = (row[column].strip() if column < len(row) else "" for column in file_and_scene)
                 yield rows.line_num, file, scene
     except csv.Error as error:
-        raise ShardError(f"{path}: line {rows.line_num} is no CSV ({error}); mend it") from None
+        raise ShardError(f"{path}: line {rows.line_num} is no CSV ({error}); correct it") from None
 
 
 def _spellings(file: str) -> Iterator[str]:

@@ -26,8 +26,7 @@ VIDEO_SUFFIXES = frozenset(
 )
 """The suffixes of videos. Videos are taken when they are named, not when a folder is searched."""
 _OWN_FILES = frozenset({"config.yaml", "manifest.json", "job.json", "made_from.json", "fetched.json", "tables.md"})
-"""Only a folder that holds one of these, or a name checked in _may_be_own_folder, can be one that this program
-wrote."""
+"""Only a folder with one of these, or a name that _may_be_own_folder knows, can be one that this program wrote."""
 _OWN_ENDINGS = (".index.json", ".tar", ".safetensors")
 _SUFFIX = re.compile(r"\.[\w-]{1,12}")
 _NUM_KINDS = 8
@@ -37,8 +36,7 @@ _NUM_THREADS, _FILES_PER_TASK = 16, 500
 
 @dataclass
 class IgnoredFiles:
-    """What a search did not take: counts of files by suffix, names of system files, and folders, each with the
-    reason."""
+    """What a search did not take: files by suffix and names of system files, with counts; folders, with the reason."""
 
     suffixes: Counter[str] = field(default_factory=Counter)
     system: Counter[str] = field(default_factory=Counter)
