@@ -17,11 +17,11 @@ def main(num_files: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         inputs, out = Path(name, "in"), Path(name, "out")
         out.mkdir()
-        for number in range(num_files):
-            folder = inputs / f"{number % 20:02d}"
-            if number < 20:
+        for index in range(num_files):
+            folder = inputs / f"{index % 20:02d}"
+            if index < 20:
                 folder.mkdir(parents=True)
-            (folder / f"{number:07d}.jpg").touch()
+            (folder / f"{index:07d}.jpg").touch()
         for turn in ("first", "second"):
             cpu, clock = time.process_time(), time.monotonic()
             write_or_check_job(plan_job([str(inputs)], domain="photo", settings=ShardSettings(), folder=out), out)

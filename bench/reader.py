@@ -95,9 +95,9 @@ def encoded_members(stream: SampleStream, step: int) -> Iterator[Encoded]:
     """The bytes of the members that a stream reads for a step."""
     shards = stream.shards
     for position in local_positions(step=step, batch_size=BATCH_SIZE, rank=0, world_size=1):
-        number = stream.order.sample(position)
-        for kind, (offset, length) in shards.spans(number).items():
-            with shards.path(number).open("rb") as file:
+        index = stream.order.sample(position)
+        for kind, (offset, length) in shards.spans(index).items():
+            with shards.path(index).open("rb") as file:
                 file.seek(offset)
                 flags = cv2.IMREAD_GRAYSCALE if kind == "saliency" else cv2.IMREAD_COLOR_RGB
                 yield np.frombuffer(file.read(length), np.uint8), flags

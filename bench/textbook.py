@@ -55,18 +55,18 @@ class Textbook:
 
     def step(self, batch: Batch) -> dict[str, float]:
         """One update of each network: equations 8, then 7, 9 and 10."""
-        drawing = self.generator(batch.photo)
-        generated = drawing.generated.detach() if self.drawn == "detached" else drawing.generated
+        output = self.generator(batch.photo)
+        generated = output.generated.detach() if self.drawn == "detached" else output.generated
         real, fake = self.discriminator(batch.cartoon), self.discriminator(generated)
         smoothed = self.discriminator(batch.smoothed)
         loss = ((real - 1) ** 2).mean() + (fake**2).mean() + (smoothed**2).mean()
         read = {"adversarial_d": loss.item()}
         self._descend("discriminator", loss)
 
-        drawing = self.generator(batch.photo)
-        adversarial = ((self.discriminator(drawing.generated) - 1) ** 2).mean()
-        content = (self.features(drawing.generated) - self.features(batch.photo)).abs().mean()
-        saliency = (drawing.saliency - batch.saliency).abs().mean()
+        output = self.generator(batch.photo)
+        adversarial = ((self.discriminator(output.generated) - 1) ** 2).mean()
+        content = (self.features(output.generated) - self.features(batch.photo)).abs().mean()
+        saliency = (output.saliency - batch.saliency).abs().mean()
         read |= {"adversarial_g": adversarial.item(), "content": content.item(), "saliency": saliency.item()}
         self._descend("generator", adversarial + self.weights.content * content + self.weights.saliency * saliency)
         return read

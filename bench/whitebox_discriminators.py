@@ -59,10 +59,10 @@ def print_gradient_norms(settings: TrainSettings, folder: Path, batches: Iterato
         with torch.no_grad():
             generated = method.generate(method.networks, batch).generated
         colours += float((generated - batch.photo).mean(dim=(2, 3)).abs().mean()) / NUM_BATCHES
-        drawing = GeneratorOutput(generated.requires_grad_(), None)
-        losses = method.losses["generator"](method.networks, batch, drawing, settings.loss.content.weight)
+        output = GeneratorOutput(generated.requires_grad_(), None)
+        losses = method.losses["generator"](method.networks, batch, output, settings.loss.content.weight)
         for name, term in losses.terms.items():
-            [gradient] = torch.autograd.grad(term.value * term.weight, drawing.generated, retain_graph=True)
+            [gradient] = torch.autograd.grad(term.value * term.weight, output.generated, retain_graph=True)
             norms[name] += float(gradient.norm())
     ratios = ", ".join(f"{name} {norm / norms['content']:.2f}" for name, norm in norms.items())
     show(f"{folder.name}: gradients over the content's: {ratios}; mean colours {colours:.3f} of -1..1 from the photos'")

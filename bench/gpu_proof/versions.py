@@ -46,7 +46,7 @@ def run(task: Task) -> dict[str, Any]:
 def c_compiler() -> str:
     """The C compiler that Triton would call, or an empty string."""
     names = (os.environ.get("CC", ""), "gcc", "clang", "cc")
-    return next((found for name in names if name and (found := shutil.which(name))), "")
+    return next((compiler for name in names if name and (compiler := shutil.which(name))), "")
 
 
 def dependencies(project: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch import nn
 
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.files.bounded import MAX_EXPORT_BYTES, read_regular
-from cartoon_dist.models.generator import GeneratorOutput, CartoonGenerator
+from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.runs.export_file import ExportMetadata, from_strings, to_strings
 from cartoon_dist.runs.load_tensors import require_finite
 from cartoon_dist.tensors import Images

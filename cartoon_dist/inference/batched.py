@@ -11,7 +11,7 @@ from cartoon_dist.cpu.malloc import limit_kernel_cache
 from cartoon_dist.errors import PictureError
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.inference.tiled import PassProgress, generate_in_strips
-from cartoon_dist.models.generator import GeneratorOutput, CartoonGenerator
+from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
 
 _MULTIPLE, _MIN_SIDE = 4, 8

@@ -1,8 +1,8 @@
-"""Feature maps that are not there yet: each knows its shape, what it is made of and how to make some of its rows.
+"""Feature maps that are computed row by row: each knows its shape, its sources and how to compute some of its rows.
 
-A map is of one picture, so its tensors are 1 c y x. Rows are half-open ranges of y. What a map needs of its sources to
-make rows is exact: a 3x3 convolution asks for one row more on either side, and borders are padded where the picture
-ends, never where a strip does.
+A map is of one picture, so its tensors are 1 c y x. A range of rows is half-open. The rows that a map needs of its
+sources are exact: a 3x3 convolution needs one row more on either side, and borders are padded where the picture ends,
+never where a strip does.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Rows = tuple[int, int]
-"""From the first row to behind the last."""
+RowRange = tuple[int, int]
+"""The first row, and the one after the last."""
 Shape = tuple[int, int, int]
 """Channels, height, width."""
 
@@ -27,59 +27,59 @@ class Moments:
 
     def __init__(self) -> None:
         self.count = 0
-        self.mean = self.squares = self.peak = torch.zeros(())
+        self.mean = self.squares = self.maximum = torch.zeros(())
 
     def add(self, strip: Tensor) -> None:
-        """Take in the rows of a strip, 1 c y x."""
+        """Add the rows of a strip, 1 c y x."""
         variance, mean = (moment.double() for moment in torch.var_mean(strip, (2, 3), correction=0, keepdim=True))
-        peak, count = strip.amax((2, 3), keepdim=True), strip.shape[2] * strip.shape[3]
+        maximum, count = strip.amax((2, 3), keepdim=True), strip.shape[2] * strip.shape[3]
         if not self.count:
-            self.count, self.mean, self.squares, self.peak = count, mean, variance * count, peak
+            self.count, self.mean, self.squares, self.maximum = count, mean, variance * count, maximum
             return
         total = self.count + count
-        apart = mean - self.mean
-        self.squares = self.squares + variance * count + apart.square() * (self.count * count / total)
-        self.mean = self.mean + apart * (count / total)
-        self.peak = torch.maximum(self.peak, peak)
+        difference = mean - self.mean
+        self.squares = self.squares + variance * count + difference.square() * (self.count * count / total)
+        self.mean = self.mean + difference * (count / total)
+        self.maximum = torch.maximum(self.maximum, maximum)
         self.count = total
 
     @property
     def variance(self) -> Tensor:
-        """Of the whole map, not of a sample: 1 c 1 1."""
+        """The variance over the whole map, without Bessel's correction: 1 c 1 1."""
         return self.squares / self.count
 
 
 class RowMap:
-    """A map that can be made row by row.
+    """A map that can be computed row by row.
 
-    held: the whole map, where it is kept. moments: of the whole map, where `measured` says that somebody asks for them.
-    pointwise: a row is made of the same row of the sources, and cheaply.
+    values: the whole map, where it is stored. moments: of the whole map, filled where `needs_moments` is set.
+    pointwise: a row is computed from the same row of the sources, and cheaply.
     """
 
     pointwise = False
 
-    def __init__(self, shape: Shape, sources: Sequence["RowMap"], *, held: Tensor | None = None) -> None:
+    def __init__(self, shape: Shape, sources: Sequence["RowMap"], *, values: Tensor | None = None) -> None:
         self.channels, self.height, self.width = shape
         self.sources = tuple(sources)
-        self.held = held
-        self.measured = False
+        self.values = values
+        self.needs_moments = False
         self.moments = Moments()
 
-    def needs(self, rows: Rows) -> list[Rows]:
-        """Which rows of each source go into these rows."""
+    def needed_rows(self, rows: RowRange) -> list[RowRange]:
+        """The rows of each source that these rows are computed from."""
         raise NotImplementedError
 
-    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:
-        """These rows out of the rows of each source that `needs` names."""
+    def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
+        """These rows, from the rows of each source that `needed_rows` names."""
         raise NotImplementedError
 
     def release(self) -> None:
-        """Forget what the map is made of, as it is held now."""
+        """Drop the sources, as the map is stored now."""
         self.sources = ()
 
 
 class Pointwise(RowMap):
-    """Row by row the same function of each source's row; a source of one row goes into all rows."""
+    """The same function of each source's row, row by row; a source of one row is used for all rows."""
 
     pointwise = True
 
@@ -87,33 +87,33 @@ class Pointwise(RowMap):
         super().__init__(shape, sources)
         self._function = function
 
-    def needs(self, rows: Rows) -> list[Rows]:
+    def needed_rows(self, rows: RowRange) -> list[RowRange]:
         """The same rows."""
         return [(0, 1) if source.height == 1 else rows for source in self.sources]
 
-    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:  # noqa: ARG002 (others need the rows)
-        """The function of them."""
-        return self._function(given)
+    def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:  # noqa: ARG002 (other maps need the rows)
+        """The function of the source rows."""
+        return self._function(source_rows)
 
 
 class Normalised(RowMap):
-    """IN: the source by the mean and the variance of its whole map."""
+    """Instance norm: the source normalised by the mean and the variance of its whole map."""
 
     pointwise = True
 
     def __init__(self, source: RowMap, *, weight: Tensor | None, bias: Tensor | None, epsilon: float) -> None:
         super().__init__((source.channels, source.height, source.width), [source])
-        source.measured = True
+        source.needs_moments = True
         self._source_moments = source.moments
         self._weight, self._bias, self._epsilon = weight, bias, epsilon
 
-    def needs(self, rows: Rows) -> list[Rows]:
+    def needed_rows(self, rows: RowRange) -> list[RowRange]:
         """The same rows."""
         return [rows]
 
-    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:  # noqa: ARG002 (others need the rows)
+    def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:  # noqa: ARG002 (other maps need the rows)
         """(x - mean) / sqrt(variance + epsilon) * weight + bias."""
-        [values] = given
+        [values] = source_rows
         mean, variance = (
             moment.flatten().to(values.dtype) for moment in (self._source_moments.mean, self._source_moments.variance)
         )
@@ -123,48 +123,48 @@ class Normalised(RowMap):
 class Pooled(RowMap):
     """One pixel: the mean or the largest value of the whole source."""
 
-    def __init__(self, source: RowMap, kind: Literal["mean", "peak"], dtype: torch.dtype) -> None:
+    def __init__(self, source: RowMap, kind: Literal["mean", "maximum"], dtype: torch.dtype) -> None:
         super().__init__((source.channels, 1, 1), [source])
-        source.measured = True
+        source.needs_moments = True
         self._kind, self._dtype = kind, dtype
 
     def pool(self) -> None:
-        """Hold the pixel; the source has been measured."""
+        """Compute and store the pixel; the source has been measured."""
         moments = self.sources[0].moments
-        self.held = (moments.mean if self._kind == "mean" else moments.peak).to(self._dtype)
+        self.values = (moments.mean if self._kind == "mean" else moments.maximum).to(self._dtype)
         self.release()
 
 
-class Reflected(RowMap):
-    """The source with a mirror at its borders: so many rows more above and below and columns more on the left and the
-    right, the border itself not doubled."""
+class ReflectionPadded(RowMap):
+    """Reflection padding: so many rows above and below, and columns on the left and the right; the border itself is not
+    repeated."""
 
     def __init__(self, source: RowMap, *, rows: tuple[int, int], columns: tuple[int, int]) -> None:
         super().__init__((source.channels, source.height + sum(rows), source.width + sum(columns)), [source])
         self._above, self._columns = rows[0], columns
 
-    def needs(self, rows: Rows) -> list[Rows]:
-        """The rows themselves and those that the mirror shows."""
-        seen = self._seen(rows)
-        return [(int(seen.min()), int(seen.max()) + 1)]
+    def needed_rows(self, rows: RowRange) -> list[RowRange]:
+        """The rows themselves and those that are reflected."""
+        indices = self._source_indices(rows)
+        return [(int(indices.min()), int(indices.max()) + 1)]
 
-    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:
-        """Rows and columns with their mirrored ones."""
-        [values] = given
-        seen = self._seen(rows)
-        first = int(seen.min())
-        if int(seen[-1]) - int(seen[0]) != len(seen) - 1:  # else they are the rows as they lie
-            values = values.index_select(2, (seen - first).to(values.device))
+    def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
+        """The source rows with the reflected rows and columns."""
+        [values] = source_rows
+        indices = self._source_indices(rows)
+        first = int(indices.min())
+        if int(indices[-1]) - int(indices[0]) != len(indices) - 1:  # else nothing is reflected
+            values = values.index_select(2, (indices - first).to(values.device))
         return functional.pad(values, (*self._columns, 0, 0), mode="reflect")
 
-    def _seen(self, rows: Rows) -> Tensor:
+    def _source_indices(self, rows: RowRange) -> Tensor:
         inside = (torch.arange(*rows) - self._above).abs()
         last = self.sources[0].height - 1
         return last - (last - inside).abs()
 
 
 class Convolved(RowMap):
-    """A convolution, with zeros behind the borders where it pads."""
+    """A convolution, with zero padding."""
 
     def __init__(
         self, source: RowMap, weight: Tensor, bias: Tensor | None, *, stride: int, padding: int, groups: int
@@ -177,15 +177,15 @@ class Convolved(RowMap):
         self._weight, self._bias, self._stride, self._padding = weight, bias, stride, padding
         self._groups = groups
 
-    def needs(self, rows: Rows) -> list[Rows]:
-        """The rows under the kernel, as far as there are any."""
-        first, end = self._under(rows)
+    def needed_rows(self, rows: RowRange) -> list[RowRange]:
+        """The rows under the kernel, cut at the source's borders."""
+        first, end = self._rows_under_kernel(rows)
         return [(max(0, first), min(self._source_height, end))]
 
-    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:
-        """The convolution of them, with zeros only where the map ends."""
-        [values] = given
-        first, end = self._under(rows)
+    def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
+        """The convolution of the source rows, zero padded only where the source ends."""
+        [values] = source_rows
+        first, end = self._rows_under_kernel(rows)
         above, below = max(0, -first), max(0, end - self._source_height)
         if above or below:
             values = functional.pad(values, (0, 0, above, below))
@@ -194,89 +194,89 @@ class Convolved(RowMap):
             values, self._weight, self._bias, stride=self._stride, padding=padding, groups=self._groups
         )
 
-    def _under(self, rows: Rows) -> Rows:
+    def _rows_under_kernel(self, rows: RowRange) -> RowRange:
         first, end = rows
         top = first * self._stride - self._padding
         return top, (end - 1) * self._stride - self._padding + self._weight.shape[2]
 
 
-class Halved(RowMap):
-    """Half as many rows and columns: row y is made of the rows 2y and 2y + 1."""
+class Downsampled(RowMap):
+    """Half as many rows and columns: row y is computed from the rows 2y and 2y + 1."""
 
     def __init__(self, source: RowMap, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__((source.channels, source.height // 2, source.width // 2), [source])
         self._function = function
 
-    def needs(self, rows: Rows) -> list[Rows]:
+    def needed_rows(self, rows: RowRange) -> list[RowRange]:
         """Twice the rows."""
         return [(2 * rows[0], 2 * rows[1])]
 
-    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:  # noqa: ARG002 (others need the rows)
-        """The function of them."""
-        return self._function(given[0])
+    def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:  # noqa: ARG002 (other maps need the rows)
+        """The function of the source rows."""
+        return self._function(source_rows[0])
 
 
-class Bordered(RowMap):
-    """The source with so many rows of zeros more above and below, and columns on the left and the right."""
+class ZeroPadded(RowMap):
+    """Zero padding: so many rows above and below, and columns on the left and the right."""
 
     def __init__(self, source: RowMap, *, rows: tuple[int, int], columns: tuple[int, int]) -> None:
         super().__init__((source.channels, source.height + sum(rows), source.width + sum(columns)), [source])
         self._source_height, self._above, self._columns = source.height, rows[0], columns
 
-    def needs(self, rows: Rows) -> list[Rows]:
-        """Those of the source among the rows; one at least, so that there is something to go by."""
+    def needed_rows(self, rows: RowRange) -> list[RowRange]:
+        """The rows of the source among these; one at least, so that the width and the type are known."""
         first = min(max(0, rows[0] - self._above), self._source_height - 1)
         return [(first, max(first + 1, min(self._source_height, rows[1] - self._above)))]
 
-    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:
-        """They, and zeros for the others."""
-        [(first, end)] = self.needs(rows)
+    def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
+        """The source rows, and zeros for the others."""
+        [(first, end)] = self.needed_rows(rows)
         first, end = first + self._above, end + self._above
-        return functional.pad(given[0], (*self._columns, first - rows[0], rows[1] - end))
+        return functional.pad(source_rows[0], (*self._columns, first - rows[0], rows[1] - end))
 
 
-class Surrounding(RowMap):
-    """A function for which row y needs so many rows behind it and ahead of it; what stands in for them where the
-    picture ends is the function's own."""
+class Windowed(RowMap):
+    """A function for which row y needs `around` rows above and below it; at the picture's borders the function does its
+    own padding."""
 
     def __init__(self, source: RowMap, function: Callable[[Tensor], Tensor], *, around: int) -> None:
         super().__init__((source.channels, source.height, source.width), [source])
         self._source_height, self._function, self._around = source.height, function, around
 
-    def needs(self, rows: Rows) -> list[Rows]:
-        """The rows, and those around them where there are any."""
+    def needed_rows(self, rows: RowRange) -> list[RowRange]:
+        """The rows, and those around them, cut at the source's borders."""
         return [(self._top(rows[0]), min(self._source_height, rows[1] + self._around))]
 
-    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:
-        """The function of them without the rows that were not asked for."""
+    def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
+        """The function of the source rows, cut to the rows that are asked for."""
         skipped = rows[0] - self._top(rows[0])
-        return self._function(given[0])[:, :, skipped : skipped + rows[1] - rows[0]]
+        return self._function(source_rows[0])[:, :, skipped : skipped + rows[1] - rows[0]]
 
     def _top(self, first: int) -> int:
         return max(0, first - self._around)
 
 
-class Doubled(RowMap):
-    """Twice as many rows and columns, by a function for which row y needs the row y // 2 and so many `behind` it and
-    `ahead` of it; what stands in for them where the picture ends is the function's own."""
+class Upsampled(RowMap):
+    """Twice as many rows and columns, by a function for which row y needs row y // 2, so many rows `above` it and so
+    many `below` it; at the picture's borders the function does its own padding."""
 
     def __init__(
-        self, source: RowMap, function: Callable[[Tensor], Tensor], *, channels: int, behind: int, ahead: int
+        self, source: RowMap, function: Callable[[Tensor], Tensor], *, channels: int, above: int, below: int
     ) -> None:
         super().__init__((channels, 2 * source.height, 2 * source.width), [source])
         self._source_height = source.height
-        self._function, self._behind, self._ahead = function, behind, ahead
+        self._function, self._above, self._below = function, above, below
 
-    def needs(self, rows: Rows) -> list[Rows]:
-        """The half of the rows, and those around it where there are any."""
+    def needed_rows(self, rows: RowRange) -> list[RowRange]:
+        """Half of the rows, and those around them, cut at the source's borders."""
         first, end = rows
-        return [(self._top(first), min(self._source_height, (end + 1) // 2 + self._ahead))]
+        return [(self._top(first), min(self._source_height, (end + 1) // 2 + self._below))]
 
-    def compute(self, rows: Rows, given: list[Tensor]) -> Tensor:
-        """The function of them without the rows that were not asked for."""
+    def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
+        """The function of the source rows, cut to the rows that are asked for."""
         first, end = rows
         skipped = first - 2 * self._top(first)
-        return self._function(given[0])[:, :, skipped : skipped + end - first]
+        return self._function(source_rows[0])[:, :, skipped : skipped + end - first]
 
     def _top(self, first: int) -> int:
-        return max(0, first // 2 - self._behind)
+        return max(0, first // 2 - self._above)

@@ -1,7 +1,7 @@
-"""A network's own forward, run on maps that are not there yet: what comes out is not a drawing but how to make one.
+"""Traces a network's own forward on tensors without values: the result is a graph of row maps, not a picture.
 
-`Traced` is a tensor with a shape and without numbers. The functions that the networks call are answered by noting down
-the map that they would make (evaluate.row_maps), so the forward is written once, in models, however it is wired.
+`Traced` is a tensor with a shape and without values. Each function that a network calls on it records the map that it
+would compute (inference.row_maps), so the forward is written once, in models, however it is wired.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,52 +12,52 @@ from torch import Tensor
 from torch.nn import functional
 
 from cartoon_dist.inference.row_maps import (
-    Bordered,
     Convolved,
-    Doubled,
-    Halved,
+    Downsampled,
     Normalised,
     Pointwise,
     Pooled,
-    Reflected,
+    ReflectionPadded,
     RowMap,
-    Surrounding,
+    Upsampled,
+    Windowed,
+    ZeroPadded,
 )
 
 Function = Callable[..., Any]
 Arguments = Sequence[Any]
-Named = Mapping[str, Any]
+Kwargs = Mapping[str, Any]
 
 
 class Traced(Tensor):
-    """Stands for maps 1 c y x while a forward is traced; `row_map` says how they are made."""
+    """Stands for a map 1 c y x while a forward is traced; `row_map` says how it is computed."""
 
     row_map: RowMap
 
     @classmethod
     def __torch_function__(
-        cls, func: Function, types: Sequence[type], args: Arguments = (), kwargs: Named | None = None
+        cls, func: Function, types: Sequence[type], args: Arguments = (), kwargs: Kwargs | None = None
     ) -> Any:
-        """Note down the map that the function would make; what only asks for the shape is answered at once."""
+        """Record the map that the function would compute; a query of the shape is answered at once."""
         with torch._C.DisableTorchFunctionSubclass():
-            if func in _QUESTIONS or getattr(func, "__name__", "") == "__get__":
+            if func in _SHAPE_QUERIES or getattr(func, "__name__", "") == "__get__":
                 return func(*args, **(kwargs or {}))
             rule = _RULES.get(func)
             if rule is None:
                 raise NotImplementedError(f"{func}: the strips have no rule for it; add one to inference/tracing.py")
-            return traced(rule(func, args, kwargs or {}), _stand_ins(args)[0].dtype)
+            return traced(rule(func, args, kwargs or {}), _traced_arguments(args)[0].dtype)
 
 
 def traced(row_map: RowMap, dtype: torch.dtype) -> Traced:
-    """The stand-in of a map whose numbers will be of this type."""
-    # One number in memory, whatever the shape. A tensor on the meta device would do, at 160 MB of imports.
+    """The traced tensor of a map whose values will be of this type."""
+    # One number in memory, whatever the shape. A tensor on the meta device would do too, but imports 160 MB.
     shaped = torch.empty((), dtype=dtype).expand(1, row_map.channels, row_map.height, row_map.width)
-    stand_in = shaped.as_subclass(Traced)
-    stand_in.row_map = row_map
-    return stand_in
+    tensor = shaped.as_subclass(Traced)
+    tensor.row_map = row_map
+    return tensor
 
 
-def _stand_ins(args: Arguments) -> list[Traced]:
+def _traced_arguments(args: Arguments) -> list[Traced]:
     flat = [value for arg in args for value in (arg if isinstance(arg, (list, tuple)) else [arg])]
     return [value for value in flat if isinstance(value, Traced)]
 
@@ -65,71 +65,71 @@ def _stand_ins(args: Arguments) -> list[Traced]:
 def _replaced(value: Any, by: Callable[[Tensor], Any]) -> Any:
     """Arguments with each tensor in them replaced."""
     if isinstance(value, (list, tuple)):
-        return type(value)(_replaced(one, by) for one in value)
+        return type(value)(_replaced(item, by) for item in value)
     return by(value) if isinstance(value, Tensor) else value
 
 
-def _pointwise(function: Function, args: Arguments, kwargs: Named, *, channels: int | None = None) -> RowMap:
+def _pointwise(function: Function, args: Arguments, kwargs: Kwargs, *, channels: int | None = None) -> RowMap:
     """A function of each pixel; as many channels come out as go in unless said otherwise."""
-    sources = [stand_in.row_map for stand_in in _stand_ins(args)]
+    sources = [tensor.row_map for tensor in _traced_arguments(args)]
     height, width = (max(getattr(source, side) for source in sources) for side in ("height", "width"))
     shape = (channels or max(source.channels for source in sources), height, width)
-    # What is noted down must not hold on to a stand-in: through its map, it would keep all that this one is made of.
-    blanks = _replaced(list(args), lambda tensor: _BLANK if isinstance(tensor, Traced) else tensor)
+    # The recorded arguments must not refer to a traced tensor: its map would keep all of its sources in memory.
+    arguments = _replaced(list(args), lambda tensor: _PLACEHOLDER if isinstance(tensor, Traced) else tensor)
 
     def apply(rows: list[Tensor]) -> Tensor:
-        left = iter(rows)
-        filled = _replaced(blanks, lambda tensor: next(left) if tensor is _BLANK else tensor)
+        remaining = iter(rows)
+        filled = _replaced(arguments, lambda tensor: next(remaining) if tensor is _PLACEHOLDER else tensor)
         return cast(Tensor, function(*filled, **kwargs))
 
     return Pointwise(shape, sources, apply)
 
 
-def _over_places_or_channels(function: Function, args: Arguments, kwargs: Named) -> RowMap:
+def _reduced(function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     """The mean or the largest value: of the whole map, or over the channels of each pixel."""
     source, dimensions = args
     if dimensions == 1:
         return _pointwise(function, args, kwargs, channels=1)
     assert dimensions == (2, 3), dimensions
-    return Pooled(source.row_map, "mean" if function is Tensor.mean else "peak", source.dtype)
+    return Pooled(source.row_map, "mean" if function is Tensor.mean else "maximum", source.dtype)
 
 
-def _concatenated(function: Function, args: Arguments, kwargs: Named) -> RowMap:
+def _concatenated(function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     assert args[1:] == (1,), args[1:]
     return _pointwise(function, args, kwargs, channels=sum(part.shape[1] for part in args[0]))
 
 
-def _normalised(_function: Function, args: Arguments, kwargs: Named) -> RowMap:
+def _normalised(_function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     [source] = args
     assert kwargs["use_input_stats"], kwargs
     return Normalised(source.row_map, weight=kwargs["weight"], bias=kwargs["bias"], epsilon=kwargs["eps"])
 
 
-def _reflected(_function: Function, args: Arguments, kwargs: Named) -> RowMap:
+def _padded(_function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     source, (left, right, above, below) = args
     assert kwargs.get("mode", "constant") in ("reflect", "constant"), kwargs
-    kind = Reflected if kwargs.get("mode") == "reflect" else Bordered
+    kind = ReflectionPadded if kwargs.get("mode") == "reflect" else ZeroPadded
     return kind(source.row_map, rows=(above, below), columns=(left, right))
 
 
-def _convolved(_function: Function, args: Arguments, _kwargs: Named) -> RowMap:
+def _convolved(_function: Function, args: Arguments, _kwargs: Kwargs) -> RowMap:
     source, weight, bias, (stride, _), (padding, _), dilation, groups = args
     assert dilation == (1, 1), dilation
     return Convolved(source.row_map, weight, bias, stride=stride, padding=padding, groups=groups)
 
 
-def _transposed(function: Function, args: Arguments, kwargs: Named) -> RowMap:
+def _transposed(function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     source, weight, *rest = args
-    # So that row y is made of row y // 2 and, where y is odd, of the next.
+    # With these, row y is computed from row y // 2 and, where y is odd, from the next.
     assert (tuple(weight.shape[2:]), *rest[1:]) == ((3, 3), (2, 2), (1, 1), (1, 1), 1, (1, 1)), rest[1:]
 
     def apply(rows: Tensor) -> Tensor:
         return cast(Tensor, function(rows, weight, *rest, **kwargs))
 
-    return Doubled(source.row_map, apply, channels=weight.shape[1], behind=0, ahead=1)
+    return Upsampled(source.row_map, apply, channels=weight.shape[1], above=0, below=1)
 
 
-def _interpolated(function: Function, args: Arguments, kwargs: Named) -> RowMap:
+def _interpolated(function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     [source] = args
     assert kwargs["mode"] in ("nearest", "bilinear"), kwargs
     assert (kwargs["scale_factor"], bool(kwargs.get("align_corners"))) == (2.0, False), kwargs
@@ -138,26 +138,26 @@ def _interpolated(function: Function, args: Arguments, kwargs: Named) -> RowMap:
     def apply(rows: Tensor) -> Tensor:
         return cast(Tensor, function(rows, **kwargs))
 
-    return Doubled(source.row_map, apply, channels=source.shape[1], behind=around, ahead=around)
+    return Upsampled(source.row_map, apply, channels=source.shape[1], above=around, below=around)
 
 
-def _averaged(function: Function, args: Arguments, kwargs: Named) -> RowMap:
+def _averaged(function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     source, kernel = args
 
     def apply(rows: Tensor) -> Tensor:
         return cast(Tensor, function(rows, kernel, **kwargs))
 
     if (kernel, kwargs) == (2, {}):
-        return Halved(source.row_map, apply)
+        return Downsampled(source.row_map, apply)
     around = kernel // 2
     assert kwargs == {"stride": 1, "padding": around, "count_include_pad": False}, kwargs
-    return Surrounding(source.row_map, apply, around=around)
+    return Windowed(source.row_map, apply, around=around)
 
 
-_BLANK = torch.empty(0)
-_QUESTIONS: frozenset[Function] = frozenset({Tensor.dim, Tensor.size})
-_RULES: dict[Function, Callable[[Function, Arguments, Named], RowMap]] = {
-    functional.pad: _reflected,
+_PLACEHOLDER = torch.empty(0)
+_SHAPE_QUERIES: frozenset[Function] = frozenset({Tensor.dim, Tensor.size})
+_RULES: dict[Function, Callable[[Function, Arguments, Kwargs], RowMap]] = {
+    functional.pad: _padded,
     functional.conv2d: _convolved,
     functional.conv_transpose2d: _transposed,
     functional.interpolate: _interpolated,
@@ -174,6 +174,6 @@ _RULES: dict[Function, Callable[[Function, Arguments, Named], RowMap]] = {
     Tensor.div: _pointwise,
     Tensor.to: _pointwise,
     torch.cat: _concatenated,
-    Tensor.mean: _over_places_or_channels,
-    Tensor.amax: _over_places_or_channels,
+    Tensor.mean: _reduced,
+    Tensor.amax: _reduced,
 }

@@ -40,7 +40,7 @@ class LPIPS(nn.Module):
         ]
 
     def _unit_features(self, pictures: Images) -> list[Tensor]:
-        values, features = self.vgg.prepared(pictures), []
+        values, features = self.vgg.preprocess(pictures), []
         for index, layer in enumerate([*self.vgg.features, nn.ReLU()]):
             values = layer(values)
             if index in LAYER_INDICES:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cartoon_dist.data.format.reader import Shards
 from cartoon_dist.distributed import collectives
-from cartoon_dist.models.generator import GeneratorOutput, CartoonGenerator
+from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.tensors import from_bytes
 
 

@@ -12,7 +12,7 @@ from cartoon_dist.inference.row_maps import Moments
 from cartoon_dist.inference.tiled import generate_in_strips
 from cartoon_dist.models.animegan import AnimeGenerator
 from cartoon_dist.models.blocks import Upsample
-from cartoon_dist.models.generator import GeneratorOutput, Generator
+from cartoon_dist.models.generator import Generator, GeneratorOutput
 from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
 from cartoon_dist.models.whitebox import WhiteboxGenerator
 from tests.running import LIMIT_SECONDS, ROOT, environment

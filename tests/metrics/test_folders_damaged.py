@@ -1,4 +1,4 @@
-"""A picture that is none, in a folder that is scored: named, wherever it stands."""
+"""A damaged picture in a folder that is scored is named, whether it is the first or not."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 from cartoon_dist.commands import export
 from cartoon_dist.errors import CartoonError, ConfigError
-from cartoon_dist.metrics.folders import Folder
+from cartoon_dist.metrics.folders import PictureFolder
 
 DAMAGE = ["empty", "cut", "dangling", "no picture", "a loop"]
 
@@ -29,7 +29,7 @@ def test_a_damaged_picture_is_named(name: str, how: str, tmp_path: Path) -> None
     damaged(tmp_path / name, how)
 
     def score() -> None:
-        folder = Folder(tmp_path)
+        folder = PictureFolder(tmp_path)
         folder.fingerprint()
         folder.pictures(range(len(folder)))
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch_fidelity import sample_similarity_lpips as theirs
 
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.metrics.lpips import LPIPS, averaged, load
+from cartoon_dist.metrics.lpips import LPIPS, load_lpips, lpips_and_salient
 from cartoon_dist.pretrained import read_arrays, vgg16_convolutions
 from tests.running import ROOT
 
@@ -22,7 +22,7 @@ WEIGHTS = ROOT / "weights"
 def ours() -> LPIPS:
     if not (WEIGHTS / "vgg16.ckpt").exists():
         pytest.skip("weights/ lacks vgg16; make weights fetches it")
-    return load(WEIGHTS, CPU)
+    return load_lpips(WEIGHTS, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def reference(ours: LPIPS) -> nn.Module:  # noqa: ARG001  skipped as it is
 
     blank = torchvision.models.vgg16(weights=None)
     blank.features.load_state_dict(
-        {name.removeprefix("features."): held for name, held in vgg16_convolutions(arrays).items()}
+        {name.removeprefix("features."): tensor for name, tensor in vgg16_convolutions(arrays).items()}
     )
     with (
         patch.object(theirs, "load_state_dict_from_url", lambda *_, **__: lines),
@@ -49,31 +49,31 @@ def reference(ours: LPIPS) -> nn.Module:  # noqa: ARG001  skipped as it is
 
 
 @torch.no_grad()
-def test_it_is_the_references(ours: LPIPS, reference: nn.Module) -> None:
+def test_it_equals_the_reference(ours: LPIPS, reference: nn.Module) -> None:
     random = torch.Generator().manual_seed(0)
     one = torch.randint(256, (3, 3, 64, 64), generator=random, dtype=torch.uint8)
     other = (one.float() * 0.7 + 20).round().to(torch.uint8)
     other[2] = one[2]
-    whole, _ = averaged(ours(one / 127.5 - 1, other / 127.5 - 1), torch.ones(3, 1, 64, 64))
+    whole, _ = lpips_and_salient(ours(one / 127.5 - 1, other / 127.5 - 1), torch.ones(3, 1, 64, 64))
     assert whole.tolist() == pytest.approx(reference(one, other).tolist(), rel=1e-4, abs=1e-7)
     assert whole[0] > 0.01
     assert whole[2] == 0
 
 
-def test_a_label_says_where_differences_count() -> None:
+def test_the_label_weights_the_differences() -> None:
     # Two layers: one of 2x2 places, one of a single place.
     layers = [torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), torch.tensor([[[[10.0]]]])]
     label = -torch.ones(1, 1, 4, 4)
-    whole, salient = averaged(layers, label)  # nowhere salient: everywhere alike
+    whole, salient = lpips_and_salient(layers, label)  # nowhere salient: everywhere alike
     assert whole.item() == salient.item() == pytest.approx(12.5)
     label[..., :2, 2:] = 1.0  # the upper right quarter
-    whole, salient = averaged(layers, label)
+    whole, salient = lpips_and_salient(layers, label)
     assert whole.item() == pytest.approx(12.5)
     assert salient.item() == pytest.approx(2.0 + 10.0, abs=1e-4)
     label[..., 2:, 2:] = 0.0  # and, half as much, the lower right
-    assert averaged(layers, label)[1].item() == pytest.approx((2 * 1 + 4 * 0.5) / 1.5 + 10, abs=1e-4)
+    assert lpips_and_salient(layers, label)[1].item() == pytest.approx((2 * 1 + 4 * 0.5) / 1.5 + 10, abs=1e-4)
 
 
-def test_missing_weights_are_said(tmp_path: Path) -> None:
+def test_missing_weights_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="fetch vgg16"):
-        load(tmp_path, CPU)
+        load_lpips(tmp_path, CPU)
