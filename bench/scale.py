@@ -85,16 +85,16 @@ def write(folder: Path) -> int:
     (folder / "in").mkdir()
     (folder / "in/a.jpg").write_bytes(b"")
     small = plan_job([str(folder / "in")], domain="photo", settings=ShardSettings())
-    names = [f"holiday/2019-{number % 12 + 1:02d}/IMG_{number:07d}.jpg" for number in range(NUM_SAMPLES)]
+    names = [f"holiday/2019-{index % 12 + 1:02d}/IMG_{index:07d}.jpg" for index in range(NUM_SAMPLES)]
     pictures = tuple(
-        InputPicture(name, name, "test" if number % 10 == 0 else "train", 181_000 + number % 1000)
-        for number, name in enumerate(names)
+        InputPicture(name, name, "test" if index % 10 == 0 else "train", 181_000 + index % 1000)
+        for index, name in enumerate(names)
     )
     job = Job("photo", small.settings, small.settings_sha256, "/data/photos", pictures)
     write_record(folder / JOB, job)
     builder, num_bytes = ManifestBuilder(job), 0
-    for number in range(job.num_shards):
-        index = made_index(job, number)
+    for shard in range(job.num_shards):
+        index = made_index(job, shard)
         write_record(index_path(folder, index.shard), index)
         num_bytes += index_path(folder, index.shard).stat().st_size
         builder.entries.append(shard_entry(index))
@@ -102,10 +102,10 @@ def write(folder: Path) -> int:
     return num_bytes
 
 
-def made_index(job: Job, number: int) -> ShardIndex:
+def made_index(job: Job, shard: int) -> ShardIndex:
     """An index as a build writes it, of a tar that is not there."""
     samples, end = [], 512
-    for position in job.picture_range(number):
+    for position in job.picture_range(shard):
         picture = job.pictures[position]
         members = {}
         for name, size in (("photo.jpg", 21_000), ("saliency.png", 9_000), ("json", 250)):
@@ -114,9 +114,9 @@ def made_index(job: Job, number: int) -> ShardIndex:
         samples.append(SampleEntry(f"{position:06d}-img", picture.name, picture.scene, picture.split, members))
     looks = {
         job.pictures[position].name: f"{position * 0x9E3779B97F4A7C15F39CC060:032x}"[-32:]
-        for position in job.picture_range(number)
+        for position in job.picture_range(shard)
     }
-    return ShardIndex(job.tar_name(number), "0" * 64, end, job.settings_sha256, tuple(samples), looks=looks)
+    return ShardIndex(job.tar_name(shard), "0" * 64, end, job.settings_sha256, tuple(samples), looks=looks)
 
 
 if __name__ == "__main__":
