@@ -141,13 +141,13 @@ def test_names_are_kept_and_none_is_used_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "drawing"),
+    ("target", "path"),
     [("new", "new/a.png"), ("there", "there/a.png"), ("b.png", "b.png"), ("new.v2", "new.v2/a.png")],
 )
-def test_a_picture_goes_to_a_file_or_into_a_folder(tmp_path: Path, target: str, drawing: str) -> None:
+def test_a_picture_goes_to_a_file_or_into_a_folder(tmp_path: Path, target: str, path: str) -> None:
     source = folder(tmp_path, "a.jpg", "there/x") / "a.jpg"
     [output] = output_paths(source, tmp_path / target)
-    assert output.path == tmp_path / drawing
+    assert output.path == tmp_path / path
 
 
 @pytest.mark.parametrize(

@@ -52,18 +52,18 @@ def test_every_wiring_equals_its_forward(wiring: Wiring | None, *, attention: bo
     for dtype, most in ((torch.float64, 1e-12), (torch.float32, 1e-4)):
         made = generator(wiring, attention=attention, upsample=upsample, dtype=dtype)
         one_photo = photo(44, 20, dtype)
-        drawing: GeneratorOutput = made(one_photo)
-        assert drawing.generated.std() > 0.05
+        output: GeneratorOutput = made(one_photo)
+        assert output.generated.std() > 0.05
         for rows in (4, 16, 44):
-            assert (generate_in_strips(made, one_photo, rows=rows) - drawing.generated).abs().max() < most
+            assert (generate_in_strips(made, one_photo, rows=rows) - output.generated).abs().max() < most
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (12, 8), (60, 12), (100, 16)])
 @pytest.mark.parametrize("rows", [1, 3, 5, 12, 1000])
 def test_all_heights_of_picture_and_strip(height: int, width: int, rows: int) -> None:
     made = generator("identity", attention=True)
-    drawing: GeneratorOutput = made(photo(height, width))
-    assert torch.allclose(generate_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-12)
+    output: GeneratorOutput = made(photo(height, width))
+    assert torch.allclose(generate_in_strips(made, photo(height, width), rows=rows), output.generated, atol=1e-12)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (44, 20), (60, 12)])
@@ -74,9 +74,9 @@ def test_animegans_generator(height: int, width: int, rows: int) -> None:
     made = AnimeGenerator(channels=4, num_blocks=2).double().eval().requires_grad_(requires_grad=False)
     for parameter in made.parameters():
         nn.init.normal_(parameter, std=0.3)
-    drawing: GeneratorOutput = made(photo(height, width))
-    assert drawing.generated.std() > 0.05
-    assert torch.allclose(generate_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-12)
+    output: GeneratorOutput = made(photo(height, width))
+    assert output.generated.std() > 0.05
+    assert torch.allclose(generate_in_strips(made, photo(height, width), rows=rows), output.generated, atol=1e-12)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (44, 20), (60, 12)])
@@ -87,9 +87,9 @@ def test_whiteboxs_generator(height: int, width: int, rows: int) -> None:
     made = WhiteboxGenerator(channels=4, num_blocks=2).double().eval().requires_grad_(requires_grad=False)
     for parameter in made.parameters():
         nn.init.normal_(parameter, std=0.3)
-    drawing: GeneratorOutput = made(photo(height, width))
-    assert drawing.generated.std() > 0.05
-    assert torch.allclose(generate_in_strips(made, photo(height, width), rows=rows), drawing.generated, atol=1e-9)
+    output: GeneratorOutput = made(photo(height, width))
+    assert output.generated.std() > 0.05
+    assert torch.allclose(generate_in_strips(made, photo(height, width), rows=rows), output.generated, atol=1e-9)
 
 
 def test_one_bright_pixel_changes_every_strip() -> None:
@@ -99,15 +99,15 @@ def test_one_bright_pixel_changes_every_strip() -> None:
     bright[:, :, 62, 3] = 1
     before, after = (generate_in_strips(made, picture, rows=8) for picture in (dark, bright))
     assert (before - after)[:, :, :16].abs().min() > 0
-    drawing: GeneratorOutput = made(bright)
-    assert torch.allclose(after, drawing.generated, atol=1e-10)
+    output: GeneratorOutput = made(bright)
+    assert torch.allclose(after, output.generated, atol=1e-10)
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
 def test_a_flat_picture_has_no_variance_to_divide_by(value: float) -> None:
     made, flat = generator(attention=True), torch.full((1, 3, 32, 16), value, dtype=torch.float64)
-    drawing: GeneratorOutput = made(flat)
-    assert torch.allclose(generate_in_strips(made, flat, rows=8), drawing.generated, atol=1e-9)
+    output: GeneratorOutput = made(flat)
+    assert torch.allclose(generate_in_strips(made, flat, rows=8), output.generated, atol=1e-9)
 
 
 def test_moments_keep_their_digits_far_from_zero() -> None:

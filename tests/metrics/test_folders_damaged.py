@@ -40,4 +40,4 @@ def test_a_damaged_picture_is_named(name: str, how: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("how", DAMAGE)
 def test_a_damaged_photo_to_compare_on_is_named(how: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"photo\.png: .*give a"):
-        export._from_file(damaged(tmp_path / "photo.png", how))
+        export._photo_from_file(damaged(tmp_path / "photo.png", how))
