@@ -123,12 +123,12 @@ def exit_state(exit_record: Mapping[str, Any]) -> str:
 
 def _duration(summary: RunSummary) -> str:
     """The time between the records, from how many photos they took at which speed."""
-    seconds, before = 0.0, 0.0
+    seconds, images_seen = 0.0, 0.0
     for row in summary.records.rows:
         images, speed = float_or_nan(row.get("images")), float_or_nan(row.get("images_per_second"))
         if images == images and speed > 0:
-            seconds += max(images - before, 0) / speed
-            before = images
+            seconds += max(images - images_seen, 0) / speed
+            images_seen = images
     if not seconds:
         return ""
     hours, minutes = divmod(round(seconds / 60), 60)

@@ -23,7 +23,7 @@ from cartoon_dist.report.run_summary import Records, parse_records
 from cartoon_dist.runs import method_from_config, trained
 from cartoon_dist.runs.estimate import parameter_counts
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.runs.trained import read_settings
+from cartoon_dist.runs.trained import read_run_config
 from cartoon_dist.tables.paper_curves import charts_of_results, distances_by_step
 from cartoon_dist.tables.paper_tables import PaperRow, RowResult, render_html, render_markdown
 
@@ -56,10 +56,10 @@ def write_tables(out: Path, results: Sequence[RowResult], runs: TrainedRuns, com
 
 
 def grid(rows: Sequence[tuple[PaperRow, Path]]) -> Picture | None:
-    """The same photos, a column a method: photo, then what each run's raw weights draw. RGB (h, w, 3)."""
+    """The same photos, a column a method: the photo, then the output of each run's raw weights. RGB (h, w, 3)."""
     if not rows:
         return None
-    settings = read_settings(RunFolder(rows[0][1]).config)
+    settings = read_run_config(RunFolder(rows[0][1]).config)
     photos = Shards(folder=Path(settings.data.photos), domain="photo", split=settings.score.photos)
     # Spread over the split: tiles of one photo lie side by side.
     indices = sorted({len(photos) * part // NUM_PHOTOS for part in range(NUM_PHOTOS)})
@@ -69,40 +69,40 @@ def grid(rows: Sequence[tuple[PaperRow, Path]]) -> Picture | None:
         model = trained.load(folder, weights="raw")
         dtype = next(model.generator.parameters()).dtype
         columns.append((row.name, generated_pictures(pictures, model.generator, torch.device("cpu"), dtype)(indices)))
-    strips = [
+    cells = [
         SheetCell([column[index].permute(1, 2, 0).numpy()], name)
         for index in range(len(indices))
         for name, column in columns
     ]
-    return contact_sheet(strips, side=max(128, settings.image_size), columns=len(columns))
+    return contact_sheet(cells, side=max(128, settings.image_size), columns=len(columns))
 
 
 def _result(row: PaperRow, seed: int, run: RunFolder) -> RowResult | None:
     if not run.config.exists() or not run.scores.exists():
         return None
-    settings = read_settings(run.config)
+    settings = read_run_config(run.config)
     scores = [score for score in score_file.read_scores(run.scores) if _belongs_to_tables(score, settings)]
-    last = max((score["step"] for score in scores), default=0)
-    last_scores = [score for score in scores if score["step"] == last]
-    if not last_scores or not last:
+    last_step = max((score["step"] for score in scores), default=0)
+    last_scores = [score for score in scores if score["step"] == last_step]
+    if not last_scores or not last_step:
         return None
     records = _records(run)
-    before, seconds = 0.0, 0.0
+    images_seen, seconds = 0.0, 0.0
     for record in records.rows:
         images, rate = (float_or_nan(record.get(name)) for name in ("images", "images_per_second"))
         if math.isfinite(images) and rate > 0:
-            seconds += (images - before) / rate
-            before = images
+            seconds += (images - images_seen) / rate
+            images_seen = images
     return RowResult(
         row=row,
         seed=seed,
         scores={score["metric"]: score["value"] for score in last_scores},
         errors={
-            score["metric"]: e
+            score["metric"]: error
             for score in last_scores
-            if (e := score_file.protocol_of(score).get("standard_error")) is not None
+            if (error := score_file.protocol_of(score).get("standard_error")) is not None
         },
-        images=int(before),
+        images=int(images_seen),
         seconds=seconds,
         parameters=_parameters(settings),
         gmac=_gmac(settings),
@@ -113,15 +113,15 @@ def _result(row: PaperRow, seed: int, run: RunFolder) -> RowResult | None:
 
 def _belongs_to_tables(score: Mapping[str, Any], settings: TrainSettings) -> bool:
     """Whether a score is of raw weights and made as the run's settings say, not otherwise by hand."""
-    of, protocol = settings.score, score_file.protocol_of(score)
+    score_settings, protocol = settings.score, score_file.protocol_of(score)
     step, value, metric = (score.get(key) for key in ("step", "value", "metric"))
     if not isinstance(step, int) or not isinstance(metric, str) or not math.isfinite(float_or_nan(value)):
-        return False  # nothing that our scores leave: somebody else's entry, or a damaged one
+        return False  # not written by this package, or damaged
     if metric.startswith("saliency") or protocol.get("weights") != "raw":
         return False
     photos = protocol.get("photos")
     split = photos.get("split") if isinstance(photos, dict) else None
-    return score.get("features") in (of.features, "lpips_vgg16") and split == of.photos
+    return score.get("features") in (score_settings.features, "lpips_vgg16") and split == score_settings.photos
 
 
 def _records(run: RunFolder) -> Records:
