@@ -1,6 +1,6 @@
-"""What generator and discriminator hold against each other; logits in, one number out.
+"""The adversarial losses of generator and discriminator, as functions of D's logits.
 
-D is to tell cartoons from generated pictures, and from cartoons without clear edges: three terms, each of weight 1.
+D must tell cartoons from generated pictures, and from cartoons without clear edges: three terms, each of weight 1.
 """
 
 from torch.nn.functional import softplus
@@ -25,7 +25,7 @@ def anime_discriminator(
 ) -> Scalar:
     """AnimeGAN's: E_a[(D(a) - 1)^2] + E_p[D(G(p))^2] + E_a[D(grey a)^2] + w E_e[D(grey e)^2].
 
-    Grey cartoons are no cartoons, so G learns to colour; of the smoothed ones the grey copy is judged.
+    Grey cartoons count as not real, so G learns to colour; smoothed cartoons are given to D as grey copies.
     """
     real = (at_least_float32(cartoon) - 1).square().mean()
     fake = at_least_float32(generated).square().mean() + at_least_float32(grey).square().mean()
@@ -39,5 +39,7 @@ def log_generator(generated: Logits) -> Scalar:
 
 def log_discriminator(cartoon: Logits, generated: Logits, smoothed: Logits) -> Scalar:
     """Minus Eq 6: -E_a[log D(a)] - E_e[log(1 - D(e))] - E_p[log(1 - D(G(p)))], with D = sigmoid(logits)."""
-    real = softplus(-at_least_float32(cartoon)).mean()  # -log sigmoid(x) = softplus(-x), and -log(1 - sigmoid(x)) = softplus(x)
+    real = softplus(
+        -at_least_float32(cartoon)
+    ).mean()  # -log sigmoid(x) = softplus(-x), and -log(1 - sigmoid(x)) = softplus(x)
     return real + softplus(at_least_float32(generated)).mean() + softplus(at_least_float32(smoothed)).mean()

@@ -1,4 +1,4 @@
-"""Colours: those of a photo, which an AnimeGAN drawing keeps, and pictures without any."""
+"""AnimeGAN's colour loss, which keeps the colours of the photo, and grey pictures for its other losses."""
 
 from torch.nn.functional import huber_loss
 

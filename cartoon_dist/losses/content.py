@@ -1,4 +1,4 @@
-"""What keeps the drawing recognisable: how far its features are from the photo's, and how that fades."""
+"""The content loss, which keeps the photo recognisable, and the decay of its weight."""
 
 from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.tensors import Features, Scalar

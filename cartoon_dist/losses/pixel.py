@@ -1,4 +1,4 @@
-"""The warm-up's cheap likeness, for runs too small for VGG's."""
+"""The warm-up's cheap reconstruction loss, for runs too small for VGG."""
 
 from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.tensors import Images, Scalar

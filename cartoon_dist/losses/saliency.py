@@ -1,4 +1,4 @@
-"""What the saliency network learns from."""
+"""The loss of the saliency network."""
 
 from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.tensors import Maps, Scalar

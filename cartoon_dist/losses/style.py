@@ -1,9 +1,9 @@
-"""How like the texture of cartoons a drawing's is, in AnimeGAN."""
+"""AnimeGAN's style loss: compares the texture of generated pictures with that of cartoons."""
 
 from jaxtyping import Float
 from torch import Tensor
 
-from cartoon_dist.losses.precision import without_autocast, at_least_float32
+from cartoon_dist.losses.precision import at_least_float32, without_autocast
 from cartoon_dist.tensors import Features, Scalar
 
 

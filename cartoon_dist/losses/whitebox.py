@@ -1,4 +1,4 @@
-"""What White-box's discriminators see of a picture's texture, and what its generator learns beside D's judgement."""
+"""White-box's texture representation, and its losses."""
 
 import torch
 from torch import Tensor
@@ -7,12 +7,12 @@ from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.tensors import Features, Images, Maps, Scalar
 
 CHANNEL_RANGES = {"red": (0.199, 0.399), "green": (0.487, 0.687), "blue": (0.014, 0.214)}
-"""Between which the weights of a step's colour shift are drawn."""
+"""The ranges from which the weights of a step's colour shift are drawn."""
 
 
 def texture(pictures: Images, channel_weights: Tensor) -> Maps:
     """The picture without its colours: (r R + g G + b B) / (r + g + b), one draw of weights (r, g, b) for all
-    pictures of a step, drawn or real."""
+    pictures of a step, generated or real."""
     red, green, blue = at_least_float32(pictures).split(1, dim=1)
     r, g, b = channel_weights.unbind()
     return (r * red + g * green + b * blue) / (r + g + b)
@@ -25,10 +25,10 @@ def lsgan_discriminator_halved(real: Features, generated: Features) -> Scalar:
 
 def total_variation(pictures: Images) -> Scalar:
     """(mean dx^2 + mean dy^2) / (3 h w) between neighbours."""
-    held = at_least_float32(pictures)
-    across = (held[..., 1:] - held[..., :-1]).square().mean()
-    down = (held[..., 1:, :] - held[..., :-1, :]).square().mean()
-    return (across + down) / held[0].numel()
+    values = at_least_float32(pictures)
+    across = (values[..., 1:] - values[..., :-1]).square().mean()
+    down = (values[..., 1:, :] - values[..., :-1, :]).square().mean()
+    return (across + down) / values[0].numel()
 
 
 def feature_distance(one: Features, other: Features, *, area: int) -> Scalar:
@@ -36,7 +36,7 @@ def feature_distance(one: Features, other: Features, *, area: int) -> Scalar:
     return (at_least_float32(one) - at_least_float32(other)).abs().mean() / area
 
 
-def channel_weights(between: Tensor) -> Tensor:
-    """Three numbers in [0, 1] as the weights (r, g, b) of a colour shift."""
-    drawn = zip(between.unbind(), CHANNEL_RANGES.values(), strict=True)
-    return torch.stack([low + (high - low) * number for number, (low, high) in drawn])
+def channel_weights(uniform: Tensor) -> Tensor:
+    """Three uniform numbers in [0, 1] as the weights (r, g, b) of a colour shift."""
+    pairs = zip(uniform.unbind(), CHANNEL_RANGES.values(), strict=True)
+    return torch.stack([low + (high - low) * share for share, (low, high) in pairs])

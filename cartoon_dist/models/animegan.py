@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import Convolution, check_size, upsample_bilinear, reflection_pad
+from cartoon_dist.models.blocks import Convolution, check_size, reflection_pad, upsample_bilinear
 from cartoon_dist.models.discriminator import SLOPE
-from cartoon_dist.models.generator import GeneratorOutput, CartoonGenerator
+from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.models.spectral import SpectralConvolution
 from cartoon_dist.tensors import Features, Images, Logits
 
@@ -23,7 +23,7 @@ DEPTHWISE_DEVIATION = 0.02
 class AnimeGenerator(CartoonGenerator):
     """Photo -> cartoon: c | down 2c | down 4c, inverted residual blocks | up 2c | up c | k1 tanh.
 
-    channels: c, 64 in the original. Nothing here looks at saliency.
+    channels: c, 64 in the original. It does not use saliency.
     """
 
     def __init__(self, *, channels: int, num_blocks: int) -> None:
@@ -40,7 +40,7 @@ class AnimeGenerator(CartoonGenerator):
         self.saliency = None
 
     def forward(self, photo: Images, *, detach_joints: bool = False) -> GeneratorOutput:  # noqa: ARG002 (there are none)
-        """The drawing of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError)."""
+        """The cartoon of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError)."""
         check_size(*photo.shape[2:])
         features = self.middle(self.down2(self.down1(photo)))  # n 4c h/4 w/4
         features = self.up1(upsample_bilinear(self.up2(upsample_bilinear(features))))  # n c h w
@@ -73,7 +73,8 @@ class AnimeDiscriminator(nn.Module):
 
 
 class DownConv(nn.Module):
-    """Half the resolution, two ways added up: a separable convolution of stride 2, and one after a bilinear half."""
+    """Down-Conv: half the resolution, as the sum of a separable convolution of stride 2 and one after bilinear
+    downsampling."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -82,7 +83,8 @@ class DownConv(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         """Maps n c 2y 2x -> n c' y x."""
-        # The bilinear half without antialiasing is the mean of 2x2 pixels; so said, its backward is deterministic.
+        # Bilinear downsampling by 2 without antialiasing is the mean of 2x2 pixels; as a pooling its backward is
+        # deterministic.
         return self.strided(features) + self.resized(functional.avg_pool2d(features, 2))
 
 
@@ -104,7 +106,7 @@ class InvertedResidual(nn.Module):
 
 
 class StridedDepthwise(nn.Module):
-    """Depthwise k3s2 over maps that are reflected below and on the right alone, as the original has them."""
+    """Depthwise k3s2 over maps that are reflected only below and on the right, as in the original."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -147,7 +149,7 @@ def _discriminator_layer(in_channels: int, out_channels: int, *, stride: int, no
 def _spectral_convolution(in_channels: int, out_channels: int, *, stride: int) -> SpectralConvolution:
     made = SpectralConvolution(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
     nn.init.xavier_uniform_(made.weight)
-    made.settle()
+    made.initialise_norm()
     return made
 
 
@@ -180,8 +182,8 @@ def _convolution(
 
 @torch.no_grad()
 def _truncated_normal(weight: Tensor) -> None:
-    """N(0, 0.02) without what lies beyond two deviations, through the distribution's inverse: torch's own draws again
-    until all fits, which cannot be done where there are no numbers (meta, --check-capture)."""
+    """N(0, 0.02) truncated at two deviations, by the inverse of the distribution: torch's own redraws values until all
+    fit, which is impossible without data (meta device, --check-capture)."""
     weight.uniform_(-erf(sqrt(2)), erf(sqrt(2))).erfinv_().mul_(sqrt(2) * DEPTHWISE_DEVIATION)
 
 

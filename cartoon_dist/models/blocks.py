@@ -1,7 +1,7 @@
-"""The pieces that the networks share: convolutions (k kernel, n channels, s stride), already initialised.
+"""Building blocks that the networks share: convolutions (k kernel, n channels, s stride), already initialised.
 
-A piece is initialised where it is made, N(0, 0.02) for weights and zero for biases, so a network that is handed to
-another keeps what it has learned.
+A block is initialised where it is created, N(0, 0.02) for weights and zero for biases, so a network that becomes part
+of another keeps its trained weights.
 """
 
 from collections import OrderedDict
@@ -22,7 +22,7 @@ WEIGHT_DEVIATION = 0.02
 
 
 def num_parameters(module: nn.Module) -> int:
-    """How many numbers the module learns; also counts a network on the meta device."""
+    """The number of trained parameters; also counts a network on the meta device."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
@@ -36,25 +36,25 @@ def convolution(
     bias: bool = True,
 ) -> nn.Conv2d:
     """An initialised convolution that keeps the resolution, up to its stride."""
-    made = Convolution(
+    layer = Convolution(
         in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, padding_mode=padding, bias=bias
     )
-    initialise(made)
-    return made
+    initialise(layer)
+    return layer
 
 
 class Convolution(nn.Conv2d):
-    """A convolution, by whichever way to the same sum is fastest where gradients are taken on CPU. Padded by half its
-    kernel where it reflects.
+    """A convolution that uses the fastest algorithm on CPU while gradients are computed. With reflection, the padding
+    is half the kernel.
 
-    Elsewhere it is torch's own, which GPUs, exporters and strips (inference/tracing.py) know.
+    Elsewhere it is torch's own, which GPUs, exporters and strips (inference/tracing.py) support.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """Maps n c y x -> n c' y/s x/s."""
-        return self.convolved(input, self.weight)
+        return self.convolve_with(input, self.weight)
 
-    def convolved(self, input: Tensor, weight: Tensor) -> Tensor:
+    def convolve_with(self, input: Tensor, weight: Tensor) -> Tensor:
         """The forward with another weight of the same shape."""
         reflect = self.padding_mode == "reflect"
         edges = (self.kernel_size[1] // 2,) * 2 + (self.kernel_size[0] // 2,) * 2
@@ -70,10 +70,10 @@ class Convolution(nn.Conv2d):
 
 
 def reflection_pad(maps: Features, edges: tuple[int, int, int, int]) -> Tensor:
-    """Maps n c y x with so many pixels more on the left, on the right, above and below, reflected at the borders.
+    """Maps n c y x padded by so many pixels on the left, on the right, above and below, reflected at the borders.
 
-    Made of slices where their backward must add in one order: that of torch's own adds to a pixel from several threads
-    in any order on CUDA, so torch refuses it there.
+    Built from slices where the backward must be deterministic: the backward of torch's own padding adds to a pixel from
+    several threads in any order on CUDA, so torch refuses it there.
     """
     if not _needs_deterministic_backward(maps):
         return functional.pad(maps, edges, mode="reflect")
@@ -84,7 +84,7 @@ def reflection_pad(maps: Features, edges: tuple[int, int, int, int]) -> Tensor:
 
 
 def _needs_deterministic_backward(maps: Tensor) -> bool:
-    """Whether a backward to these maps follows, and torch is asked for deterministic algorithms."""
+    """Whether these maps need a gradient while torch is set to deterministic algorithms."""
     return torch.are_deterministic_algorithms_enabled() and torch.is_grad_enabled() and maps.requires_grad
 
 
@@ -201,7 +201,7 @@ class ResidualBlock(nn.Module):
 
 
 def check_size(height: int, width: int) -> None:
-    """ValueError where a picture of this size cannot pass two halvings and come back the same size."""
+    """ValueError for a size that two halvings and two doublings do not reproduce."""
     if height % 4 or width % 4 or min(height, width) < 8:
         raise ValueError(
             f"{width} x {height} pixels do not fit the networks: both sides must be multiples of 4, at least 8"

@@ -1,4 +1,4 @@
-"""CBAM: attention over channels, then over places (Woo et al., ECCV 2018)."""
+"""CBAM: attention over channels, then over positions (Woo et al., ECCV 2018)."""
 
 from collections import OrderedDict
 

@@ -39,6 +39,6 @@ def _layer(in_channels: int, out_channels: int, *, stride: int, norm: bool) -> n
     layer.add_module("conv", convolution(in_channels, out_channels, kernel=3, stride=stride))
     if norm:
         layer.add_module("norm", instance_norm(out_channels, affine=False))
-    # In place: a leaky ReLU keeps its input for the backward otherwise, beside the output that the next layer keeps.
+    # In place: otherwise a leaky ReLU keeps its input for the backward, beside the output that the next layer keeps.
     layer.add_module("relu", nn.LeakyReLU(SLOPE, inplace=True))
     return layer

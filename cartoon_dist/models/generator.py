@@ -1,4 +1,4 @@
-"""G, the network that draws: CartoonGAN's generator, joined to a saliency network at its first three stages."""
+"""G, CartoonGAN's generator, and the joints that merge a saliency network's features into its first three stages."""
 
 from typing import NamedTuple
 
@@ -14,19 +14,19 @@ from cartoon_dist.tensors import Features, Images, Maps
 
 
 class GeneratorOutput(NamedTuple):
-    """What one forward of the generator makes; the saliency is None where there is no saliency network."""
+    """The result of one forward of the generator; the saliency is None where there is no saliency network."""
 
     generated: Images
     saliency: Maps | None
 
 
 class CartoonGenerator(nn.Module):
-    """What each method's generator is to the rest. saliency: the network that it was joined to, or None."""
+    """The interface of each method's generator. saliency: the network whose features it uses, or None."""
 
     saliency: SaliencyNetwork | None
 
     def forward(self, photo: Images, *, detach_joints: bool = False) -> GeneratorOutput:
-        """The drawing of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError)."""
+        """The cartoon of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError)."""
         raise NotImplementedError
 
 
@@ -56,7 +56,9 @@ class Generator(CartoonGenerator):
             raise ValueError(f"the saliency network has {saliency.channels} channels, the generator {channels}")
         self.encoder = encoder(channels, affine=True)
         self.joints = nn.ModuleList(
-            FeatureFusion(channels=width, attention=attention) for width in (channels, 2 * channels, 4 * channels) if saliency
+            FeatureFusion(channels=width, attention=attention)
+            for width in (channels, 2 * channels, 4 * channels)
+            if saliency
         )
         self.blocks = nn.Sequential(*(ResidualBlock(4 * channels, affine=True) for _ in range(num_blocks)))
         self.decoder = decoder(channels, 3, upsample=upsample, affine=True)
@@ -64,17 +66,17 @@ class Generator(CartoonGenerator):
         self.checkpoint_blocks = checkpoint_blocks
 
     def forward(self, photo: Images, *, detach_joints: bool = False) -> GeneratorOutput:
-        """The drawing of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError).
+        """The cartoon of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError).
 
         detach_joints: the generator's losses do not reach the saliency network through the joints.
         """
         check_size(*photo.shape[2:])
         if self.saliency is None:
             return GeneratorOutput(self.decoder(self._transform(self.encoder(photo))), None)
-        saliency, seen = self.saliency(photo)
+        saliency, saliency_features = self.saliency(photo)
         features = photo
-        for stage, joint, given in zip(self.encoder, self.joints, seen, strict=True):
-            features = joint(stage(features), given.detach() if detach_joints else given)
+        for stage, joint, extra in zip(self.encoder, self.joints, saliency_features, strict=True):
+            features = joint(stage(features), extra.detach() if detach_joints else extra)
         return GeneratorOutput(self.decoder(self._transform(features)), saliency)
 
     def _transform(self, features: Features) -> Features:
@@ -88,19 +90,20 @@ class Generator(CartoonGenerator):
 
 
 class FeatureFusion(nn.Module):
-    """Merges a stage of G with the same stage of S: concatenate, k1 back to G's width, then CBAM when on."""
+    """A joint: merges a stage of G with the same stage of S: concatenate, k1 back to G's width, then CBAM when on."""
 
     def __init__(self, *, channels: int, attention: bool) -> None:
         super().__init__()
         self.conv = convolution(2 * channels, channels, kernel=1)
         self.attention = CBAM(channels=channels) if attention else None
 
-    def forward(self, features: Features, seen: Features) -> Features:
+    def forward(self, features: Features, saliency_features: Features) -> Features:
         """G's maps and S's, of the same shape -> maps of that shape."""
         if torch.is_grad_enabled() and features.requires_grad:
-            # The same sum without the concatenated maps, which would be held until the backward beside their parts.
-            of_features, of_seen = self.conv.weight.split(features.shape[1], 1)
-            joined = functional.conv2d(features, of_features, self.conv.bias).add_(functional.conv2d(seen, of_seen))
+            # The same sum without the concatenated maps, which would be kept until the backward beside their parts.
+            for_features, for_saliency = self.conv.weight.split(features.shape[1], 1)
+            merged = functional.conv2d(features, for_features, self.conv.bias)
+            merged = merged.add_(functional.conv2d(saliency_features, for_saliency))
         else:
-            joined = self.conv(torch.cat([features, seen], 1))  # n 2c y x -> n c y x
-        return joined if self.attention is None else self.attention(joined)
+            merged = self.conv(torch.cat([features, saliency_features], 1))  # n 2c y x -> n c y x
+        return merged if self.attention is None else self.attention(merged)

@@ -1,4 +1,4 @@
-"""The guided filter (He, Sun, Tang, TPAMI 2013): a picture smoothed where another one, its guide, is smooth."""
+"""The guided filter (He, Sun, Tang, TPAMI 2013): smooths a picture where a second one, the guide, is smooth."""
 
 import torch
 from torch import Tensor
@@ -7,14 +7,14 @@ from torch.nn import functional
 from cartoon_dist.tensors import Features, Images
 
 
-def guided_filter(guide: Features, given: Features, *, radius_pixels: int, epsilon: float) -> Features:
-    """a * guide + b, channel by channel, a and b the mean over each window of its best fit of `given` by the guide.
+def guided_filter(guide: Features, source: Features, *, radius_pixels: int, epsilon: float) -> Features:
+    """a * guide + b, channel by channel, a and b the mean over each window of the best fit of `source` by the guide.
 
     Windows are squares of side 2 r + 1, cut where the picture ends. epsilon: how much variance counts as smooth. At
     least in float32: a variance is the difference of two means.
     """
-    kind = torch.promote_types(given.dtype, torch.float32)
-    x, y = guide.to(kind), given.to(kind)
+    kind = torch.promote_types(source.dtype, torch.float32)
+    x, y = guide.to(kind), source.to(kind)
     mean_x, mean_y = (_window_mean(one, radius_pixels) for one in (x, y))
     covariance = _window_mean(x * y, radius_pixels) - mean_x * mean_y
     variance = _window_mean(x * x, radius_pixels) - mean_x * mean_x

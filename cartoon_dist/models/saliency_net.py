@@ -1,4 +1,4 @@
-"""S, the network that learns saliency labels and feeds what it sees into the generator (Figs 6 and 7)."""
+"""S, the network that learns saliency labels and passes its features to the generator (Figs 6 and 7)."""
 
 from typing import Literal
 
@@ -25,7 +25,7 @@ Stages = tuple[
     Float[Tensor, "n 2*c h//2 w//2"],
     Float[Tensor, "n 4*c h//4 w//4"],
 ]
-"""f1, f2, f3: what the three stages of the encoder see."""
+"""f1, f2, f3: the outputs of the encoder's three stages."""
 
 
 class SaliencyNetwork(nn.Module):

@@ -15,26 +15,26 @@ _FIRST_ITERATIONS = 15
 class SpectralConvolution(Convolution):
     """Convolves with W / sigma(W), where W is the weight as a matrix c' x (c k k) and sigma = u^T W v.
 
-    u and v follow W's first singular vectors by the power method, a step of it at each `iterate`; a forward reads them
-    and changes nothing, so whoever judges by this network (G's step, the parts of a batch) leaves no trace in it. They
-    are buffers that keep their place in memory: checkpoints hold them and a recorded step finds them. They depend on
-    the seed and on the weights alone, so they are the same on all processes.
+    u and v follow W's first singular vectors by the power method, one step for each `power_iteration`; a forward
+    only reads them, so using this network (in G's step, for the parts of a batch) does not change it. They are buffers
+    that keep their place in memory: checkpoints hold them and a recorded step finds them. They depend on the seed and
+    the weights alone, so they are the same on all processes.
     """
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         matrix = self.weight.detach().flatten(1)
         self.u = nn.Buffer(normalize(torch.randn_like(matrix[:, 0]), dim=0))
         self.v = nn.Buffer(normalize(torch.randn_like(matrix[0]), dim=0))
-        self.settle()
+        self.initialise_norm()
 
-    def settle(self) -> None:
-        """Follow a weight that was set anew."""
+    def initialise_norm(self) -> None:
+        """Iterate until u and v fit a weight that was just set."""
         for _ in range(_FIRST_ITERATIONS):
-            self.iterate()
+            self.power_iteration()
 
     @torch.no_grad()
-    def iterate(self) -> None:
+    def power_iteration(self) -> None:
         """One step of the power method: u = W v / |W v|, v = W^T u / |W^T u|."""
         matrix = self.weight.flatten(1)
         self.u.copy_(normalize(torch.mv(matrix, self.v), dim=0))
@@ -42,13 +42,13 @@ class SpectralConvolution(Convolution):
 
     def forward(self, input: Tensor) -> Tensor:
         """Maps n c y x -> n c' y/s x/s."""
-        # As a sum: autocast would make a matrix product of it half precision.
+        # As a sum: autocast would compute a matrix product in half precision.
         sigma = (self.u[:, None] * self.weight.flatten(1) * self.v).sum()
-        return self.convolved(input, self.weight / sigma)
+        return self.convolve_with(input, self.weight / sigma)
 
 
 def update_spectral_norms(network: nn.Module) -> None:
-    """`iterate` each spectral convolution of the network: once before each update of its weights."""
+    """`power_iteration` each spectral convolution of the network: once before each update of its weights."""
     for module in network.modules():
         if isinstance(module, SpectralConvolution):
-            module.iterate()
+            module.power_iteration()

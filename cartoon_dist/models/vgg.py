@@ -1,4 +1,4 @@
-"""VGG's features, the eyes of the content loss (Simonyan and Zisserman, ICLR 2015)."""
+"""Frozen VGG features for the content loss (Simonyan and Zisserman, ICLR 2015)."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
@@ -12,7 +12,8 @@ from cartoon_dist.tensors import Features, Images
 from cartoon_dist.vgg_layers import NUM_CONVOLUTIONS, Network, layer_names
 
 VGGInput = Literal["unit", "imagenet", "caffe"]
-"""What VGG is shown: RGB in [0, 1]; that, with ImageNet's mean and deviation; BGR in 0..255 less Caffe's mean."""
+"""The input of VGG: RGB in [0, 1]; the same normalised by ImageNet's mean and deviation; BGR in 0..255 minus Caffe's
+mean."""
 
 WIDTHS = (64, 128, 256, 512, 512)
 
@@ -37,10 +38,10 @@ PREPROCESSING: dict[VGGInput, Preprocessing] = {
 
 
 class VGG(nn.Module):
-    """The features of a frozen VGG at one layer, before its ReLU (Eq 9 looks at VGG19's conv4_4).
+    """The features of a frozen VGG at one layer, before its ReLU (Eq 9 uses VGG19's conv4_4).
 
-    layer: `convB_I`, the I-th convolution of block B; ValueError, with the names there are, for any other.
-    vgg_input: what the network is shown; it decides the scale of the features and so what the content weight means.
+    layer: `convB_I`, the I-th convolution of block B; ValueError, with the known names, for any other.
+    vgg_input: how pictures are preprocessed; it sets the scale of the features and so the effect of the content weight.
     The weights are arbitrary until `load`.
     """
 
@@ -48,30 +49,30 @@ class VGG(nn.Module):
         super().__init__()
         self.network = network
         self.features = _features(network, layer)
-        self.preparation = PREPROCESSING[vgg_input]
-        self.mean = nn.Buffer(torch.tensor(self.preparation.mean).view(3, 1, 1), persistent=False)
-        self.deviation = nn.Buffer(torch.tensor(self.preparation.deviation).view(3, 1, 1), persistent=False)
+        self.preprocessing = PREPROCESSING[vgg_input]
+        self.mean = nn.Buffer(torch.tensor(self.preprocessing.mean).view(3, 1, 1), persistent=False)
+        self.deviation = nn.Buffer(torch.tensor(self.preprocessing.deviation).view(3, 1, 1), persistent=False)
         self.requires_grad_(requires_grad=False)
         self.eval()
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take what the layer needs, by torchvision's names (`features.N.weight`); WeightsError if it does not fit."""
-        for name, here in self.state_dict().items():
-            if name not in weights or weights[name].shape != here.shape:
-                found = tuple(weights[name].shape) if name in weights else "nothing"
+        """Copy the weights it needs, by torchvision's names (`features.N.weight`); WeightsError if they do not fit."""
+        for name, own in self.state_dict().items():
+            if name not in weights or weights[name].shape != own.shape:
+                shape = tuple(weights[name].shape) if name in weights else "nothing"
                 raise WeightsError(
-                    f"not the weights of {self.network}: {name} should be {tuple(here.shape)}, there is {found}"
+                    f"not the weights of {self.network}: {name} should be {tuple(own.shape)}, there is {shape}"
                 )
-            here.copy_(weights[name])
+            own.copy_(weights[name])
 
     def forward(self, pictures: Images) -> Features:
         """Pictures in [-1, 1] -> the layer's maps, halved once for each block before it."""
-        return self.features(self.prepared(pictures))
+        return self.features(self.preprocess(pictures))
 
-    def prepared(self, pictures: Images) -> Images:
-        """Pictures in [-1, 1] as VGG is shown them."""
+    def preprocess(self, pictures: Images) -> Images:
+        """Pictures in [-1, 1] as the input of VGG."""
         unit = (pictures + 1) / 2
-        if self.preparation.reversed:
+        if self.preprocessing.reversed:
             unit = unit.flip(1)
         return (unit - self.mean) / self.deviation
 
@@ -95,7 +96,7 @@ def _features(network: Network, layer: str) -> nn.Sequential:
             layers.append(FrozenConvolution(in_channels, width, 3, padding=1))
             if f"conv{block}_{index}" == layer:
                 return nn.Sequential(*layers)
-            # In place: nothing else looks at what comes before, which would be held until the backward.
+            # In place: nothing else uses its input, which would be kept until the backward.
             layers.append(nn.ReLU(inplace=True))
             in_channels = width
         layers.append(nn.MaxPool2d(2))

@@ -12,20 +12,20 @@ from torch.nn import functional
 
 from cartoon_dist.models.blocks import Convolution, check_size, upsample_bilinear
 from cartoon_dist.models.discriminator import SLOPE
-from cartoon_dist.models.generator import GeneratorOutput, CartoonGenerator
+from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.models.guided import guided_filter
 from cartoon_dist.models.spectral import SpectralConvolution
 from cartoon_dist.tensors import Features, Images, Logits, Maps
 
 TRAINING_EPSILON = 1e-2
-"""Of the guided filter after the U-net; the authors draw with 5e-3 afterwards."""
+"""Epsilon of the guided filter after the U-net; after training the authors use 5e-3."""
 
 
 class WhiteboxGenerator(CartoonGenerator):
-    """Photo -> cartoon: a U-net of widths c, 2c, 4c, whose picture a guided filter lays on the photo's edges.
+    """Photo -> cartoon: a U-net of widths c, 2c, 4c, followed by a guided filter that keeps the photo's edges.
 
-    channels: c, 32 in the original. epsilon: the filter's. Nothing here looks at saliency. The last layer is linear, so
-    a drawing may leave [-1, 1].
+    channels: c, 32 in the original. epsilon: the filter's. It does not use saliency. The last layer is linear, so
+    a generated picture may leave [-1, 1].
     """
 
     def __init__(self, *, channels: int, num_blocks: int, epsilon: float = TRAINING_EPSILON) -> None:
@@ -45,14 +45,14 @@ class WhiteboxGenerator(CartoonGenerator):
         self.saliency = None
 
     def forward(self, photo: Images, *, detach_joints: bool = False) -> GeneratorOutput:  # noqa: ARG002 (there are none)
-        """The drawing of each photo; both sides must be multiples of 4, at least 8 (ValueError)."""
+        """The cartoon of each photo; both sides must be multiples of 4, at least 8 (ValueError)."""
         check_size(*photo.shape[2:])
         full = self.first(photo)  # n c h w
         half = self.down1(full)  # n 2c h/2 w/2
         quarter = self.down2(half)  # n 2c h/4 w/4
         features = self.up1(upsample_bilinear(quarter) + half)
-        drawn = self.up2(upsample_bilinear(features) + full)
-        return GeneratorOutput(guided_filter(photo, drawn, radius_pixels=1, epsilon=self.epsilon), None)
+        unfiltered = self.up2(upsample_bilinear(features) + full)
+        return GeneratorOutput(guided_filter(photo, unfiltered, radius_pixels=1, epsilon=self.epsilon), None)
 
 
 class WhiteboxDiscriminator(nn.Module):
@@ -76,7 +76,7 @@ class WhiteboxDiscriminator(nn.Module):
 
 
 class WhiteboxDiscriminators(nn.Module):
-    """Both discriminators as one network: Adam, which looks at each weight alone, trains them as two would."""
+    """Both discriminators as one network: Adam treats each weight alone, so they train as two networks would."""
 
     def __init__(self, *, channels: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class WhiteboxDiscriminators(nn.Module):
         self.texture = WhiteboxDiscriminator(in_channels=1, channels=channels)
 
     def forward(self, surfaces: Images, textures: Maps) -> tuple[Logits, Logits]:
-        """What each says of its view of the same pictures."""
+        """The logits of each discriminator for its view of the same pictures."""
         return self.surface(surfaces), self.texture(textures)
 
 
@@ -102,7 +102,7 @@ class PlainResidualBlock(nn.Module):
 
 
 class StridedConvolution(nn.Module):
-    """k3s2 over maps with zeros below and on the right alone where both sides are even, as TensorFlow pads them."""
+    """k3s2 over maps with zeros only below and on the right where both sides are even, as TensorFlow pads them."""
 
     def __init__(self, conv: nn.Module) -> None:
         super().__init__()
@@ -133,5 +133,5 @@ def _convolution(
     assert made.bias is not None
     nn.init.zeros_(made.bias)
     if isinstance(made, SpectralConvolution):
-        made.settle()
+        made.initialise_norm()
     return made

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cartoon_dist.losses.colour import colour_loss, to_grey, rgb_to_yuv
+from cartoon_dist.losses.colour import colour_loss, rgb_to_yuv, to_grey
 from cartoon_dist.tensors import from_bytes
 
 

@@ -131,7 +131,7 @@ def test_an_iteration_is_the_textbooks() -> None:
         gan_step(method, engine, state, as_bytes(batch), 1.5)
         for module in discriminator.modules():
             if isinstance(module, SpectralConvolution):
-                module.iterate()
+                module.power_iteration()
         for optimizer, loss in (
             (of_d, lambda: discriminator_loss(discriminator, batch, generator(batch.photo).generated.detach())),
             (of_g, lambda: generator_loss(discriminator, features, batch, generator(batch.photo).generated)),

@@ -152,7 +152,7 @@ def test_the_discriminator_against_its_list_of_layers() -> None:
     for _ in range(300):
         for module in network.modules():
             if isinstance(module, SpectralConvolution):
-                module.iterate()
+                module.power_iteration()
     logits, w = network(maps), network.state_dict()
     for index, (stride, normed) in enumerate([(1, False), (2, False), (1, True), (2, False), (1, True), (1, True)]):
         kernel = w[f"layers.{index}.conv.weight"]

@@ -10,10 +10,10 @@ from cartoon_dist.models.blocks import (
     ResidualBlock,
     check_size,
     convolution,
-    upsample_convolution,
     instance_norm,
     num_parameters,
     up_stage,
+    upsample_convolution,
 )
 from cartoon_dist.models.discriminator import Discriminator
 from cartoon_dist.models.generator import Generator

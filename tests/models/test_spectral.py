@@ -31,7 +31,7 @@ def test_it_trains_as_torchs_own() -> None:
     held[0]._v.copy_(ours.v)
     adams = [torch.optim.Adam(network.parameters(), lr=0.02) for network in (ours, theirs)]
     for _ in range(5):
-        ours.iterate()
+        ours.power_iteration()
         for network, adam in zip((ours, theirs.train()), adams, strict=True):
             adam.zero_grad()
             network(maps()).square().mean().backward()
@@ -47,7 +47,7 @@ def test_it_comes_to_divide_by_the_largest_singular_value() -> None:
     largest = float(torch.linalg.svdvals(layer.weight.detach().flatten(1))[0])
     off = []
     for _ in range(200):
-        layer.iterate()
+        layer.power_iteration()
         sigma = (layer.u[:, None] * layer.weight.flatten(1) * layer.v).sum()
         off.append(abs(float(sigma) / largest - 1))
     assert off[-1] < 1e-9
@@ -71,7 +71,7 @@ def test_a_forward_moves_nothing_and_a_step_of_it_moves_in_place(trained: bool, 
 
 def test_its_vectors_are_saved_and_taken_up() -> None:
     layer, other = made(), SpectralConvolution(6, 16, 3, padding=1, bias=False).double()
-    layer.iterate()
+    layer.power_iteration()
     assert set(layer.state_dict()) == {"weight", "u", "v"}
     other.load_state_dict(layer.state_dict())
     assert torch.equal(other(maps()), layer(maps()))
@@ -81,12 +81,12 @@ def test_autocast_does_not_round_the_norm() -> None:
     layer = made(torch.float32)
     with torch.no_grad():
         layer.weight.mul_(1 + 2**-10)  # half precision would lose it
-        layer.settle()
+        layer.initialise_norm()
         sigma = torch.linalg.svdvals(layer.weight.flatten(1))[0]
         for _ in range(100):
-            layer.iterate()
+            layer.power_iteration()
         seen: list[Tensor] = []
-        layer.convolved = lambda _input, weight: seen.append(weight) or _input  # type: ignore[method-assign, func-returns-value, assignment]
+        layer.convolve_with = lambda _input, weight: seen.append(weight) or _input  # type: ignore[method-assign, func-returns-value, assignment]
         with torch.autocast("cpu", torch.bfloat16):
             layer(maps(torch.float32))
     assert seen[0].dtype == torch.float32
