@@ -12,7 +12,7 @@ from skimage.segmentation import slic
 from bench.ratios import Measured, publish, seconds, show, summarise, time_in_turn
 from cartoon_dist.image.crop import resize_and_crop
 from cartoon_dist.image.decode import Picture, decode
-from cartoon_dist.saliency.frame import content_window
+from cartoon_dist.saliency.border_removal import content_window
 from cartoon_dist.saliency.label import label
 from cartoon_dist.saliency.margins import boundary_contrast_public
 from cartoon_dist.saliency.mbd import INVERSE, RASTER, barrier_distance, mbd

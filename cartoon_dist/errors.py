@@ -1,7 +1,7 @@
-"""What a user can mend. Everything else that goes wrong is a bug and keeps its traceback.
+"""Errors that a user can correct. Any other exception is a bug and keeps its traceback.
 
     CartoonError
-    |- ConfigError       a setting: unknown, of the wrong type, or at odds with another
+    |- ConfigError       a setting: unknown, of the wrong type, or in conflict with another
     |- PictureError      a picture that cannot be used
     |- ShardError        a shard or its folder: missing, damaged, made with other settings
     |- WeightsError      pretrained weights: missing, or not the file they should be
@@ -15,7 +15,7 @@ A message is one line: what, where, what to do.
 
 
 class CartoonError(Exception):
-    """Base of all errors a user can mend; scripts print it in one line and leave with status 2."""
+    """Base of all errors a user can correct; scripts print it in one line and exit with status 2."""
 
 
 class ConfigError(CartoonError):
@@ -27,7 +27,7 @@ class PictureError(CartoonError):
 
 
 class ShardError(CartoonError):
-    """A shard, its index or the folder's manifest is missing, damaged or made otherwise."""
+    """A shard, its index or the folder's manifest is missing, damaged or made with other settings."""
 
 
 class WeightsError(CartoonError):
@@ -43,7 +43,7 @@ class TrainingError(CartoonError):
 
 
 class LostProcessError(CartoonError):
-    """Another process of the run has gone or does not answer; `rank` is its number, None where that is not known."""
+    """Another process of the run has ended or does not answer; `rank` is its rank, None where that is not known."""
 
     def __init__(self, message: str, *, rank: int | None) -> None:
         super().__init__(message)

@@ -9,7 +9,7 @@ from cartoon_dist.config.fields import Count, Fraction, NotNegative, PathOrURL, 
 
 @settings_dataclass
 class SaliencySettings:
-    """How labels are made: `public` is the code the paper's labels came from, mended; `author` the methods' own."""
+    """How labels are made: `public` is the corrected code of the paper's labels; `author` the methods' own."""
 
     variant: Literal["public", "author"] = "public"
     # A folder of maps that somebody else made, taken instead: for deep/a.jpg it holds deep/a.png.
@@ -49,7 +49,7 @@ class ShardSettings:
     # A larger picture is refused before it is decoded: it would not fit the memory.
     max_megapixels: Positive = 200.0
     num_workers: Count | None = None
-    # Whether a picture that looks nearly like an earlier one is left out; otherwise it is only told of.
+    # Whether a picture that looks nearly like an earlier one is left out; otherwise it is only reported.
     dedup: bool = False
     # How many of the 64 bits of their hashes may differ between near-duplicates.
     duplicate_bits: Annotated[int, Field(ge=0, le=10)] = 3

@@ -70,7 +70,7 @@ class Heartbeat:
 
     def _error(self, missed: dict[int, float]) -> LostProcessError:
         if collectives.rank() == 0:
-            time.sleep(2 * INTERVAL_SECONDS)  # the others shall be told before this process ends and is missed itself
+            time.sleep(2 * INTERVAL_SECONDS)  # tell the others before this process ends itself
         rank, seconds = max(missed.items(), key=lambda item: item[1])
         return LostProcessError(
             f"process {rank} on {self.hosts[rank]} has gone or does not answer, last heard {seconds:.0f} s ago; "

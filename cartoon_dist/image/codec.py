@@ -1,7 +1,7 @@
-"""OpenCV's decoder with its words: libjpeg and libpng print what they find wrong, and give pixels all the same.
+"""OpenCV's decoder and its warnings: libjpeg and libpng print them, and still return pixels.
 
 They print on C's `stderr`, which the GNU C library lets a program set to any other stream ("Standard Streams" in its
-manual). For the time of a call it is one in memory: Python's own `sys.stderr` and other programs are not touched.
+manual). For the time of a call it is a stream in memory: Python's own `sys.stderr` and other programs are not touched.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ Pixels = npt.NDArray[np.generic]
 _SILENT = 0
 # OpenCV moved this function in 4.13.
 _set_log_level = getattr(cv2.utils, "logging", cv2).setLogLevel
-# libpng tells of chunks that are no part of the picture, too; theirs are the names that begin with a small letter.
+# libpng also warns about chunks that are no part of the picture; their names begin with a small letter.
 _HARMLESS = re.compile(r"libpng warning: [a-z][A-Za-z]{3}:")
 _PREFIX = re.compile(r"^(libpng (warning|error): |Corrupt JPEG data: )")
 
@@ -31,7 +31,7 @@ try:
     _libc.fclose.argtypes = [ctypes.c_void_p]
     _libc.free.argtypes = [ctypes.c_void_p]
     _stderr: ctypes.c_void_p | None = ctypes.c_void_p.in_dll(_libc, "stderr")
-except (OSError, TypeError, ValueError, AttributeError):  # another C library: what it prints cannot be overheard
+except (OSError, TypeError, ValueError, AttributeError):  # another C library: its output cannot be captured
     _stderr = None
 _lock = threading.Lock()
 
@@ -46,29 +46,29 @@ os.register_at_fork(after_in_child=_new_lock)
 
 
 def read_pixels(data: bytes, flags: int) -> tuple[Pixels | None, str]:
-    """What `cv2.imdecode` makes of a file, None where it makes nothing, and the first thing it complained of, or "".
+    """The pixels that `cv2.imdecode` returns for a file, or None, and the decoder's first warning, or "".
 
-    A complaint with pixels means that they are not all of the file's: libjpeg, for one, makes grey of what is missing.
+    A warning with pixels means that some of them are not the file's: libjpeg, for one, fills missing parts with grey.
     Nothing is printed.
     """
     if not data:
         return None, "the file is empty"
-    heard: list[str] = []
-    with _captured_stderr(heard):
-        level = _set_log_level(_SILENT)  # OpenCV's own log goes another way
+    lines: list[str] = []
+    with _captured_stderr(lines):
+        level = _set_log_level(_SILENT)  # OpenCV's own log does not use C's stderr
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except cv2.error as error:
             return None, " ".join(str(error.err).split())
         finally:
             _set_log_level(level)
-    complaints = [_PREFIX.sub("", line) for line in heard if not _HARMLESS.match(line)]
-    return (None if pixels is None else np.asarray(pixels)), complaints[0] if complaints else ""
+    warnings = [_PREFIX.sub("", line) for line in lines if not _HARMLESS.match(line)]
+    return (None if pixels is None else np.asarray(pixels)), warnings[0] if warnings else ""
 
 
 @contextmanager
-def _captured_stderr(heard: list[str]) -> Iterator[None]:
-    """Take the lines that C code prints on its standard error, where that can be done; about 5 microseconds."""
+def _captured_stderr(lines: list[str]) -> Iterator[None]:
+    """Append the lines that C code prints on its standard error, where that is possible; costs about 5 microseconds."""
     if _stderr is None:
         yield
         return
@@ -84,5 +84,5 @@ def _captured_stderr(heard: list[str]) -> Iterator[None]:
             _stderr.value = before
             _libc.fclose(stream)
             if text.value:
-                heard += ctypes.string_at(text.value, size.value).decode("utf-8", "replace").splitlines()
+                lines += ctypes.string_at(text.value, size.value).decode("utf-8", "replace").splitlines()
                 _libc.free(text)

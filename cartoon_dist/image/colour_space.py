@@ -1,4 +1,4 @@
-"""What a picture file says of its colours: how its numbers are to be seen, found without decoding a pixel.
+"""The colour space that a picture file declares, read without decoding a pixel.
 
 Sources: ICC.1:2022 annex B (profiles in JPEG, PNG and BMP), the PNG specification (third edition), RFC 9649 (WebP),
 Microsoft's BITMAPV5HEADER.
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from cartoon_dist.image.exif import is_adobe_rgb
 
 _MAX_PROFILE_BYTES = 16 << 20
-"""A compressed profile that unpacks to more is no profile."""
+"""A compressed profile that unpacks to more is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColourSpace:
-    """How a file says that its numbers are to be seen; all None where it says nothing.
+    """The colour space that a file declares; all None where it declares none.
 
     `profile` is an embedded ICC profile. `gamma` and `primaries` (x and y of white, red, green, blue) are PNG's gAMA
-    and cHRM, `cicp` its code points of primaries, transfer, matrix and range. `unreadable` tells what of it is damaged.
+    and cHRM, `cicp` its code points of primaries, transfer, matrix and range. `unreadable` names the damaged part.
     """
 
     profile: bytes | None = None
@@ -34,17 +34,17 @@ _ADOBE_RGB = ColourSpace(gamma=256 / 563, primaries=(0.3127, 0.3290, 0.64, 0.33,
 
 
 def jpeg_colours(parts: Mapping[int, tuple[int, bytes]], exif: bytes) -> ColourSpace:
-    """The ICC profile, which is cut into parts of at most 64 kB (by its number a part and the number of all), or what
-    the camera noted."""
+    """The ICC profile, which is cut into parts of at most 64 kB (`parts`: index of a part -> number of parts and
+    data), or the camera's note in EXIF."""
     if not parts:
         return _ADOBE_RGB if is_adobe_rgb(exif) else ColourSpace()
     if sorted(parts) != list(range(1, len(parts) + 1)) or {of for of, _ in parts.values()} != {len(parts)}:
         return ColourSpace(unreadable="a part of its colour profile is missing")
-    return ColourSpace(profile=b"".join(parts[number][1] for number in sorted(parts)))
+    return ColourSpace(profile=b"".join(parts[index][1] for index in sorted(parts)))
 
 
 def png_colours(chunks: Mapping[bytes, bytes]) -> ColourSpace:
-    """Of several accounts of the colours the first counts in the order cICP, iCCP, sRGB, gAMA with cHRM."""
+    """Of several declarations the first counts, in the order cICP, iCCP, sRGB, gAMA with cHRM."""
     if len(cicp := chunks.get(b"cICP", b"")) == 4:
         return ColourSpace(cicp=tuple(cicp))
     if b"iCCP" in chunks:
@@ -56,7 +56,7 @@ def png_colours(chunks: Mapping[bytes, bytes]) -> ColourSpace:
     if len(chunks.get(b"gAMA", b"")) == 4:
         gamma = struct.unpack(">I", chunks[b"gAMA"])[0] / 1e5
     if len(chunks.get(b"cHRM", b"")) == 32:
-        primaries = tuple(number / 1e5 for number in struct.unpack(">8I", chunks[b"cHRM"]))
+        primaries = tuple(value / 1e5 for value in struct.unpack(">8I", chunks[b"cHRM"]))
     return ColourSpace(gamma=gamma or None, primaries=primaries)
 
 
@@ -78,4 +78,8 @@ def bmp_colours(data: bytes, header_bytes: int) -> ColourSpace:
         return ColourSpace()
     start, length = struct.unpack_from("<II", data, _BMP_HEADER_AT + 112)
     profile = data[_BMP_HEADER_AT + start : _BMP_HEADER_AT + start + length]
-    return ColourSpace(profile=profile) if len(profile) == length else ColourSpace(unreadable="its colour profile is cut off")
+    return (
+        ColourSpace(profile=profile)
+        if len(profile) == length
+        else ColourSpace(unreadable="its colour profile is cut off")
+    )

@@ -1,4 +1,4 @@
-"""A contact sheet: pictures side by side with their companions, small, captioned, many on one page."""
+"""A contact sheet: many small cells on one page, each with pictures side by side and a caption."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,21 +21,25 @@ class SheetCell:
     caption: str
 
 
-def contact_sheet(strips: Sequence[SheetCell], *, side: int, columns: int) -> Picture:
-    """Lay strips of equally many pictures out row by row, each picture `side` pixels wide: uint8 RGB (h, w, 3).
+def contact_sheet(cells: Sequence[SheetCell], *, side: int, columns: int) -> Picture:
+    """Lay out cells of equally many pictures row by row, each picture `side` pixels wide: uint8 RGB (h, w, 3).
 
-    A caption that is wider than its strip is cut; signs beyond ASCII are shown as question marks.
+    A caption that is wider than its cell is cut; characters beyond ASCII become question marks.
     """
-    width = max(len(strip.pictures) for strip in strips) * side
-    rows = -(-len(strips) // columns)
-    sheet = np.full((_GAP + rows * (side + _CAPTION_HEIGHT + _GAP), _GAP + columns * (width + _GAP), 3), _BACKGROUND, np.uint8)
-    for number, strip in enumerate(strips):
-        top = _GAP + number // columns * (side + _CAPTION_HEIGHT + _GAP)
-        left = _GAP + number % columns * (width + _GAP)
-        for place, picture in enumerate(strip.pictures):
-            sheet[top : top + side, left + place * side : left + (place + 1) * side] = _resized(picture, side)
-        caption = _shortened_to_width(strip.caption.encode("ascii", "replace").decode(), width)
-        cv2.putText(sheet, caption, (left, top + side + _CAPTION_HEIGHT - 5), _FONT, _SCALE, _TEXT_COLOUR, 1, cv2.LINE_AA)
+    width = max(len(cell.pictures) for cell in cells) * side
+    rows = -(-len(cells) // columns)
+    sheet = np.full(
+        (_GAP + rows * (side + _CAPTION_HEIGHT + _GAP), _GAP + columns * (width + _GAP), 3), _BACKGROUND, np.uint8
+    )
+    for index, cell in enumerate(cells):
+        top = _GAP + index // columns * (side + _CAPTION_HEIGHT + _GAP)
+        left = _GAP + index % columns * (width + _GAP)
+        for position, picture in enumerate(cell.pictures):
+            sheet[top : top + side, left + position * side : left + (position + 1) * side] = _resized(picture, side)
+        caption = _shortened_to_width(cell.caption.encode("ascii", "replace").decode(), width)
+        cv2.putText(
+            sheet, caption, (left, top + side + _CAPTION_HEIGHT - 5), _FONT, _SCALE, _TEXT_COLOUR, 1, cv2.LINE_AA
+        )
     return sheet
 
 

@@ -41,7 +41,7 @@ def resize_and_crop(picture: Picture, *, size: int) -> Crop:
 
 
 def crop_like(whole: Picture, square: Crop) -> Picture:
-    """Scale a picture of the same whole, such as its map, uint8 (h, w), as the square's was and cut the same square."""
+    """Scale and cut another picture of the same size, such as a saliency map, uint8 (h, w), exactly as `square` was."""
     size = square.pixels.shape[0]
     scaled = _fit(whole, square.scaled)
     return np.ascontiguousarray(scaled[square.top : square.top + size, square.left : square.left + size])
@@ -54,9 +54,9 @@ def tile(picture: Picture, *, size: int, scales: Sequence[float], flat_below: fl
     deviation below `flat_below` (0..255) are left out too. Raises PictureError as `resize` does.
     """
     crops: list[Crop] = []
-    for number, scale in enumerate(scales):
+    for index, scale in enumerate(scales):
         short = round(scale * size)
-        if number == 0 or short <= min(picture.shape[:2]):
+        if index == 0 or short <= min(picture.shape[:2]):
             crops += _grid(picture, _scale(picture, short=short), size=size)
     return [crop for crop in crops if _grey_deviation(crop.pixels) >= flat_below]
 

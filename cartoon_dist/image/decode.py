@@ -1,4 +1,4 @@
-"""From a file's bytes to 8-bit sRGB; the one place that knows what files may hold."""
+"""Decode a file's bytes into 8-bit sRGB; only this module knows the formats of picture files."""
 
 import warnings
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from cartoon_dist.image.srgb import ToSRGB, UnknownColoursError, srgb_converter
 Picture = npt.NDArray[np.uint8]
 """A picture as it lies in memory: (h, w, 3) RGB, or (h, w) grey, 0..255."""
 Damaged = Literal["skip", "take"]
-"""What to do with a file that is not whole, or whose colours are not known: refuse it, or take what is there."""
+"""What to do with an incomplete file, or one whose colour space is unknown: refuse it, or use what can be decoded."""
 
 
 class DamagedPictureError(PictureError):
-    """A picture that damaged="take" would take."""
+    """A damaged picture that damaged="take" would accept."""
 
 
 _BYTES_A_PIXEL, _BYTES_BESIDES = 8, 64 << 20
@@ -40,7 +40,7 @@ class DecodedPicture:
 
 
 def max_file_bytes(max_megapixels: float) -> int:
-    """No picture of so many megapixels takes more: 4 channels of 16 bits, and what cameras write beside them."""
+    """The largest file of a picture with so many megapixels: 4 channels of 16 bits, and the metadata of cameras."""
     return int(max_megapixels * 1e6) * _BYTES_A_PIXEL + _BYTES_BESIDES
 
 
@@ -62,8 +62,8 @@ def decode_file(
     damaged: Damaged = "skip",
     colours: Literal["srgb", "ignored"] = "srgb",
 ) -> DecodedPicture:
-    """As `decode`, with what else is to be known. With damaged="take" a file that is not whole gives what a decoder
-    makes of it, and colours that are not known are taken for sRGB; PictureError where there is nothing to take."""
+    """As `decode`, with details about the file. With damaged="take" an incomplete file gives what can be decoded of it,
+    and unknown colours are taken for sRGB; PictureError where nothing can be decoded."""
     header = scan_header(data)
     megapixels = header.width * header.height / 1e6
     if megapixels > max_megapixels:
@@ -82,9 +82,13 @@ def decode_file(
     if convert is not None and _num_colours(header) == _CMYK:
         picture = convert(_cmyk(data))
     else:
-        picture = _on_white(_to_eight_bits(_with_colour_key_alpha(pixels, header)), convert, grey=_num_colours(header) == 1)
+        picture = _on_white(
+            _to_eight_bits(_with_colour_key_alpha(pixels, header)), convert, grey=_num_colours(header) == 1
+        )
     as_stored = header.is_plain_rgb and header.orientation == UPRIGHT and convert is None and not complaint
-    return DecodedPicture(apply_orientation(picture, header.orientation), as_stored, convert is not None, complaint or None)
+    return DecodedPicture(
+        apply_orientation(picture, header.orientation), as_stored, convert is not None, complaint or None
+    )
 
 
 def apply_orientation(picture: Picture, orientation: int) -> Picture:
@@ -103,15 +107,15 @@ def _stored_pixels(data: bytes, header: ImageHeader) -> tuple[Pixels, str]:
     kind = header.file_format.upper()
     if header.file_format == "jpeg" and header.damage:
         data += b"\xff\xd9"  # OpenCV gives nothing of a JPEG without its end mark
-    pixels, heard = read_pixels(data, cv2.IMREAD_UNCHANGED)
+    pixels, warning = read_pixels(data, cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise PictureError(header.damage or f"the {kind} file is broken" + (f" ({heard})" if heard else ""))
+        raise PictureError(header.damage or f"the {kind} file is broken" + (f" ({warning})" if warning else ""))
     if pixels.shape[:2] != (header.height, header.width):
         height, width = pixels.shape[:2]
         raise PictureError(
             f"the header says {header.width} x {header.height} pixels, the file holds {width} x {height}"
         )
-    return pixels, header.damage or (f"the {kind} file is damaged ({heard})" if heard else "")
+    return pixels, header.damage or (f"the {kind} file is damaged ({warning})" if warning else "")
 
 
 _CMYK = 4
@@ -131,14 +135,14 @@ def _cmyk(data: bytes) -> Picture:
 
     try:
         with warnings.catch_warnings(), JpegImageFile(BytesIO(data)) as image:
-            warnings.simplefilter("ignore")  # of damaged EXIF, for one: its pixels OpenCV has judged
+            warnings.simplefilter("ignore")  # for example of damaged EXIF: OpenCV has checked the pixels
             return np.asarray(image, np.uint8)
     except (OSError, SyntaxError) as error:
         raise PictureError(f"the JPEG file is damaged ({error})") from None
 
 
 def _with_colour_key_alpha(pixels: Pixels, header: ImageHeader) -> Pixels:
-    """A PNG's pixels with alpha where one colour was named as transparent; OpenCV does it for RGB, not for grey."""
+    """A PNG's pixels with alpha where its header declares one colour transparent; OpenCV does so for RGB only."""
     if header.transparent_colour is None or pixels.ndim == 3:
         return pixels
     (key,) = header.transparent_colour

@@ -1,6 +1,6 @@
 """Edge smoothing: the third set of pictures that the discriminator learns to refuse.
 
-A cartoon without its clear edges is no cartoon. Figs 11-12 of the paper; constants as in all public CartoonGANs.
+Cartoons without clear edges count as not real. Figs 11-12 of the paper; constants as in all public CartoonGANs.
 """
 
 import cv2
@@ -12,7 +12,7 @@ _LOW, _HIGH = 100, 200
 _AROUND = np.ones((5, 5), np.uint8)
 _BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16  # OpenCV's 5-tap Gaussian for sigma 0
 _TRUNCATED = 1 / 512 - 0.5
-"""Added to a multiple of 1/256 that is then rounded, it makes it the whole number below; never a tie."""
+"""Added before rounding a multiple of 1/256, it gives the whole number below; never a tie."""
 
 
 def smooth_edges(cartoon: Picture) -> Picture:

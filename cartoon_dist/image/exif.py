@@ -1,4 +1,4 @@
-"""What cameras note in a picture file: how it is to be turned, and whether its colours are Adobe RGB.
+"""EXIF: the orientation of a picture, and whether its colours are Adobe RGB.
 
 Sources: EXIF 2.3 over TIFF 6.0, and DCF 2.0 for the colours.
 """
@@ -22,13 +22,13 @@ def orientation_of(block: bytes) -> int:
 
 
 def is_adobe_rgb(block: bytes) -> bool:
-    """Whether the block says so, as cameras do that are set to it and embed no profile."""
+    """Whether EXIF declares Adobe RGB, as some cameras do that embed no profile."""
     place: int | None = None
     for step in (_EXIF, _INTEROPERABILITY):
-        found = _tags(block, place).get(step)
-        if found is None:
+        value = _tags(block, place).get(step)
+        if value is None:
             return False
-        place = found[0]
+        place = value[0]
     return _tags(block, place).get(_INDEX, (0, b""))[1] == _ADOBE_RGB
 
 

@@ -1,6 +1,6 @@
-"""A picture's perceptual hash: pictures that a person takes for the same one have nearly the same bits.
+"""Perceptual hash: pictures that a person takes for the same one have nearly the same bits.
 
-Two hashes side by side, as each alone has a blind spot: the difference hash (64 bits: does it get brighter to the
+Two hashes side by side, as each alone fails on some pictures: the difference hash (64 bits: does it get brighter to the
 right?) says little about drawings on plain paper, the wave hash (64 bits: which low frequencies of the cosine transform
 are above the median) little about a figure that walks into a large scene. Integers throughout, so that every machine
 gives the same bits.
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cartoon_dist.image.decode import Picture
 
 NUM_BITS = 64
-"""Of each of the two hashes; a likeness is a number of twice as many, the difference hash first."""
+"""Bits of each of the two hashes; a perceptual hash is a number of twice as many, the difference hash first."""
 _WAVE_BITS_PER_BIT, _MAX_WAVE_BITS = 3, 12
 """The wave hash may differ in so many times more bits (they flip in pairs, around the median), but in no more than
 these: between unrelated pictures half of the bits differ, give or take eight."""
@@ -27,7 +27,7 @@ _COSINES = np.rint(1024 * np.cos(np.pi * _FREQUENCIES[:, None] * _PLACES / (2 * 
 def perceptual_hash(picture: Picture) -> int:
     """The 128 bits of a picture, RGB (h, w, 3) of any size; a copy that was scaled or stored again has nearly the same.
 
-    Takes less than a millisecond: of a large picture every n-th pixel is looked at.
+    Takes less than a millisecond: of a large picture only every n-th pixel is used.
     """
     step = max(1, min(picture.shape[:2]) // _SAMPLED)
     # Grey before columns are left out: single bytes are picked a few times faster than three at a time.
@@ -36,10 +36,12 @@ def perceptual_hash(picture: Picture) -> int:
 
 
 def are_near_duplicates(one: int, other: int, *, num_bits: int) -> bool:
-    """Whether two likenesses are of nearly the same picture: so many bits apart in the difference hash, or fewer."""
-    apart = one ^ other
-    num_waves = min(_WAVE_BITS_PER_BIT * num_bits, _MAX_WAVE_BITS)
-    return (apart >> NUM_BITS).bit_count() <= num_bits and (apart & (1 << NUM_BITS) - 1).bit_count() <= num_waves
+    """Whether two hashes are of nearly the same picture: their difference hashes differ in at most num_bits bits."""
+    differing = one ^ other
+    max_wave_bits = min(_WAVE_BITS_PER_BIT * num_bits, _MAX_WAVE_BITS)
+    return (differing >> NUM_BITS).bit_count() <= num_bits and (
+        differing & (1 << NUM_BITS) - 1
+    ).bit_count() <= max_wave_bits
 
 
 def _difference_hash(grey: npt.NDArray[np.generic]) -> int:

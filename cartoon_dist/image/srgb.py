@@ -1,6 +1,6 @@
-"""Pixels of other colour spaces -> sRGB, which everything here works in.
+"""Converts pixels of other colour spaces to sRGB, in which the whole package works.
 
-An ICC profile is followed by LittleCMS (through Pillow), in whole bytes. What PNG says in numbers is computed here:
+An ICC profile is applied by LittleCMS (through Pillow), in whole bytes. What PNG declares in numbers is computed here:
 to light by the transfer curve, from the file's primaries to sRGB's by a matrix, and back by sRGB's curve.
 
 Sources: IEC 61966-2-1 (sRGB), ITU-T H.273 (cICP), Bradford's adaptation as in ICC.1:2022 annex E.
@@ -31,22 +31,22 @@ _PRIMARIES: dict[int, tuple[float, ...]] = {
 }
 """x and y of white, red, green and blue, by cICP's code points."""
 _SRGB_CURVE = frozenset({1, 6, 13, 14, 15})
-"""cICP's transfers that are seen as sRGB's: video's curve is made for the same screens, and browsers do so, too."""
+"""cICP's transfer functions that are treated as sRGB's: video's is made for the same screens; browsers do so too."""
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 _SRGB_GAMMA, _GAMMA_NEAR, _PRIMARIES_NEAR = 2.2, 0.05, 0.002
-"""A gAMA and a cHRM this near are sRGB's own: the curve is no power, and encoders round."""
+"""A gAMA and a cHRM this near are taken as sRGB's own: its curve is not a power, and encoders round."""
 _SAME_LEVELS = 2
-"""A profile that moves no colour further (0..255) is one of the many of sRGB itself: its pixels stay as they are."""
+"""A profile that changes no colour by more (0..255) is one of the many of sRGB itself: its pixels stay as they are."""
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _MODES = {"RGB ": ("RGB", 3), "GRAY": ("L", 1), "CMYK": ("CMYK", 4)}
 
 
 class UnknownColoursError(Exception):
-    """The colours are coded in a way that cannot be turned into sRGB; the text says which."""
+    """The colours are coded in a way that cannot be converted to sRGB; the text says which."""
 
 
 def srgb_converter(colours: ColourSpace, *, num_channels: int) -> ToSRGB | None:
-    """What turns a file's numbers into sRGB; None where they are sRGB's already, as in nearly all files.
+    """The conversion of a file's pixels to sRGB; None where they are sRGB already, as in nearly all files.
 
     num_channels: 1 for grey, 3 for RGB, 4 for CMYK. Raises UnknownColoursError.
     """
@@ -71,16 +71,18 @@ def _code_point_converter(cicp: tuple[int, ...]) -> ToSRGB | None:
     return _curve_and_primaries_converter(_GAMMAS.get(transfer), _PRIMARIES[primaries])
 
 
-@lru_cache(maxsize=8)  # pictures of one camera carry the same profile, and following one is made ready in 10 ms
+@lru_cache(maxsize=8)  # pictures of one camera have the same profile, and preparing one takes 10 ms
 def _profile_converter(profile: bytes, num_channels: int) -> ToSRGB | None:
-    # Imported here: nearly all pictures carry sRGB or nothing.
+    # Imported here: nearly all pictures are sRGB or declare nothing.
     from PIL import Image, ImageCms
 
     try:
         opened = ImageCms.getOpenProfile(BytesIO(profile))
         space = opened.profile.xcolor_space
         mode, wanted = _MODES.get(space, ("", 0))
-        spread = num_channels == 1 and mode == "RGB"  # programs that make a picture grey leave its profile in it
+        spread = (
+            num_channels == 1 and mode == "RGB"
+        )  # programs that convert a picture to grey leave its RGB profile in it
         if wanted != num_channels and not spread:
             raise UnknownColoursError(f"its colour profile is for {space.strip()} and not for its pixels")
         transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB")
@@ -101,7 +103,7 @@ def _profile_converter(profile: bytes, num_channels: int) -> ToSRGB | None:
 
 
 def _test_colours(num_channels: int) -> Levels:
-    """Colours that lie evenly in all there are: (1, 256) grey, or (81, 9, 3) RGB."""
+    """Colours evenly spaced over all colours: (1, 256) grey, or (81, 9, 3) RGB."""
     if num_channels == 1:
         return np.arange(256, dtype=np.uint8)[None]
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
@@ -109,7 +111,7 @@ def _test_colours(num_channels: int) -> Levels:
 
 
 def _curve_and_primaries_converter(gamma: float | None, primaries: tuple[float, ...]) -> ToSRGB | None:
-    """By a power for a curve (None: sRGB's own), and by primaries."""
+    """Conversion by a power curve (None: sRGB's own curve) and by primaries."""
     own_curve = gamma is None or abs(gamma / _SRGB_GAMMA - 1) <= _GAMMA_NEAR
     own_primaries = max(abs(a - b) for a, b in zip(primaries, _PRIMARIES[1], strict=True)) <= _PRIMARIES_NEAR
     if own_curve and own_primaries:
@@ -122,7 +124,9 @@ def _curve_and_primaries_converter(gamma: float | None, primaries: tuple[float, 
         if pixels.ndim == 2:  # grey stays grey whatever the primaries are
             grey = _from_light(light)[pixels]
             return np.stack([grey] * 3, -1)
-        rows = [_from_light(light[row] @ to_srgb.T) for row in pixels]  # row by row: eight bytes a number add up
+        rows = [
+            _from_light(light[row] @ to_srgb.T) for row in pixels
+        ]  # row by row: float64 needs eight times the memory
         return np.stack(rows)
 
     return convert
@@ -156,6 +160,6 @@ def _to_xyz(primaries: tuple[float, ...]) -> Matrix:
 
 
 def _adapted(primaries: tuple[float, ...]) -> Matrix:
-    """From what is seen under the space's white to what is seen under sRGB's."""
+    """Bradford's adaptation from the space's white to sRGB's."""
     here, there = _BRADFORD @ _xyz(*primaries[:2]), _BRADFORD @ _xyz(*_D65)
     return np.linalg.inv(_BRADFORD) @ np.diag(there / here) @ _BRADFORD

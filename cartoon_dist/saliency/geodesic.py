@@ -1,4 +1,4 @@
-"""Distances along paths between superpixels, and what both variants of RBD make of them."""
+"""Distances along paths between superpixels, and the steps that both variants of RBD compute from them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ from cartoon_dist.superpixels.regions import Mask
 
 Floats = npt.NDArray[np.floating]
 Matrix = npt.NDArray[np.float32]
-"""(n, n): something of each pair of superpixels. Their few hundred squared are what the time goes into."""
+"""(n, n): a value for each pair of superpixels. With a few hundred superpixels these matrices take most of the time."""
 
 
 def pairwise_distances(points: Floats) -> Matrix:
@@ -23,46 +23,46 @@ def geodesic_distances(lengths: Matrix, linked: Mask) -> Matrix:
 
     `lengths` (n, n) holds the length of each link, not negative, `linked` (n, n) which links there are; both symmetric.
     """
-    found = np.where(linked, lengths, np.inf).astype(np.float32)
-    np.fill_diagonal(found, 0)
-    _floyd_warshall(found)
-    return found
+    shortest = np.where(linked, lengths, np.inf).astype(np.float32)
+    np.fill_diagonal(shortest, 0)
+    _floyd_warshall(shortest)
+    return shortest
 
 
 @njit(cache=True)
 def _pairwise_distances(points: Floats) -> Matrix:
     num = len(points)
-    found = np.zeros((num, num), np.float32)
+    result = np.zeros((num, num), np.float32)
     for i in range(num):
         for j in range(i):
             total = 0.0
             for part in range(points.shape[1]):
                 total += (points[i, part] - points[j, part]) ** 2
-            found[i, j] = found[j, i] = np.sqrt(total)
-    return found
+            result[i, j] = result[j, i] = np.sqrt(total)
+    return result
 
 
 @njit(cache=True, fastmath={"nnan", "nsz"})
-def _floyd_warshall(found: Matrix) -> None:
+def _floyd_warshall(shortest: Matrix) -> None:
     """Floyd and Warshall: let paths go through one more superpixel at a time, in the lower triangle only.
 
     With all pairs on the border linked there are so many links that this, n^3 / 2 of the simplest steps, is faster
     than a search from each superpixel. There are no NaNs, and knowing it the compiler takes minima without branches.
     """
-    num = len(found)
+    num = len(shortest)
     to_via = np.empty(num, np.float32)
     for via in range(num):
         for i in range(num):
-            to_via[i] = found[via, i] if i < via else found[i, via]
+            to_via[i] = shortest[via, i] if i < via else shortest[i, via]
         for i in range(np.uint64(num)):
             first = to_via[i]
             if first < np.inf:
                 for j in range(i):
                     length = first + to_via[j]
-                    found[i, j] = length if length < found[i, j] else found[i, j]
+                    shortest[i, j] = length if length < shortest[i, j] else shortest[i, j]
     for i in range(num):
         for j in range(i):
-            found[j, i] = found[i, j]
+            shortest[j, i] = shortest[i, j]
 
 
 def affinity(distance: npt.NDArray[Floating], *, sigma: float) -> npt.NDArray[Floating]:

@@ -1,4 +1,4 @@
-"""How much each pixel differs from what lies along each side of the photo (what MB+ adds to MBD)."""
+"""Boundary contrast: how much each pixel differs from the border strips of the photo (the MB+ addition to MBD)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,7 @@ def border_strips(colours: Colours) -> list[Colours]:
 
 
 def _mean_and_whitening(strip: Colours, ridge: float) -> tuple[Colours, Colours]:
-    """A strip's mean colour (3,), and the matrix (3, 3) that makes its variation alike in all directions."""
+    """A strip's mean colour (3,), and the matrix (3, 3) that whitens its variation."""
     count = len(strip)
     total, products = _moments(np.asarray(strip, np.float32, order="C"))
     mean = total / count
@@ -70,8 +70,8 @@ def _moments(colours: Colours) -> tuple[Floats, Floats]:
     return total, products
 
 
-# Each map is made twice, a row at a time: where it lies between, and its sum with the others. That costs less than the
-# memory for four whole maps. Knowing that there are no NaNs, the compiler takes eight minima at a time.
+# Each map is computed twice, a row at a time: for its range, and for the sum with the others. That costs less than the
+# memory of four whole maps. Knowing that there are no NaNs, the compiler takes eight minima at a time.
 
 
 @njit(cache=True, fastmath={"nnan", "nsz"})
@@ -94,15 +94,15 @@ def _ranges(planes: Colours, means: Colours, whitenings: Colours, norm: int) -> 
 def _sum_without_largest(
     planes: Colours, means: Colours, whitenings: Colours, norm: int, lows: Colours, spreads: Colours
 ) -> Map:
-    """Sum of the four maps, each stretched to [0, 1], less the largest of them: (h, w).
+    """Sum of the four maps, each scaled to [0, 1], minus the largest of them: (h, w).
 
-    The salient thing itself may touch one side.
+    The salient object itself may touch one side.
     """
     _, height, width = planes.shape
-    found = np.empty((height, width), np.float32)
+    result = np.empty((height, width), np.float32)
     distance, largest = np.empty(width, np.float32), np.empty(width, np.float32)
     for y in range(height):
-        total = found[y]
+        total = result[y]
         total[:] = 0
         largest[:] = 0
         for side in range(4):
@@ -115,7 +115,7 @@ def _sum_without_largest(
                 largest[x] = max(largest[x], share)
         for x in range(width):
             total[x] -= largest[x]
-    return found
+    return result
 
 
 @njit(cache=True, fastmath={"nnan", "nsz"})

@@ -12,7 +12,7 @@ from numba import njit
 
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.saliency.margins import boundary_contrast_author, boundary_contrast_public
-from cartoon_dist.saliency.picture import SaliencyMap, Variant, resize_longest_side, is_flat, resize, min_max_scale
+from cartoon_dist.saliency.picture import SaliencyMap, Variant, is_flat, min_max_scale, resize, resize_longest_side
 from cartoon_dist.saliency.reconstruction import by_dilation, by_erosion
 from cartoon_dist.superpixels.lab import rgb_to_lab
 
@@ -36,10 +36,10 @@ def mbd(photo: Picture, *, variant: Variant) -> SaliencyMap:
 
 
 def barrier_distance(brightness: Map, *, passes: tuple[int, ...]) -> Map:
-    """Least max - min of brightness (h, w) along a path to the border, near enough (the paper's FastMBD): (h, w).
+    """Least max - min of brightness (h, w) along a path to the border, approximately (the paper's FastMBD): (h, w).
 
-    Each pass, RASTER or INVERSE, goes once over the picture and offers each inner pixel the paths of the two
-    neighbours it has just left behind; three passes find nearly all. float32 throughout.
+    Each pass, RASTER or INVERSE, goes once over the picture and extends to each inner pixel the paths of the two
+    neighbours just visited; three passes find nearly all minima. float32 throughout.
     """
     level = np.asarray(brightness, np.float32, order="C")
     distance = np.zeros(level.shape, np.float32)
@@ -74,7 +74,7 @@ def _raster_pass(brightness: Map, distance: Map, highest: Map, lowest: Map, step
 def _public(photo: Picture) -> Map:
     """As the widely used Python code: mean of RGB, Mahalanobis margins, round centre map, sigmoid about 0.5."""
     red, green, blue = cv2.split(photo.astype(np.float32))
-    # The sum in place of the mean: whole numbers, so that which of two paths is as good does not hang on round-off.
+    # The sum instead of the mean: with whole numbers, ties between paths do not depend on rounding.
     barrier = barrier_distance(red + green + blue, passes=(INVERSE, RASTER, INVERSE))
     both = min_max_scale(barrier) + boundary_contrast_public(rgb_to_lab(photo))
     height, width = photo.shape[:2]
@@ -83,15 +83,15 @@ def _public(photo: Picture) -> Map:
 
 
 def _author(photo: Picture) -> Map:
-    """As the method's authors: at 300 pixels, in Lab, evened out by morphology, sigmoid about this map's own middle."""
+    """As the method's authors: at 300 pixels, in Lab, smoothed by morphology, sigmoid about this map's own middle."""
     small = resize_longest_side(photo, longest_pixels=_LONGEST_PIXELS)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
     channels = [cv2.medianBlur(channel, _MEDIAN_PIXELS).astype(np.float32) for channel in cv2.split(lab)]
     barrier = sum(barrier_distance(channel, passes=(RASTER, INVERSE, RASTER)) for channel in channels)
     both = min_max_scale(np.asarray(barrier)) + boundary_contrast_author(small.astype(np.float32))
     height, width = small.shape[:2]
-    evened = _remove_specks(min_max_scale(both * _centre_map(height, width, half_height=1, half_width=1)))
-    contrasted = _sigmoid(evened, middle=_threshold(evened))
+    smoothed = _remove_specks(min_max_scale(both * _centre_map(height, width, half_height=1, half_width=1)))
+    contrasted = _sigmoid(smoothed, middle=_threshold(smoothed))
     return resize(contrasted, height=photo.shape[0], width=photo.shape[1]).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""What the saliency methods have in common: the pictures they take, the maps they give, and how both are scaled."""
+"""Shared by the saliency methods: the pictures they take, the maps they return, and how both are scaled."""
 
 from typing import Literal, TypeVar
 
@@ -10,14 +10,14 @@ from cartoon_dist.errors import PictureError
 from cartoon_dist.image.decode import Picture
 
 Variant = Literal["public", "author"]
-"""`public`: the code that the paper's labels came from, mended. `author`: what the methods' own authors run."""
+"""`public`: the code that the paper's labels came from, with corrections. `author`: what the methods' authors run."""
 
 Floating = TypeVar("Floating", np.float32, np.float64)
 SaliencyMap = npt.NDArray[np.float32]
 """(h, w) in [0, 1], 1 = salient."""
 
 _MIN_SPREAD = 1e-9
-"""A spread below this is round-off, far under what one grey level makes in any of the maps."""
+"""A range below this is rounding error, far below the effect of one grey level in any of the maps."""
 
 
 def as_rgb(photo: npt.NDArray[np.generic]) -> Picture:
@@ -45,7 +45,7 @@ def resize(values: npt.NDArray[np.generic], *, height: int, width: int) -> npt.N
     if values.shape[:2] == (height, width):
         return values
     shrinks = height * width < values.shape[0] * values.shape[1]
-    # cv2's names hold width before height; cubic overshoots, so floats are clipped by who asks for a range.
+    # cv2's names hold width before height; cubic overshoots, so callers that need a range clip floats.
     return cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 

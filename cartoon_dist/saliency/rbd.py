@@ -10,7 +10,13 @@ from skimage.color import rgb2lab
 from skimage.filters import threshold_otsu
 
 from cartoon_dist.image.decode import Picture
-from cartoon_dist.saliency.geodesic import affinity, boundary_connectivity, pairwise_distances, geodesic_distances, optimize_saliency
+from cartoon_dist.saliency.geodesic import (
+    affinity,
+    boundary_connectivity,
+    geodesic_distances,
+    optimize_saliency,
+    pairwise_distances,
+)
 from cartoon_dist.saliency.picture import SaliencyMap, Variant, is_flat, min_max_scale
 from cartoon_dist.superpixels.lab import rgb_to_lab
 from cartoon_dist.superpixels.regions import Mask, Superpixels, split_into_superpixels
@@ -18,12 +24,12 @@ from cartoon_dist.superpixels.regions import Mask, Superpixels, split_into_super
 Floats = npt.NDArray[np.floating]
 
 _MIN_SMOOTHNESS = 0.1
-"""mu of Eq 10: the smoothness between neighbours however different, so that noise in texture is evened out."""
+"""mu of Eq 10: the least smoothness between neighbours, so that noise in texture is smoothed."""
 
 _PIXELS_PER_SUPERPIXEL = 600
 _BAND_PIXELS = 8
 _CERTAIN_CONNECTIVITY = 3.0
-"""author: from this boundary connectivity on a superpixel is held to be background, with weight 1000."""
+"""author: from this boundary connectivity on a superpixel counts as background, with weight 1000."""
 _BACKGROUND_WEIGHT = 5.0
 _LARGEST_SHARE = 0.01
 """author: the share of all distances that counts as the largest ones."""
@@ -45,19 +51,23 @@ def rank_public(photo: Picture, superpixels: Superpixels) -> Floats:
     paper's: sigma 10 for colour, 1 for boundary connectivity, 0.25 of the diagonal for position.
     """
     adjacent, border = superpixels.neighbours(), superpixels.on_border(band_pixels=1)
-    geodesic = geodesic_distances(pairwise_distances(superpixels.means(rgb_to_lab(photo))), adjacent | _all_pairs(border))
+    geodesic = geodesic_distances(
+        pairwise_distances(superpixels.means(rgb_to_lab(photo))), adjacent | _all_pairs(border)
+    )
     alike = affinity(geodesic, sigma=10)
     background = 1 - affinity(boundary_connectivity(alike, border), sigma=1)  # Eq 8
     near = affinity(pairwise_distances(superpixels.centres()) / np.hypot(*photo.shape[:2]), sigma=0.25)
     contrast = min_max_scale((geodesic * near) @ background.astype(np.float32)).astype(np.float64)  # Eq 7
-    return optimize_saliency(smoothness=(alike + _MIN_SMOOTHNESS) * adjacent, background=background, foreground=contrast)
+    return optimize_saliency(
+        smoothness=(alike + _MIN_SMOOTHNESS) * adjacent, background=background, foreground=contrast
+    )
 
 
 def rank_author(photo: Picture, superpixels: Superpixels) -> Floats:
     """Saliency of each superpixel (n,) as the method's authors rank them.
 
     Colours are compared directly, only the boundary connectivity goes along paths; the sigmas follow from the photo;
-    small steps of colour are cut off, faint contrast is dropped, and sure background is held down.
+    small colour differences are cut off, faint contrast is dropped, and certain background gets a large weight.
     """
     colour = pairwise_distances(_lab_of_means(photo, superpixels))
     adjacent = superpixels.neighbours()
@@ -72,7 +82,10 @@ def rank_author(photo: Picture, superpixels: Superpixels) -> Floats:
     near = affinity(pairwise_distances(superpixels.centres() / photo.shape[:2]), sigma=0.4)
     contrast = _drop_faint(min_max_scale((colour * near) @ background.astype(np.float32)).astype(np.float64))
 
-    smoothness = _truncated_affinity(colour, sigma=neighbour_sigma) * (within_two | _all_pairs(border)) + _MIN_SMOOTHNESS * adjacent
+    smoothness = (
+        _truncated_affinity(colour, sigma=neighbour_sigma) * (within_two | _all_pairs(border))
+        + _MIN_SMOOTHNESS * adjacent
+    )
     weight = np.where(connectivity > _CERTAIN_CONNECTIVITY, 1000.0, background)
     return optimize_saliency(smoothness=smoothness, background=_BACKGROUND_WEIGHT * weight, foreground=contrast)
 

@@ -18,9 +18,9 @@ def by_dilation(seed: Map, mask: Map) -> Map:
 
     The seed must lie nowhere above the mask. float32 (h, w).
     """
-    found = seed.astype(np.float32, order="C")
-    _reconstruct(found, np.asarray(mask, np.float32, order="C"))
-    return found
+    result = seed.astype(np.float32, order="C")
+    _reconstruct(result, np.asarray(mask, np.float32, order="C"))
+    return result
 
 
 def by_erosion(seed: Map, mask: Map) -> Map:
@@ -29,24 +29,24 @@ def by_erosion(seed: Map, mask: Map) -> Map:
 
 
 @njit(cache=True)
-def _reconstruct(found: Map, mask: Map) -> None:
-    """Spread `found` under the mask in place."""
-    height, width = found.shape
-    _scan(found, mask, 1)
-    _scan(found, mask, -1)
+def _reconstruct(values: Map, mask: Map) -> None:
+    """Spread `values` under the mask in place."""
+    height, width = values.shape
+    _scan(values, mask, 1)
+    _scan(values, mask, -1)
     # A ring: each pixel waits in it at most once, so it cannot overflow.
     queue = np.empty(height * width, np.int32)
     waiting = np.zeros((height, width), np.bool_)
-    first, size = 0, _raise_and_queue(found, mask, queue, waiting)
+    first, size = 0, _raise_and_queue(values, mask, queue, waiting)
     while size > 0:
         y, x = queue[first] // width, queue[first] % width
         first, size = (first + 1) % len(queue), size - 1
         waiting[y, x] = False
         for to_y in range(max(0, y - 1), min(height, y + 2)):
             for to_x in range(max(0, x - 1), min(width, x + 2)):
-                raised = min(found[y, x], mask[to_y, to_x])
-                if raised > found[to_y, to_x]:
-                    found[to_y, to_x] = raised
+                raised = min(values[y, x], mask[to_y, to_x])
+                if raised > values[to_y, to_x]:
+                    values[to_y, to_x] = raised
                     if not waiting[to_y, to_x]:
                         queue[(first + size) % len(queue)] = to_y * width + to_x
                         waiting[to_y, to_x] = True
@@ -54,35 +54,35 @@ def _reconstruct(found: Map, mask: Map) -> None:
 
 
 @njit(cache=True)
-def _scan(found: Map, mask: Map, step: int) -> None:
+def _scan(values: Map, mask: Map, step: int) -> None:
     """One pass that raises each pixel to the highest of the four neighbours just left behind, not over the mask."""
-    height, width = found.shape
+    height, width = values.shape
     first_row, past_row = (0, height) if step > 0 else (height - 1, -1)
     first_column, past_column = (0, width) if step > 0 else (width - 1, -1)
     highest = np.empty(width, np.float32)
     for y in range(first_row, past_row, step):
         if 0 <= y - step < height:
-            _highest_of_three(found[y - step], highest)
-            _raise_row(found[y], mask[y], highest)
-        carried = found[y, first_column]
+            _highest_of_three(values[y - step], highest)
+            _raise_row(values[y], mask[y], highest)
+        carried = values[y, first_column]
         for x in range(first_column, past_column, step):
-            carried = max(found[y, x], min(carried, mask[y, x]))
-            found[y, x] = carried
+            carried = max(values[y, x], min(carried, mask[y, x]))
+            values[y, x] = carried
 
 
 @njit(cache=True)
-def _raise_and_queue(found: Map, mask: Map, queue: Places, waiting: Mask) -> int:
+def _raise_and_queue(values: Map, mask: Map, queue: Places, waiting: Mask) -> int:
     """Raise each pixel that still lies under a neighbour and its own mask, put it into the queue, and count them."""
-    height, width = found.shape
+    height, width = values.shape
     around, highest = np.empty(width, np.float32), np.empty(width, np.float32)
     size = 0
     for y in range(height):
-        _highest_of_rows(found[max(0, y - 1)], found[y], found[min(height - 1, y + 1)], around)
+        _highest_of_rows(values[max(0, y - 1)], values[y], values[min(height - 1, y + 1)], around)
         _highest_of_three(around, highest)
         for x in range(width):
             raised = min(highest[x], mask[y, x])
-            if raised > found[y, x]:
-                found[y, x] = raised
+            if raised > values[y, x]:
+                values[y, x] = raised
                 waiting[y, x] = True
                 queue[size] = y * width + x
                 size += 1

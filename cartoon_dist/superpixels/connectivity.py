@@ -1,4 +1,4 @@
-"""Superpixels of one piece: what SLIC leaves in several pieces is parted, and small ones join what is like them."""
+"""Makes superpixels connected: separates the pieces of a SLIC superpixel; small ones join a similar neighbour."""
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,8 @@ def enforce_connectivity(labels: Labels, lab: Lab, least_pixels: float) -> Label
     """Make each superpixel one piece: int32 (h, w), each number a 4-connected piece of one in `labels`.
 
     In the order of their topmost pixels, pieces of fewer than `least_pixels` join the neighbour whose mean colour in
-    the Lab picture (h, w, 3) is nearest to theirs, until none is left but where it is the whole picture. SLIC's
-    authors take whichever neighbour comes first; that mixes colours, and RBD then finds less. Numbers are left out.
+    the Lab picture (h, w, 3) is nearest to theirs, until no small piece is left, except the whole picture. SLIC's
+    authors take the first neighbour; that mixes colours, and RBD's results get worse. Some numbers may stay unused.
     """
     pieces, pixels, starts = _connected_components(np.asarray(labels, np.int32, order="C"))
     sums = _sums(pixels, starts, np.asarray(lab, np.float32, order="C"))
@@ -36,27 +36,27 @@ def _connected_components(labels: Labels) -> tuple[Labels, PixelPositions, Indic
     pieces = np.full((height, width), np.int32(-1), np.int32)
     pixels = np.empty((height * width, 2), np.int32)
     starts = np.zeros(height * width + 1, np.intp)
-    number, end = 0, 0
+    piece, end = 0, 0
     for first_y in range(height):
         for first_x in range(width):
             if pieces[first_y, first_x] >= 0:
                 continue
-            pieces[first_y, first_x] = number
+            pieces[first_y, first_x] = piece
             pixels[end, 0], pixels[end, 1] = first_y, first_x
-            seen, end = end, end + 1
-            while seen < end:
-                y, x = pixels[seen, 0], pixels[seen, 1]
-                seen += 1
+            visited, end = end, end + 1
+            while visited < end:
+                y, x = pixels[visited, 0], pixels[visited, 1]
+                visited += 1
                 for step_y, step_x in ((-1, 0), (1, 0), (0, -1), (0, 1)):
                     to_y, to_x = y + step_y, x + step_x
                     inside = 0 <= to_y < height and 0 <= to_x < width
                     if inside and pieces[to_y, to_x] < 0 and labels[to_y, to_x] == labels[y, x]:
-                        pieces[to_y, to_x] = number
+                        pieces[to_y, to_x] = piece
                         pixels[end, 0], pixels[end, 1] = to_y, to_x
                         end += 1
-            number += 1
-            starts[number] = end
-    return pieces, pixels, starts[: number + 1]
+            piece += 1
+            starts[piece] = end
+    return pieces, pixels, starts[: piece + 1]
 
 
 @njit(cache=True)
@@ -74,8 +74,8 @@ def _sums(pixels: PixelPositions, starts: Indices, lab: Lab) -> Sums:
 def _merge_small_pieces(
     pieces: Labels, pixels: PixelPositions, starts: Indices, sums: Sums, owners: Indices, least_pixels: float
 ) -> bool:
-    """Let each small piece join a neighbour once, in place, and tell whether any did; what joined is small no more,
-    or is looked at again."""
+    """Let each small piece join a neighbour once, in place; whether any did. What is still small is handled in the next
+    round."""
     joined = False
     for piece in range(len(sums)):
         owner = _owner(owners, piece)
@@ -90,7 +90,7 @@ def _merge_small_pieces(
 
 @njit(cache=True)
 def _most_similar_neighbour(pieces: Labels, pixels: PixelPositions, sums: Sums, owners: Indices, owner: int) -> int:
-    """Of those that touch these pixels, other than their owner, the one of the nearest mean colour; -1 for none."""
+    """Of the pieces that touch these pixels, other than their owner, that of the nearest mean colour; -1 for none."""
     height, width = pieces.shape
     best, least = -1, np.inf
     for index in range(len(pixels)):
@@ -99,17 +99,17 @@ def _most_similar_neighbour(pieces: Labels, pixels: PixelPositions, sums: Sums, 
             if 0 <= y < height and 0 <= x < width:
                 other = _owner(owners, pieces[y, x])
                 if other != owner:
-                    apart = 0.0
+                    distance = 0.0
                     for channel in range(1, 4):
-                        apart += (sums[other, channel] / sums[other, 0] - sums[owner, channel] / sums[owner, 0]) ** 2
-                    if apart < least:
-                        best, least = other, apart
+                        distance += (sums[other, channel] / sums[other, 0] - sums[owner, channel] / sums[owner, 0]) ** 2
+                    if distance < least:
+                        best, least = other, distance
     return best
 
 
 @njit(cache=True)
 def _owner(owners: Indices, piece: int) -> int:
-    """The piece that this one, and those it joined, have joined in the end."""
+    """The piece that this one now belongs to, after all joins (union-find root)."""
     while owners[piece] != piece:
         piece = owners[piece]
     return piece
@@ -117,7 +117,7 @@ def _owner(owners: Indices, piece: int) -> int:
 
 @njit(cache=True)
 def _owner_of_each(owners: Indices) -> Labels:
-    found = np.empty(len(owners), np.int32)
+    roots = np.empty(len(owners), np.int32)
     for piece in range(len(owners)):
-        found[piece] = _owner(owners, piece)
-    return found
+        roots[piece] = _owner(owners, piece)
+    return roots

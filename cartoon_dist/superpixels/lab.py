@@ -1,4 +1,4 @@
-"""From RGB to CIE L*a*b*, in which the distance of two colours is near what an eye says it is."""
+"""From RGB to CIE L*a*b*, in which the distance of two colours is close to the perceived difference."""
 
 from typing import Any
 
@@ -26,13 +26,13 @@ def rgb_to_lab(photo: Picture) -> Lab:
 
 
 def _linear_levels() -> Table:
-    """How much light each of the 256 levels of sRGB stands for: float32 (256,) in [0, 1]."""
+    """Linear light of each of the 256 levels of sRGB: float32 (256,) in [0, 1]."""
     levels = np.arange(256) / 255
     return np.where(levels > 0.04045, ((levels + 0.055) / 1.055) ** 2.4, levels / 12.92).astype(np.float32)
 
 
 def _roots() -> Table:
-    """Lab's cube root, straight near 0 where a root would be too steep, at _STEPS + 1 places of [0, 1] and one more."""
+    """Lab's cube root, linear near 0 where a root would be too steep, at _STEPS + 1 places of [0, 1] and one more."""
     shares = np.arange(_STEPS + 2) / _STEPS
     return np.where(shares > 0.008856, np.cbrt(shares), 7.787 * shares + 16 / 116).astype(np.float32)
 
@@ -59,7 +59,7 @@ def _to_lab(photo: Picture, linear: Table, roots: Table, to_xyz: Table) -> Lab:
 
 @njit(cache=True)
 def _root(share: Any, roots: Table) -> Any:
-    """The table's root of a share of white, a straight line between two of its places."""
-    place = min(max(share, np.float32(0)), np.float32(1)) * np.float32(_STEPS)
-    below = np.int32(place)
-    return roots[below] + (place - np.float32(below)) * (roots[below + 1] - roots[below])
+    """The table's root of a share of white, by linear interpolation."""
+    position = min(max(share, np.float32(0)), np.float32(1)) * np.float32(_STEPS)
+    below = np.int32(position)
+    return roots[below] + (position - np.float32(below)) * (roots[below + 1] - roots[below])

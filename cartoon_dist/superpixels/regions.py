@@ -1,4 +1,5 @@
-"""A photo as a few hundred patches of similar colour, and what is asked of them: colours, centres, who touches whom."""
+"""Cuts a photo into superpixels, a few hundred patches of similar colour, and computes their colours, centres and
+neighbours."""
 
 from dataclasses import dataclass
 
@@ -48,16 +49,18 @@ class Superpixels:
         inner = slice(band_pixels, -band_pixels)
         outside = np.ones(self.labels.shape, np.bool_)
         outside[inner, inner] = False
-        found = np.zeros(self.num, np.bool_)
-        found[self.labels[outside]] = True
-        return found
+        touches_border = np.zeros(self.num, np.bool_)
+        touches_border[self.labels[outside]] = True
+        return touches_border
 
     def paint(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         """Give each pixel its superpixel's value: (num,) -> (h, w)."""
         return values[self.labels]
 
 
-def split_into_superpixels(photo: Picture, *, num_segments: int, compactness: float, blur_pixels: float, connected: bool) -> Superpixels:
+def split_into_superpixels(
+    photo: Picture, *, num_segments: int, compactness: float, blur_pixels: float, connected: bool
+) -> Superpixels:
     """Cut a photo, uint8 RGB (h, w, 3), into about `num_segments` superpixels; the same photo gives the same ones.
 
     `compactness` weighs position against Lab colour, `blur_pixels` is the sigma of the blur before; with `connected`
@@ -106,10 +109,10 @@ def _adjacency(labels: Labels, num: int) -> Mask:
     touching = np.zeros((num, num), np.bool_)
     for y in range(height):
         for x in range(width):
-            here = labels[y, x]
+            own = labels[y, x]
             right, below = labels[y, min(x + 1, width - 1)], labels[min(y + 1, height - 1), x]
-            if right != here:
-                touching[here, right] = touching[right, here] = True
-            if below != here:
-                touching[here, below] = touching[below, here] = True
+            if right != own:
+                touching[own, right] = touching[right, own] = True
+            if below != own:
+                touching[own, below] = touching[below, own] = True
     return touching

@@ -19,32 +19,36 @@ Centres = npt.NDArray[np.float32]
 _COARSE_ROUNDS, _FINE_ROUNDS = 8, 2
 """Rounds on every second row and column, a quarter of the work, and then on all pixels; the paper makes 10 on all.
 
-Where the centres come to lie is known from a quarter of the pixels; only the outlines need them all.
+A quarter of the pixels is enough to find the centres; only the outlines need all pixels.
 """
 _SEARCH_RADIUS_CELLS = 1.5
-"""How far a centre's claim goes, in cells; the paper's 1 leaves flat ground and thin things to whoever is near."""
+"""How far from a centre its pixels may lie, in cells; the paper's 1 cuts parts off flat areas and thin things."""
 _MIN_COARSE_SIDE = 6
-"""Cells with a shorter side have too few pixels to leave three of four out."""
+"""Cells with a shorter side have too few pixels for the coarse rounds."""
 _NO_CENTRE = np.int32(2**31 - 1)
-"""No claim: more than any distance."""
+"""No centre yet: larger than any distance."""
 
 
 def slic(lab: Lab, *, num_segments: int, compactness: float) -> Labels:
-    """Number of the superpixel of each pixel of a Lab picture (h, w, 3): int32 (h, w); numbers may be left out.
+    """The superpixel's number for each pixel of a Lab picture (h, w, 3): int32 (h, w); some numbers may be unused.
 
     There are about `num_segments`, never more than pixels. D^2 = colour distance^2 + (compactness * distance / S)^2
-    (Eq 3), where S is the side of a square of the usual size. A superpixel may have several pieces; see `pieces`.
+    (Eq 3), where S is the side of a square of the usual size. One may have several pieces; see connectivity.py.
     """
     height, width = lab.shape[:2]
     rows, columns = _grid(height, width, num_segments)
     centres = np.zeros((rows * columns, 5), np.float32)
-    _update_centres(np.ascontiguousarray(np.moveaxis(lab, -1, 0)), _initial_labels(height, width, rows, columns), centres)
+    _update_centres(
+        np.ascontiguousarray(np.moveaxis(lab, -1, 0)), _initial_labels(height, width, rows, columns), centres
+    )
     coarse = min(height // rows, width // columns) >= _MIN_COARSE_SIDE
     if coarse:
         centres[:, 3:] /= 2
         _iterate(lab[::2, ::2], centres, (rows, columns), compactness, _COARSE_ROUNDS)
         centres[:, 3:] *= 2
-    return _iterate(lab, centres, (rows, columns), compactness, _FINE_ROUNDS if coarse else _COARSE_ROUNDS + _FINE_ROUNDS)
+    return _iterate(
+        lab, centres, (rows, columns), compactness, _FINE_ROUNDS if coarse else _COARSE_ROUNDS + _FINE_ROUNDS
+    )
 
 
 def _iterate(lab: Lab, centres: Centres, grid: tuple[int, int], compactness: float, rounds: int) -> Labels:
@@ -52,7 +56,9 @@ def _iterate(lab: Lab, centres: Centres, grid: tuple[int, int], compactness: flo
     (height, width), (rows, columns) = lab.shape[:2], grid
     labels = _initial_labels(height, width, rows, columns)
     weight = np.float32(compactness**2 * rows * columns / (height * width))
-    reach = np.array([np.ceil(_SEARCH_RADIUS_CELLS * height / rows), np.ceil(_SEARCH_RADIUS_CELLS * width / columns)], np.int32)
+    reach = np.array(
+        [np.ceil(_SEARCH_RADIUS_CELLS * height / rows), np.ceil(_SEARCH_RADIUS_CELLS * width / columns)], np.int32
+    )
     planes = np.ascontiguousarray(np.moveaxis(lab, -1, 0))
     for _ in range(rounds):
         _assign(planes, centres, reach, weight, labels)
@@ -92,7 +98,7 @@ def _assign(planes: Planes, centres: Centres, reach: npt.NDArray[np.int32], weig
     nearest = np.full((height, width), _NO_CENTRE, np.int32)
     across = np.empty(width, np.float32)
     for number in range(len(centres)):
-        mine, centre = np.int32(number), centres[number]
+        own_number, centre = np.int32(number), centres[number]
         centre_l, centre_a, centre_b, centre_y, centre_x = centre[0], centre[1], centre[2], centre[3], centre[4]
         # Unsigned: only where no index can be negative does the compiler take eight pixels at a time.
         top, bottom = np.uint64(max(0, int(centre_y) - reach[0])), np.uint64(min(height, int(centre_y) + reach[0] + 1))
@@ -106,8 +112,8 @@ def _assign(planes: Planes, centres: Centres, reach: npt.NDArray[np.int32], weig
             for x in range(left, right):
                 off_l, off_a, off_b = planes[0, y, x] - centre_l, planes[1, y, x] - centre_a, planes[2, y, x] - centre_b
                 distance = off_l * off_l + off_a * off_a + off_b * off_b + (across[x] + down)
-                bid = (np.float32(distance).view(np.int32) & ~numbers) | mine
-                nearest[y, x] = bid if bid < nearest[y, x] else nearest[y, x]
+                candidate = (np.float32(distance).view(np.int32) & ~numbers) | own_number
+                nearest[y, x] = candidate if candidate < nearest[y, x] else nearest[y, x]
     for y in range(height):
         for x in range(width):
             labels[y, x] = nearest[y, x] & numbers if nearest[y, x] != _NO_CENTRE else labels[y, x]

@@ -59,10 +59,17 @@ def test_the_generators_terms_are_the_descriptions() -> None:
     discriminators = method.networks["discriminator"]
     one = discriminators.get_submodule("surface")(guided_filter(made, made, radius_pixels=5, epsilon=0.2))
     other = discriminators.get_submodule("texture")(0.3 * made[:, :1] + 0.6 * made[:, 1:2] + 0.1 * made[:, 2:])
-    apart = [50 * (features(made) - features(held)).abs().mean() / AREA for held in (flat(made.detach()), batch.photo)]
+    distances = [
+        50 * (features(made) - features(each)).abs().mean() / AREA for each in (flat(made.detach()), batch.photo)
+    ]
     across, down = made[..., 1:] - made[..., :-1], made[..., 1:, :] - made[..., :-1, :]
     variation = ((across**2).mean() + (down**2).mean()) / (3 * 16 * 16)
-    expected = 0.1 * ((one - 1) ** 2).mean() + ((other - 1) ** 2).mean() + 200 * (apart[0] + apart[1]) + 1e4 * variation
+    expected = (
+        0.1 * ((one - 1) ** 2).mean()
+        + ((other - 1) ** 2).mean()
+        + 200 * (distances[0] + distances[1])
+        + 1e4 * variation
+    )
     assert losses.total().item() == pytest.approx(expected.item(), rel=1e-9)
 
 

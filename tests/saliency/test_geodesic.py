@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from cartoon_dist.saliency.geodesic import affinity, boundary_connectivity, pairwise_distances, geodesic_distances, optimize_saliency
+from cartoon_dist.saliency.geodesic import (
+    affinity,
+    boundary_connectivity,
+    geodesic_distances,
+    optimize_saliency,
+    pairwise_distances,
+)
 
 
 def test_distances_of_a_3_4_5_triangle() -> None:

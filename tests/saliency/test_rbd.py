@@ -22,8 +22,10 @@ SlowRank = Callable[[Picture, npt.NDArray[np.intp]], Floats]
 @pytest.mark.parametrize("connected", [True, False])
 def test_agrees_with_the_slow_one_on_the_same_superpixels(rank: Rank, slow: SlowRank, *, connected: bool) -> None:
     for scene in scenes(count=2, seed=5):
-        superpixels = split_into_superpixels(scene.photo, num_segments=70, compactness=10, blur_pixels=1, connected=connected)
-        ours, theirs = min_max_scale(rank(scene.photo, superpixels)), min_max_scale(slow(scene.photo, superpixels.labels))
+        photo = scene.photo
+        superpixels = split_into_superpixels(photo, num_segments=70, compactness=10, blur_pixels=1, connected=connected)
+        ours = min_max_scale(rank(photo, superpixels))
+        theirs = min_max_scale(slow(photo, superpixels.labels))
         assert np.abs(ours - theirs).max() < 1e-4
         assert ours.std() > 0.1
 
