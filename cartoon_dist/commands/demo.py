@@ -15,7 +15,7 @@ from typing import Any
 from cartoon_dist.commands import run_subprocess
 from cartoon_dist.commands.main import EXIT_DONE
 from cartoon_dist.commands.run_subprocess import ROOT
-from cartoon_dist.commands.train import read_settings
+from cartoon_dist.config.run_config import read_settings
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.console.messages import print_result
 from cartoon_dist.data.inputs.search import require_outside

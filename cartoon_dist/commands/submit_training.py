@@ -12,6 +12,7 @@ from cartoon_dist.cluster.jobs import JOBS_FOLDER, DistributedTask, sbatch_file_
 from cartoon_dist.commands import fid, train
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, status_of
 from cartoon_dist.config.cluster import ClusterSettings
+from cartoon_dist.config.run_config import read_settings
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.console.escape import shell_quoted
 from cartoon_dist.console.messages import pluralize, print_message, print_result
@@ -26,7 +27,7 @@ from cartoon_dist.train.input import check_batch_divides
 def train_order(configs: Sequence[str], cluster: ClusterSettings, given: Sequence[str]) -> "TrainOrder":
     """A run to be trained; ConfigError or CheckpointError now for what would fail on the nodes."""
     words = (*configs, *given)
-    settings = train.read_settings(words)
+    settings = read_settings(words)
     check_batch_divides(settings, _num_processes(cluster))
     run = RunFolder(Path(settings.run_dir))
     run.check_same(settings)

@@ -12,12 +12,12 @@ import torch
 from cartoon_dist.commands import run_subprocess
 from cartoon_dist.commands.main import EXIT_DONE
 from cartoon_dist.commands.run_subprocess import ROOT
-from cartoon_dist.commands.train import read_settings
 from cartoon_dist.config.cluster import ClusterSettings
 from cartoon_dist.config.command_line import add_renamed, key_of, parse, read_words, split, warn_of_renamed
 from cartoon_dist.config.commands import TableSettings
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.config.reading import read
+from cartoon_dist.config.run_config import read_settings
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.config.validation_errors import setting_paths
 from cartoon_dist.console.messages import print_message

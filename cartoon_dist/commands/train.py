@@ -12,8 +12,11 @@ from cartoon_dist.capture.captured import capture_phases
 from cartoon_dist.cluster.requeue import requeue
 from cartoon_dist.commands import check_capture
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, EXIT_USER_ERROR, leave_at_once, refusals
-from cartoon_dist.config.reading import read
+from cartoon_dist.config.command_line import add_renamed, read_words, split
+from cartoon_dist.config.commands import DryRunSettings
+from cartoon_dist.config.run_config import read_settings
 from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.config.validation_errors import setting_paths
 from cartoon_dist.console.messages import print_message
 from cartoon_dist.cpu.malloc import reuse_freed_memory
 from cartoon_dist.data.format.reader import Shards
@@ -26,7 +29,6 @@ from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
 from cartoon_dist.files.locks import lock_folder
 from cartoon_dist.metrics import score_file
 from cartoon_dist.metrics.run_scores import require_score_inputs, score_checkpoint, summarize
-from cartoon_dist.pretrained import default_folder
 from cartoon_dist.report.refresh import ReportRefresher
 from cartoon_dist.runs import checkpoint, method_from_config
 from cartoon_dist.runs.layout import RunFolder
@@ -58,40 +60,40 @@ def main(argv: Sequence[str]) -> int:
         "launch/train.py configs/demo.yaml max_steps=20",
     )
     parser.add_argument(
-        "config", nargs="+", metavar="CONFIG.yaml | key=value", help="config files, later over earlier; then settings"
+        "config",
+        nargs="+",
+        metavar="CONFIG.yaml | key=value",
+        help="config files, later over earlier; then settings. processes=N, with --dry-run: what N processes would do, "
+        "whatever starts them here",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="print what would be done, and stop; needs no shards and no weights"
     )
-    parser.add_argument(
-        "--processes", type=int, metavar="N", help="of --dry-run: what N processes would do, whatever starts them here"
-    )
+    add_renamed(parser, "--processes", "processes")
     parser.add_argument(
         "--check-capture",
         action="store_true",
         help="find out whether the step can be captured, and stop; no GPU needed",
     )
     arguments = parser.parse_intermixed_args(argv)
-    settings = read_settings(arguments.config)
+    settings, processes = read_command_line(arguments)
     if arguments.check_capture:
         return check_capture.run(settings)
     if not arguments.dry_run:
         return run(settings)
-    world_size = max(1, arguments.processes or collectives.world_size())
+    world_size = processes or collectives.world_size()
     check_batch_divides(settings, world_size)
     if collectives.is_main_process():
         print(describe_run(settings, world_size=world_size, zero_stage=settings.zero_stage or launched_stage()))
     return EXIT_DONE
 
 
-def read_settings(words: Sequence[str]) -> TrainSettings:
-    """Config files and `key=value` words as settings; the run folder is named after the files."""
-    files = [Path(word) for word in words if "=" not in word]
-    if not files:
-        raise ConfigError("give at least one config file, for instance configs/hayao.yaml")
-    run_dir, folder = "runs/" + "-".join(file.stem for file in files), str(default_folder())
-    pairs = [word for word in words if "=" in word]
-    return read(TrainSettings, files, pairs, run_dir=run_dir, weights_folder=folder)
+def read_command_line(arguments: argparse.Namespace) -> tuple[TrainSettings, int | None]:
+    """The settings of the run, and how many processes a dry run is to describe."""
+    files = [word for word in arguments.config if "=" not in word]
+    words = [*arguments.renamed, *(word for word in arguments.config if "=" in word)]
+    own, words = split(DryRunSettings, words, setting_paths(TrainSettings))
+    return read_settings([*files, *words]), read_words(DryRunSettings, own).processes
 
 
 def run(settings: TrainSettings) -> int:

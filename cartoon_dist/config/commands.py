@@ -81,3 +81,11 @@ class SliceSettings:
 
     # K/N: build the K-th of N parts of the shards, as one of N machines that write to the same folder.
     slice: str | None = None
+
+
+@settings_dataclass
+class DryRunSettings:
+    """Of launch/train.py with --dry-run, beside the settings of training."""
+
+    # Describe what so many processes would do; left out: those that are running.
+    processes: Count | None = None

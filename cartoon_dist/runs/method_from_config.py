@@ -1,27 +1,22 @@
-"""Builds a method from its config: the only place where networks and losses are made from settings."""
+"""Builds a method from its config: the only place where losses are made from settings."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from cartoon_dist.config.train import ModelSettings, TrainSettings
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.losses.pixel import pixel_loss
 from cartoon_dist.methods import whitebox
 from cartoon_dist.methods.animegan import AnimeGANLossWeights, animegan, scaled_features
 from cartoon_dist.methods.cartoongan import LOG, LSGAN, ReconstructionLoss, cartoongan, perceptual_loss
 from cartoon_dist.methods.method import Method
-from cartoon_dist.models.animegan import AnimeDiscriminator, AnimeGenerator
-from cartoon_dist.models.blocks import Upsample
-from cartoon_dist.models.discriminator import Discriminator
-from cartoon_dist.models.generator import Generator
-from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
 from cartoon_dist.models.vgg import VGG
-from cartoon_dist.models.whitebox import WhiteboxDiscriminators, WhiteboxGenerator
 from cartoon_dist.pretrained import load_vgg
+from cartoon_dist.runs.networks_from_config import build_networks as build_networks
+from cartoon_dist.runs.networks_from_config import initial_networks as initial_networks
 from cartoon_dist.runs.superpixel_pool import SuperpixelPool
 
 PlaceNetwork = Callable[[nn.Module], nn.Module]
@@ -39,37 +34,6 @@ def build_method(settings: TrainSettings, place: PlaceNetwork) -> Method:
         place(features)
     networks = {name: place(network) for name, network in initial_networks(settings).items()}
     return bind_method(settings, networks, features)
-
-
-def initial_networks(settings: TrainSettings) -> dict[str, nn.Module]:
-    """The networks with their initial weights, which the seed determines."""
-    with torch.random.fork_rng(devices=[]):  # leaves the caller's random state as it is
-        torch.manual_seed(settings.seed)
-        return build_networks(settings)
-
-
-def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
-    """The trained networks by their plain names; under `torch.device("meta")` they take no memory."""
-    model = settings.model
-    if settings.method == "animegan":
-        return {
-            "generator": AnimeGenerator(channels=model.channels, num_blocks=model.num_blocks),
-            "discriminator": AnimeDiscriminator(channels=model.channels),
-        }
-    if settings.method == "whitebox":
-        return {
-            "generator": WhiteboxGenerator(channels=model.channels, num_blocks=model.num_blocks),
-            "discriminator": WhiteboxDiscriminators(channels=model.channels),
-        }
-    generator = Generator(
-        channels=model.channels,
-        num_blocks=model.num_blocks,
-        upsample=settings.upsample,
-        saliency=_saliency_network(model, settings.upsample),
-        attention=model.attention == "cbam",
-        checkpoint_blocks=model.checkpoint_blocks,
-    )
-    return {"generator": generator, "discriminator": Discriminator(channels=model.channels)}
 
 
 def needs_features(settings: TrainSettings) -> bool:
@@ -143,10 +107,3 @@ def _whitebox(settings: TrainSettings, networks: dict[str, nn.Module], features:
         warmup_name=settings.warmup.loss,
         warmup_loss=partial(perceptual_loss, features=seen) if settings.warmup.loss == "content" else pixel_loss,
     )
-
-
-def _saliency_network(model: ModelSettings, upsample: Upsample) -> SaliencyNetwork | None:
-    if model.saliency == "none":
-        return None
-    wiring: Wiring = "sal" if model.saliency == "sal" else model.residual
-    return SaliencyNetwork(channels=model.channels, out_channels=1, wiring=wiring, upsample=upsample)

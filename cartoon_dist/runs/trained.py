@@ -17,7 +17,7 @@ from cartoon_dist.files.bounded import sha256_of
 from cartoon_dist.files.folder_kinds import require_model_folder
 from cartoon_dist.files.json_yaml import ParseError, read_yaml
 from cartoon_dist.models.generator import CartoonGenerator
-from cartoon_dist.runs import checkpoint, export_file, initial_weights, method_from_config
+from cartoon_dist.runs import checkpoint, export_file, initial_weights, networks_from_config
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.load_tensors import load_tensors, require_matching
 
@@ -69,7 +69,7 @@ def load_initial(run: Path, *, weights: Literal["ema", "raw"]) -> TrainedGenerat
         initial = initial_weights.read(initial_weights.locate(Path(settings.init_from))).tensors
         tensors = dict(initial["ema" if weights == "ema" else "generator"])
     else:
-        state = method_from_config.initial_networks(settings)["generator"].state_dict()
+        state = networks_from_config.initial_networks(settings)["generator"].state_dict()
         tensors = {name: tensor.contiguous() for name, tensor in state.items()}
     return TrainedGenerator(
         generator=_load_generator(settings, tensors, run),
@@ -128,8 +128,8 @@ def _load_generator(settings: TrainSettings, tensors: Mapping[str, Tensor], file
     if 288 * model.channels**2 * (model.num_blocks + 4) > 4 * num_weights + _SMALL_NETWORK:
         # Far larger than the file: compare shapes without memory first. Not always: torch needs a second to start it.
         with torch.device("meta"):
-            require_matching(method_from_config.build_networks(settings)["generator"].state_dict(), tensors, file)
-    generator = method_from_config.build_networks(settings)["generator"]
+            require_matching(networks_from_config.build_networks(settings)["generator"].state_dict(), tensors, file)
+    generator = networks_from_config.build_networks(settings)["generator"]
     assert isinstance(generator, CartoonGenerator)
     dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
     load_tensors(generator.to(dtypes.pop() if len(dtypes) == 1 else torch.float32), tensors, file)

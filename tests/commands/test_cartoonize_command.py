@@ -1,6 +1,8 @@
 """Drawing a folder of pictures as a user does it, with all that may lie in one."""
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -235,3 +237,22 @@ def test_a_full_disk_stops_and_leaves_the_old_drawing_whole(run: Path, tmp_path:
     assert done.stdout.splitlines() == [f"{target}: 1 drawing of 3 pictures by {run}"]
     assert (target / "b.png").read_bytes() == old
     assert sorted(path.name for path in target.iterdir()) == ["a.png", "b.png"]
+
+
+def test_the_command_imports_no_room_that_it_does_not_need() -> None:
+    code = "import sys, cartoon_dist.commands.cartoonize; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = [name for name in done.stdout.split() if name.startswith("cartoon_dist.")]
+    unneeded = (
+        "losses",
+        "methods",
+        "train",
+        "capture",
+        "metrics",
+        "superpixels",
+        "saliency",
+        "data.build",
+        "data.load",
+    )
+    assert [name for name in modules if name.startswith(tuple(f"cartoon_dist.{room}" for room in unneeded))] == []
+    assert len(modules) < 90

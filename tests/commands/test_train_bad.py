@@ -193,7 +193,7 @@ def test_the_dry_run_needs_neither_shards_nor_weights(tmp_path: Path, capsys: py
 
 def test_the_dry_run_for_another_number_of_processes(capsys: pytest.CaptureFixture[str]) -> None:
     words = [str(ROOT / "configs/hayao.yaml"), "batch_size=64", "accumulate=2", "zero_stage=1"]
-    assert main([*words, "--dry-run", "--processes", "8"]) == 0
+    assert main([*words, "--dry-run", "processes=8"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "8 processes of 8 each, in 2 parts" in said
     discriminator = 1_128_385
@@ -209,7 +209,7 @@ def test_the_dry_run_for_another_number_of_processes(capsys: pytest.CaptureFixtu
     with pytest.raises(
         ConfigError, match="64 cannot be divided over 7 processes in 2 parts each; use a multiple of 14"
     ):
-        main([*words, "--dry-run", "--processes", "7"])
+        main([*words, "--dry-run", "--processes", "7"])  # as it was spelled before
 
 
 @pytest.mark.parametrize(

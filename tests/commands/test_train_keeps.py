@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from cartoon_dist.commands.train import main, read_settings
+from cartoon_dist.commands.train import main
+from cartoon_dist.config.run_config import read_settings
 from cartoon_dist.runs.estimate import checkpoint_bytes
 from tests.running import ROOT
 

@@ -106,7 +106,7 @@ class Largest(TorchDispatchMode):
 def test_a_network_larger_than_the_file_is_never_built(tmp_path: Path) -> None:
     small = read(TrainSettings, [], ["run_dir=x", "model.channels=2", "model.num_blocks=0"])
     large = read(TrainSettings, [], ["run_dir=x", "model.channels=512", "model.num_blocks=1"])
-    tensors = trained.method_from_config.build_networks(small)["generator"].state_dict()
+    tensors = trained.networks_from_config.build_networks(small)["generator"].state_dict()
     file = tmp_path / "a.safetensors"
     file.write_bytes(
         export_file.to_safetensors(tensors, export_file.ExportMetadata(settings=large, weights="raw", step=3))
