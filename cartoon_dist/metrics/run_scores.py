@@ -1,12 +1,12 @@
 """Scores of a run's checkpoints: what training's end, launch/fid.py and the tables ask for."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.console.messages import print_message
 from cartoon_dist.data.remote.fetch_per_node import fetch_shards
 from cartoon_dist.distributed import collectives
 from cartoon_dist.metrics.features import load_extractor
@@ -18,6 +18,7 @@ from cartoon_dist.runs import checkpoint, trained
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.trained import TrainedGenerator
 
+_logger = logging.getLogger(__name__)
 FEW = 2000
 """A Frechet distance of fewer pictures is biased upwards; a score of so few comes with a warning."""
 
@@ -72,8 +73,8 @@ def run_of(model: Path) -> RunFolder:
 
 
 def warn(what: str) -> None:
-    """Print a warning; rank 0 alone."""
-    print_message(f"warning: {what}")
+    """Log a warning; commands print those of rank 0."""
+    _logger.warning("%s", what)
 
 
 def _on_device(generator: TrainedGenerator, device: torch.device) -> ScoredGenerator:

@@ -54,3 +54,9 @@ def test_a_program_that_imports_the_package_decides_what_is_printed() -> None:
     command = [sys.executable, "-c", code.format(more=more)]
     said = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
     assert said.stderr == "WARNING:cartoon_dist.data:b\n"
+
+
+def test_only_commands_and_the_rooms_that_run_them_print() -> None:
+    print_themselves = {"capture", "commands", "config", "console", "report", "train"}
+    files = [path for path in (ROOT / "cartoon_dist").rglob("*.py") if "print_message" in path.read_text("utf-8")]
+    assert {path.relative_to(ROOT / "cartoon_dist").parts[0] for path in files} <= print_themselves
