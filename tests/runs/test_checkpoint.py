@@ -160,7 +160,7 @@ for step in range(1, 21):
     print("ready", flush=True)
     both.readline()
     try:
-        checkpoint.sweep(run)
+        checkpoint.remove_leftovers(run)
         tensors = {"generator": {"weight": torch.full((200, 200), float(step))}}
         print(checkpoint.save(run, step, tensors, {}, config="").name, flush=True)
     except CheckpointError as error:
