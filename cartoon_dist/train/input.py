@@ -86,7 +86,7 @@ def local_batches(
         end=schedule.total_steps,
         workers=workers,
         pinned=engine.device.type == "cuda",
-        note=reporter.bad_samples.note,
+        on_damaged=reporter.bad_samples.note,
     )
     while True:
         before = time.perf_counter()

@@ -123,7 +123,7 @@ class Saver:
         checkpoint.save(self.run, step, tensors, facts, config=config_text(self.settings))
         self.whole.add(step)
         try:
-            retention.prune(self.run, self.settings.checkpoint, best=self.best, whole=self.whole)
+            retention.prune(self.run, self.settings.checkpoint, best=self.best, intact=self.whole)
         except CheckpointError as error:
             print_message(f"warning: {error}; until it can, old checkpoints stay")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cartoon_dist.files.atomic import sha256_of
+from cartoon_dist.files.bounded import sha256_of
 from tests.running import ROOT, script
 from tests.slurm.jobs import said, state, wait_for
 

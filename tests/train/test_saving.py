@@ -22,7 +22,7 @@ from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.meter import Meter
 from cartoon_dist.train.saving import Saver
 from tests.running import LIMIT_SECONDS, environment
-from tests.runs.first_format import in_the_first_format
+from tests.runs.first_format import to_first_format
 from tests.train.synthetic import move_on, numbers, saver, synthetic
 
 
@@ -203,7 +203,7 @@ def test_one_of_the_first_format_is_gone_on_from(
 ) -> None:
     with made() as saving:
         saving.save(synthetic(1), Meter())
-    in_the_first_format(tmp_path / "step-0000001")
+    to_first_format(tmp_path / "step-0000001")
     state = synthetic(0)
     assert made().resume(state, Meter()) == tmp_path / "step-0000001"
     assert state.step == 1
