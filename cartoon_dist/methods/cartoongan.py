@@ -16,6 +16,7 @@ from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.losses.saliency import saliency_loss
 from cartoon_dist.methods.method import Losses, LossTerm, Method, Networks
 from cartoon_dist.models.generator import GeneratorOutput
+from cartoon_dist.profiling import span
 from cartoon_dist.tensors import Batch, Features, Images, Logits, Scalar
 
 ReconstructionLoss = Callable[[Images, Images], Scalar]
@@ -103,8 +104,10 @@ def discriminator_losses(
     logits = networks["discriminator"](torch.cat([batch.cartoon, generated, batch.smoothed]))
     real, fake, smoothed = logits.split([len(batch.cartoon), len(generated), len(batch.smoothed)])
     means = {"d/real": real, "d/generated": fake, "d/smoothed": smoothed}
+    with span("Eq 8 adversarial"):
+        loss = adversarial.discriminator(real, fake, smoothed)
     return Losses(
-        {"adversarial_d": LossTerm(adversarial.discriminator(real, fake, smoothed), 1.0)},
+        {"adversarial_d": LossTerm(loss, 1.0)},
         {name: adversarial.to_score(at_least_float32(each.detach())).mean() for name, each in means.items()},
     )
 
@@ -120,9 +123,11 @@ def generator_losses(
     saliency_weight: float,
 ) -> Losses:
     """G's share of Eq 11: adversarial (Eq 7), content (Eq 9) at its present weight (Eq 12), saliency (Eq 10)."""
-    terms = {"adversarial_g": LossTerm(adversarial.generator(networks["discriminator"](output.generated)), 1.0)}
+    with span("Eq 7 adversarial"):
+        terms = {"adversarial_g": LossTerm(adversarial.generator(networks["discriminator"](output.generated)), 1.0)}
     if content is not None:
-        terms["content"] = LossTerm(content(output.generated, batch.photo), content_weight)
+        with span("Eq 9 content"):
+            terms["content"] = LossTerm(content(output.generated, batch.photo), content_weight)
     return Losses(terms | _saliency_term(batch, output, saliency_weight), {})
 
 
@@ -130,4 +135,5 @@ def _saliency_term(batch: Batch, output: GeneratorOutput, weight: float) -> dict
     """Eq 10, where there is a saliency network."""
     if output.saliency is None:
         return {}
-    return {"saliency": LossTerm(saliency_loss(output.saliency, batch.saliency), weight)}
+    with span("Eq 10 saliency"):
+        return {"saliency": LossTerm(saliency_loss(output.saliency, batch.saliency), weight)}

@@ -1,6 +1,6 @@
 """The training loop, for any method: `train` is one run, `TrainingStep` what one iteration does to the networks.
 
-Read from top to bottom it is the whole algorithm: read a batch, let G draw once, D's losses and update (Eq 8), G's
+Read from top to bottom it is the whole algorithm: read a batch, let G generate once, D's losses and update (Eq 8), G's
 losses and update (Eqs 7, 9 and 10, weighted as in Eq 11), average, report, save. What the losses are, the method says
 (`methods/cartoongan.py`); devices, precision and processes are the engine's (`engine.py`). A graph of a step
 (`capture/`) wraps `TrainingStep` from outside and is not needed to read it.
@@ -169,8 +169,8 @@ class TrainingStep:
         method, engine = self.method, self.engine
         parts = engine.to_float(batch).split(self.num_parts)
 
-        # Draw once: G and S over the photos, shared by both updates. Of several parts nothing is kept for the backward
-        # here, and G draws each once more when it learns: one forward more, for the memory of one part.
+        # Generate once: G and S over the photos, shared by both updates. Of several parts nothing is kept for the
+        # backward here, and G generates each again when it learns: one forward more, for the memory of one part.
         with span("G forward"), engine.training("generator") as networks, torch.set_grad_enabled(self.num_parts == 1):
             generated = [(part, method.generate(networks, part)) for part in parts]
 
@@ -201,10 +201,10 @@ class TrainingStep:
     def _losses_of(self, name: str) -> Callable[[Networks, Batch, GeneratorOutput], Losses]:
         """The network's losses in the GAN phase, at the content weight of this iteration (Eq 12)."""
 
-        def losses(networks: Networks, part: Batch, generated: GeneratorOutput) -> Losses:
-            if name == "generator" and not generated.generated.requires_grad:  # drawn in parts, see `gan`
-                generated = self.method.generate(networks, part)
-            return self.method.losses[name](networks, part, generated, self.scalars.content_weight)
+        def losses(networks: Networks, part: Batch, output: GeneratorOutput) -> Losses:
+            if name == "generator" and not output.generated.requires_grad:  # of several parts, see `gan`
+                output = self.method.generate(networks, part)
+            return self.method.losses[name](networks, part, output, self.scalars.content_weight)
 
         return losses
 

@@ -197,7 +197,7 @@ def test_a_step_that_waits_for_the_device_falls_back_or_is_refused(
     said = capsys.readouterr().err
     assert said.count("cannot be captured and runs plain") == 1
     assert words in said
-    where = "cartoon_dist/train/network_update.py:" if plant is reads_its_step_count else "faults.py:"
+    where = "cartoon_dist/train/engine.py:" if plant is reads_its_step_count else "faults.py:"
     assert where in said
     strict = training_step(small, capture("generator"), plant)  # type: ignore[arg-type]
     if plant in (branches, depends_on_a_size):
