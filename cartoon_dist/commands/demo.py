@@ -89,10 +89,10 @@ def main(argv: Sequence[str]) -> int:
     # The commands are typed in the project's folder; from there a short path is kept short.
     places = Places(Path(out) if Path.cwd() == ROOT else Path(out).absolute())
     stages = run(places, words)
-    held = {stage.name: _scores_of(stage) for stage in stages}
+    scores_of_stage = {stage.name: _scores_of(stage) for stage in stages}
     page = report.write(places.run)
-    print(table(held))
-    judge(held)
+    print(table(scores_of_stage))
+    judge(scores_of_stage)
     print_result(f"{page}: pictures, curves and scores; cartoons of the photos are in {places.cartoons}")
     return EXIT_DONE
 
@@ -126,17 +126,17 @@ def run(places: Places, words: Sequence[str]) -> list[Stage]:
     ]
 
 
-def judge(held: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+def judge(scores_of_stage: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """TrainingError unless the trained generator scores better than the untrained and the warmed-up ones, and S beats
     the best constant map on the photos it learned from."""
-    distance = {name: _distance(found) for name, found in held.items()}
+    distance = {name: _distance(scores) for name, scores in scores_of_stage.items()}
     failures = [
         f"the trained generator's score of {distance['trained']:.4g} is not better than the {name} one's, "
         f"{distance[name]:.4g}"
         for name in ("untrained", "warmed up")
         if not distance["trained"] < distance[name]
     ]
-    labels = held["trained"]["saliency_l1_train"]
+    labels = scores_of_stage["trained"]["saliency_l1_train"]
     if not labels["value"] < labels["protocol"]["constant_map"]:
         failures.append(
             f"the saliency network errs by {labels['value']:.4g} on the photos it learned from, the constant map by "
@@ -146,25 +146,25 @@ def judge(held: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         raise TrainingError(f"the demo did not work: {'; '.join(failures)}")
 
 
-def table(held: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+def table(scores_of_stage: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """A row for each stage: its score, and S's error beside the constant map's on training and on held-out photos."""
-    metric = next(iter(held["trained"]))
+    metric = next(iter(scores_of_stage["trained"]))
     rows: list[tuple[str, ...]] = [("", metric, "label error, training photos", "label error, held-out photos")]
-    for name, found in held.items():
+    for name, scores in scores_of_stage.items():
         labels = (
             f"{score['value']:.3f} (constant map {score['protocol']['constant_map']:.3f})"
             for key in ("saliency_l1_train", "saliency_l1_test")
-            if (score := found.get(key))
+            if (score := scores.get(key))
         )
-        rows.append((name, f"{_distance(found):.1f}", *labels))
+        rows.append((name, f"{_distance(scores):.1f}", *labels))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 
-def _distance(found: Mapping[str, Mapping[str, Any]]) -> float:
-    return float(next(iter(found.values()))["value"])
+def _distance(scores: Mapping[str, Mapping[str, Any]]) -> float:
+    return float(next(iter(scores.values()))["value"])
 
 
 def _scores_of(stage: Stage) -> dict[str, Any]:
