@@ -19,7 +19,7 @@ def test_a_job_a_run_then_the_tables(shards: Path, tmp_path: Path) -> None:
     words = [str(shards / "photos"), str(shards / "cartoons"), str(tmp_path / "tables"), "tests/tiny.yaml"]
     words += ["score.features=efficientnet_lite0", "loss.content.layer=conv1_1", f"weights_folder={ROOT / 'weights'}"]
     words += [f"data.cache={tmp_path / 'cache'}", "max_steps=3", "warmup.steps=1", "score.subsamples=2"]
-    words += ["--rows", "cartoongan,sal", "--jobs", "nodes=1 cpus=1"]
+    words += ["rows=cartoongan,sal", "--submit", "nodes=1", "cpus=1"]
     done = script("launch/table.py", *words)
     assert done.returncode == 0, done.stderr
     jobs = re.findall(r"(\w+)-seed0: job (\d+), 1 process on 1 node", done.stdout)
