@@ -12,7 +12,7 @@ import pytest
 
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder
-from tests.running import LIMIT_SECONDS, environment
+from tests.running import LIMIT_SECONDS, ROOT, environment
 from tests.train.synthetic import numbers
 
 pytestmark = pytest.mark.slow
@@ -85,7 +85,7 @@ def test_fifty_kills(tmp_path: Path) -> None:
     kinds, before = [], 0
     command = [sys.executable, str(Path(__file__).parent / "writers_to_kill.py"), str(tmp_path)]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment() | {"PYTHONPATH": str(ROOT)}
     ) as process:
         forker = Forker(process)
         for _ in range(NUM_KILLS):
