@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -10,8 +10,6 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench import driven
-from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.cpu import switch
 
 _FORWARD, _BACKWARD = torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default
@@ -46,8 +44,7 @@ class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
 class Ceiling:
     """The convolutions of one step in torch's own implementation, not our faster ones for the CPU, and their FLOPs."""
 
-    def __init__(self, chosen: TrainSettings) -> None:
-        step = driven.our_step(chosen)
+    def __init__(self, step: Callable[[], object]) -> None:
         with switch.disabled(), FlopCounterMode(display=False) as counter, _Calls() as calls:
             step()
         self.flops, self.counts = counter.get_total_flops(), calls.counts

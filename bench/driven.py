@@ -154,7 +154,7 @@ def _made(kind: str, chosen: TrainSettings) -> Callable[[int], str]:
     if kind == "ceiling":
         from bench.ceiling import Ceiling
 
-        ceiling = Ceiling(chosen)
+        ceiling = Ceiling(our_step(chosen))
         return lambda _: " ".join(map(str, (*ceiling.seconds(), ceiling.flops)))
     if kind == "traffic":
         return _traffic()

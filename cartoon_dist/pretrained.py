@@ -5,7 +5,6 @@ before it is read.
 """
 
 import contextlib
-import hashlib
 import os
 import pickle
 import subprocess
@@ -25,7 +24,7 @@ import torch
 from torch import Tensor
 
 from cartoon_dist.errors import WeightsError
-from cartoon_dist.files.atomic import sync_folder, temporary_path
+from cartoon_dist.files.atomic import receive_file
 from cartoon_dist.files.bounded import sha256_if_readable
 from cartoon_dist.files.http import BLOCK_BYTES, HttpStream, TransferError, error_text, read_bounded
 from cartoon_dist.vgg_layers import feature_positions
@@ -279,22 +278,7 @@ def open_archive_member(archive: Path, path: str) -> Iterator[IO[bytes]]:
 
 
 def _save(source: Iterator[bytes], entry: PretrainedWeights, folder: Path, report: Callable[[int], None]) -> None:
-    """Write the stream to a temporary file, sync it to the disk, check its hash, and only then rename it."""
-    temporary = temporary_path(folder / entry.file)
-    digest, num_bytes = hashlib.sha256(), 0
-    try:
-        with temporary.open("wb") as file:
-            for block in source:
-                digest.update(block)
-                file.write(block)
-                num_bytes += len(block)
-                report(num_bytes)
-            file.flush()
-            os.fsync(file.fileno())
-        sha256 = digest.hexdigest()
-        if not sha256.startswith(entry.sha256):
-            raise WeightsError(f"{entry.source}: {_mismatch_text(sha256, entry)}; nothing was kept, try again")
-        temporary.replace(folder / entry.file)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(folder)
+    """Write the stream to a file that gets its name once its hash was checked."""
+    with receive_file(folder / entry.file, source, report) as received:
+        if not received.sha256.startswith(entry.sha256):
+            raise WeightsError(f"{entry.source}: {_mismatch_text(received.sha256, entry)}; nothing was kept, try again")

@@ -5,8 +5,9 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,38 @@ def temporary_path(path: Path, machine: str = "") -> Path:
     if len(os.fsencode(name)) > _MAX_NAME_BYTES:
         name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.{writer}.tmp"
     return path.with_name(name)
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a stream brought: its hash, length and first 200 bytes."""
+
+    sha256: str
+    num_bytes: int
+    beginning: bytes
+
+
+@contextmanager
+def receive_file(path: Path, blocks: Iterable[bytes], on_bytes: Callable[[int], None]) -> Iterator[Received]:
+    """Write a stream to a temporary file, synced to the disk, which gets its name when the `with` block ends: a block
+    that raises, as the hash is not the expected one for instance, leaves nothing. on_bytes: told the bytes so far."""
+    temporary = temporary_path(path)
+    digest, num_bytes, beginning = hashlib.sha256(), 0, b""
+    try:
+        with temporary.open("wb") as file:
+            for block in blocks:
+                beginning = beginning or block[:200]
+                digest.update(block)
+                file.write(block)
+                num_bytes += len(block)
+                on_bytes(num_bytes)
+            file.flush()
+            os.fsync(file.fileno())
+        yield Received(digest.hexdigest(), num_bytes, beginning)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 @contextmanager

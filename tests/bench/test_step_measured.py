@@ -27,7 +27,7 @@ def test_processes_step_on_request_alone_and_together() -> None:
 def test_the_ceiling_is_the_time_of_the_steps_convolutions() -> None:
     chosen = settings(16, 2, *SMALL)
     ours = winograd.is_faster
-    ceiling = Ceiling(chosen)
+    ceiling = Ceiling(driven.our_step(chosen))
     assert winograd.is_faster is ours
     with FlopCounterMode(display=False) as counter:
         driven.textbook_step(chosen, "detached")()
@@ -40,7 +40,7 @@ def test_the_ceiling_is_the_time_of_the_steps_convolutions() -> None:
 
 
 def test_the_flops_are_the_counted_convolutions() -> None:
-    ceiling = Ceiling(settings(16, 1, *SMALL))
+    ceiling = Ceiling(driven.our_step(settings(16, 1, *SMALL)))
     with FlopCounterMode(display=False) as counter:
         for call, number in ceiling.counts.items():
             operation = torch.ops.aten.convolution_backward if call.backward else torch.ops.aten.convolution

@@ -8,10 +8,8 @@ https are read by the standard library, all other URLs by fsspec.
 """
 
 import hashlib
-import os
 import re
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -36,7 +34,7 @@ from cartoon_dist.data.format.manifest import (
 from cartoon_dist.data.remote.cache import complete_copies, fetching_process, folder_bytes, write_origin
 from cartoon_dist.data.remote.storage import TransientError, read_blocks
 from cartoon_dist.errors import ShardError
-from cartoon_dist.files.atomic import sync_folder, write_atomically
+from cartoon_dist.files.atomic import receive_file, write_atomically
 from cartoon_dist.files.bounded import MAX_RECORD_BYTES, read_regular
 from cartoon_dist.files.http import describe_wrong_content
 from cartoon_dist.files.locks import lock_range
@@ -227,29 +225,19 @@ def _fetch_index(url: str, folder: Path, shard: ShardEntry) -> None:
 
 def _fetch_tar(url: str, folder: Path, shard: ShardEntry, on_bytes: Callable[[int], None]) -> None:
     path, address = folder / shard.name, f"{url}/{shard.name}"
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    digest, done, start = hashlib.sha256(), 0, b""
-    try:
-        with temporary.open("wb") as file, closing(read_blocks(address, most_bytes=shard.bytes)) as incoming:
-            for block in incoming:
-                start = start or block[:200]
-                digest.update(block)
-                file.write(block)
-                done += len(block)
-                on_bytes(done)
-            file.flush()
-            os.fsync(file.fileno())
-        wrong = describe_wrong_content(start)
-        if done < shard.bytes:
-            raise TransientError(f"{address}: ended after {done} of {shard.bytes} bytes{wrong}; {_COPY_HINT}")
-        if digest.hexdigest() != shard.sha256:
+    with (
+        closing(read_blocks(address, most_bytes=shard.bytes)) as blocks,
+        receive_file(path, blocks, on_bytes) as received,
+    ):
+        wrong = describe_wrong_content(received.beginning)
+        if received.num_bytes < shard.bytes:
+            raise TransientError(
+                f"{address}: ended after {received.num_bytes} of {shard.bytes} bytes{wrong}; {_COPY_HINT}"
+            )
+        if received.sha256 != shard.sha256:
             raise ShardError(
                 f"{address}: not the bytes that its manifest lists{wrong}, nothing of it was kept; {_COPY_HINT}"
             )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(folder)
 
 
 def _read_all(address: str, most_bytes: int) -> bytes:
