@@ -7,7 +7,7 @@ import yaml
 from cartoon_dist.config import overrides
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.format.manifest import read_manifest
-from cartoon_dist.data.remote.fetch import RetryPolicy, is_remote, find_remote
+from cartoon_dist.data.remote.fetch import RetryPolicy, find_remote, is_remote
 from cartoon_dist.errors import ShardError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.estimate import checkpoint_bytes, largest_batch, memory_bytes, parameter_counts, traffic_bytes

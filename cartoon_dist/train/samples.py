@@ -36,12 +36,13 @@ def fixed_samples(stream: SampleStream, count: int, device: torch.device, dtype:
 def sample_grid(samples: Samples, generator: nn.Module, caption: str) -> NDArray[np.uint8]:
     """Rows of photo | label | predicted saliency | generated, (h, w, 3) RGB; without a saliency network its column is
     left out."""
-    drawings: list[GeneratorOutput] = [generator(photo[None]) for photo in samples.photo]  # one by one: memory for one picture
+    # One by one: memory for one picture.
+    outputs: list[GeneratorOutput] = [generator(photo[None]) for photo in samples.photo]
     columns = {"photo": samples.photo, "saliency": samples.saliency}
-    predicted = [drawing.saliency for drawing in drawings if drawing.saliency is not None]
+    predicted = [output.saliency for output in outputs if output.saliency is not None]
     if predicted:
         columns["predicted"] = torch.cat(predicted)
-    columns[f"G, {caption}"] = torch.cat([drawing.generated for drawing in drawings])
+    columns[f"G, {caption}"] = torch.cat([output.generated for output in outputs])
     return np.concatenate([_captioned(_column(pictures), name) for name, pictures in columns.items()], axis=1)
 
 

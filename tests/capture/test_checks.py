@@ -34,7 +34,7 @@ def test_a_step_without_a_fault_has_none(found: Found) -> None:
     [
         ("reads_back", "faults.py:", WAITS),
         ("branches", "faults.py:", WAITS),
-        ("reads_its_step_count", "cartoon_dist/train/network_update.py:", WAITS),
+        ("reads_its_step_count", "cartoon_dist/train/engine.py:", WAITS),
         ("reads_back_in_the_backward", "faults.py:", WAITS),
         ("depends_on_a_size", "faults.py:", "size depends on values"),
         ("copies_from_the_host", "faults.py:", COPIES),

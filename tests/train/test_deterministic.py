@@ -101,8 +101,6 @@ def test_a_drawing_in_strips_is_made_as_ever() -> None:
     )
     assert isinstance(generator, CartoonGenerator)
     photo = np.random.default_rng(0).integers(0, 256, (60, 40, 3), np.uint8)
-    whole, strips = (
-        torch_cartoonizer(generator, torch.device("cpu"), megapixels=size).cartoonize([photo], on_pass=lambda *_: None)[0]
-        for size in (1.0, 0.001)
-    )
+    cartoonizers = (torch_cartoonizer(generator, torch.device("cpu"), megapixels=size) for size in (1.0, 0.001))
+    whole, strips = (each.cartoonize([photo], on_pass=lambda *_: None)[0] for each in cartoonizers)
     assert np.abs(whole.astype(int) - strips.astype(int)).max() <= 1
