@@ -15,6 +15,7 @@ from cartoon_dist.config.shards import ShardSettings
 from cartoon_dist.console.escape import shell_quoted
 from cartoon_dist.console.messages import pluralize, print_message, print_result
 from cartoon_dist.console.progress import Progress
+from cartoon_dist.data.build import build_report
 from cartoon_dist.data.build.finalize import finalize
 from cartoon_dist.data.build.job import Job, plan_job, write_or_check_job
 from cartoon_dist.data.build.partition import Slice
@@ -25,14 +26,15 @@ from cartoon_dist.data.inputs.search import IgnoredFiles
 
 
 def order(
-    domain: Domain, inputs: Sequence[str], out: str, cluster: ClusterSettings, given: Sequence[str]
+    domain: Domain, inputs: Sequence[str], out: str, cluster: ClusterSettings, words: Sequence[str]
 ) -> "ShardOrder":
-    """What the command line asks for; `given` are settings of the shards."""
-    settings = read(ShardSettings, [], given)
+    """What the command line asks for; `words` are settings of the shards."""
+    settings = read(ShardSettings, [], words)
     check_script_names(Path(out).absolute() / JOBS_FOLDER, domain)  # before anything is written
     ignored = IgnoredFiles()
     job = plan_job(inputs, domain=domain, settings=settings, folder=Path(out), ignored=ignored, shown=True)
-    shards.warn_without_effect(job, settings, given)
+    for line in build_report.settings_without_effect(job, settings, words):
+        print_message(f"warning: {line}")
     return ShardOrder(job, out, settings, cluster, ignored)
 
 
@@ -66,7 +68,7 @@ class ShardOrder:
     def dry_run(self) -> int:
         """Say what would be done."""
         calls = self.calls()
-        shards.print_plan(self.job, self.out, self.settings, self.ignored)
+        print(*build_report.plan_lines(self.job, self.out, self.settings, self.ignored), sep="\n")
         print(f"tasks: {len(calls)}, each with {calls[0].arguments[2]}; logs in {self.out}/{JOBS_FOLDER}")
         if self.cluster.cluster == "slurm":
             print(sbatch_file(len(calls), self.cluster, name=self.name, folder=self.folder / JOBS_FOLDER))
@@ -79,15 +81,16 @@ class ShardOrder:
 
     def place(self) -> int:
         """Begin the folder, so that tasks need not search the inputs, and hand the tasks over."""
-        shards.tell_left_out(self.ignored)
-        beside = shards.beside(self.ignored)
+        for line in build_report.ignored_lines(self.ignored):
+            print_message(line)
+        not_taken = build_report.ignored_suffix(self.ignored)
         with translate_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_or_check_job(self.job, self.folder)
             with lock_shards(self.folder):  # not while an earlier job's tasks still run
                 whole, num_remaining = finalize(self.job, self.folder, max_broken=self.settings.max_broken)
         if whole is not None:
-            print_result(f"{self.out}: {shards.counts(whole.manifest)}{beside}; nothing left to do")
+            print_result(f"{self.out}: {build_report.describe_counts(whole.manifest)}{not_taken}; nothing left to do")
             return EXIT_DONE
         job = submit(self.calls(), self.cluster, name=self.name, folder=self.folder / JOBS_FOLDER)
         if self.cluster.cluster == "slurm":
@@ -96,11 +99,12 @@ class ShardOrder:
                 f"tail -f {shell_quoted(self.out)}/{JOBS_FOLDER}/{job.name}_*.err",
             )
             tasks, left = pluralize(len(job.tasks), "task"), pluralize(num_remaining, "shard")
-            print_result(f"{self.out}: job {job.name}, {tasks} for {left}{beside}")
+            print_result(f"{self.out}: job {job.name}, {tasks} for {left}{not_taken}")
             return EXIT_DONE
         with Progress(total=self.job.num_shards, unit="shards", label=self.out) as progress:
             job.wait(self._counter(progress))
-        print_result(f"{self.out}: {shards.counts(read_manifest(self.folder))}{beside}")  # the last task has sealed it
+        manifest = read_manifest(self.folder)  # the last task has written it
+        print_result(f"{self.out}: {build_report.describe_counts(manifest)}{not_taken}")
         return EXIT_DONE
 
     def _counter(self, progress: Progress) -> Callable[[], None]:
