@@ -102,8 +102,8 @@ def run(places: Places, words: Sequence[str]) -> list[Stage]:
     folders = [f"data.{domain}={places.shards(domain)}" for domain in ("photos", "cartoons")]
     for domain in ("photos", "cartoons"):
         require_outside(places.root, ROOT / "shards/samples" / domain, made="drawings and samples")
-    given = [*words, *folders]
-    settings = read_settings([str(CONFIG), *given])
+    settings_words = [*words, *folders]
+    settings = read_settings([str(CONFIG), *settings_words])
     if settings.max_steps is None or settings.warmup.steps is None or settings.warmup.steps >= settings.max_steps:
         raise ConfigError("max_steps: the demo compares a warm-up with what follows it; give more than warmup.steps")
     for domain in ("photos", "cartoons"):
@@ -111,10 +111,10 @@ def run(places: Places, words: Sequence[str]) -> list[Stage]:
         _type(f"shards/{domain}.py", pictures, places.shards(domain), f"image_size={settings.image_size}", *CUT)
     # The end of the warm-up is a checkpoint, and stays.
     kept = [f"checkpoint.every={settings.warmup.steps}", f"checkpoint.keep={settings.max_steps}"]
-    _train(given, f"run_dir={places.run.root}", *kept, "score_at_end=true")
+    _train(settings_words, f"run_dir={places.run.root}", *kept, "score_at_end=true")
     _take_up_warmup(places, settings)
     longer = [f"warmup.steps={settings.max_steps}", "score_at_end=true"]
-    _train(given, f"run_dir={places.control.root}", *longer)
+    _train(settings_words, f"run_dir={places.control.root}", *longer)
     _type("launch/fid.py", places.run.root, "--untrained")
     _type("launch/fid.py", places.run.checkpoint(settings.warmup.steps))
     _type("launch/cartoonize.py", places.run.root, "shards/samples/photos", places.cartoons)
@@ -189,5 +189,5 @@ def _take_up_warmup(places: Places, settings: TrainSettings) -> None:
     aside.rename(begun)
 
 
-def _train(given: Sequence[str], *more: str) -> None:
-    _type(*LAUNCH, "launch/train.py", CONFIG.relative_to(ROOT), *given, *more)
+def _train(settings_words: Sequence[str], *more: str) -> None:
+    _type(*LAUNCH, "launch/train.py", CONFIG.relative_to(ROOT), *settings_words, *more)

@@ -154,15 +154,15 @@ def _score_untrained(run: Path, words: Sequence[str], device: torch.device) -> l
 
 def with_overrides(settings: TrainSettings, words: Sequence[str]) -> TrainSettings:
     """The run's settings with those of the command over them; ConfigError for one that scoring must not change."""
-    given = overrides.parse_overrides(words)
+    asked = overrides.parse_overrides(words)
     paths = setting_paths(TrainSettings)
     allowed = [path for path in paths if path.split(".")[0] in _ALLOWED]
-    unknown = [path for path in overrides.flatten(given) if path not in paths and path.split(".")[0] not in _ALLOWED]
+    unknown = [path for path in overrides.flatten(asked) if path not in paths and path.split(".")[0] not in _ALLOWED]
     if unknown:
         raise ConfigError("; ".join(f"{path}: no such setting{did_you_mean(path, allowed)}" for path in unknown))
-    refused = [key for key in given if key not in _ALLOWED]
+    refused = [key for key in asked if key not in _ALLOWED]
     if refused:
         raise ConfigError(f"{', '.join(refused)}: belongs to the training; a score takes {', '.join(_ALLOWED)}")
     values = overrides.to_dict(replace(settings, weights_folder=str(default_folder())))
-    overrides.merge(values, given)
+    overrides.merge(values, asked)
     return check(TrainSettings, values)

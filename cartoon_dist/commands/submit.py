@@ -18,7 +18,7 @@ from cartoon_dist.console.messages import print_message
 from cartoon_dist.errors import ConfigError
 
 _CLUSTER_KEYS = frozenset(field.name for field in dataclasses.fields(ClusterSettings))
-_IDLE = {
+_WITHOUT_EFFECT = {
     "shards": ("gpus_per_node", "processes_per_node"),
     "train": ("at_once",),
     "fid": ("at_once",),
@@ -26,18 +26,18 @@ _IDLE = {
 """The settings of a job that change nothing for this command."""
 
 
-class Order(Protocol):
+class SubmitRequest(Protocol):
     """A command that is to become a job."""
 
     def dry_run(self) -> int:
         """Say what would be done."""
         ...
 
-    def place(self) -> int:
+    def submit(self) -> int:
         """Hand the job over, and wait for it where it runs on this machine."""
         ...
 
-    def stopped(self) -> int:
+    def report_stop(self) -> int:
         """Say what is left after a stop."""
         ...
 
@@ -45,18 +45,18 @@ class Order(Protocol):
 def main(words: Sequence[str]) -> int:
     """Submit what the command line says; the exit status."""
     chosen = _parser().parse_args([word for word in words if not SETTING.match(word)])
-    given = [word for word in words if SETTING.match(word)]
-    of_job = [word for word in given if _key(word) in _CLUSTER_KEYS]
-    for key in sorted({_key(word) for word in of_job} & set(_IDLE[chosen.what])):
+    settings_words = [word for word in words if SETTING.match(word)]
+    of_job = [word for word in settings_words if _key(word) in _CLUSTER_KEYS]
+    for key in sorted({_key(word) for word in of_job} & set(_WITHOUT_EFFECT[chosen.what])):
         print_message(f"warning: {key} has no effect on {chosen.what}")
     cluster = read(ClusterSettings, [], of_job)
-    _check_known(chosen.what, [word for word in given if _key(word) not in _CLUSTER_KEYS])
+    _check_known(chosen.what, [word for word in settings_words if _key(word) not in _CLUSTER_KEYS])
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    order = _order(chosen, cluster, [word for word in given if _key(word) not in _CLUSTER_KEYS])
+    request = _request(chosen, cluster, [word for word in settings_words if _key(word) not in _CLUSTER_KEYS])
     try:
-        return order.dry_run() if chosen.dry_run else order.place()
+        return request.dry_run() if chosen.dry_run else request.submit()
     except KeyboardInterrupt:
-        return order.stopped()
+        return request.report_stop()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,14 +106,16 @@ def _key(word: str) -> str:
     return word.partition("=")[0]
 
 
-def _order(chosen: argparse.Namespace, cluster: ClusterSettings, given: Sequence[str]) -> Order:
+def _request(chosen: argparse.Namespace, cluster: ClusterSettings, settings_words: Sequence[str]) -> SubmitRequest:
     # Each is imported when it is wanted: training brings torch and all that is built on it, seconds of a login node.
     if chosen.what == "shards":
         from cartoon_dist.commands import submit_shards
 
-        return submit_shards.order(chosen.domain.removesuffix("s"), chosen.inputs, chosen.out, cluster, given)
+        return submit_shards.shard_request(
+            chosen.domain.removesuffix("s"), chosen.inputs, chosen.out, cluster, settings_words
+        )
     from cartoon_dist.commands import submit_training
 
     if chosen.what == "train":
-        return submit_training.train_order(chosen.configs, cluster, given)
-    return submit_training.score_order(chosen.run, cluster, given, untrained=chosen.untrained)
+        return submit_training.train_request(chosen.configs, cluster, settings_words)
+    return submit_training.score_request(chosen.run, cluster, settings_words, untrained=chosen.untrained)

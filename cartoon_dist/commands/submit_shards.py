@@ -25,9 +25,9 @@ from cartoon_dist.data.format.sample import Domain
 from cartoon_dist.data.inputs.search import IgnoredFiles
 
 
-def order(
+def shard_request(
     domain: Domain, inputs: Sequence[str], out: str, cluster: ClusterSettings, words: Sequence[str]
-) -> "ShardOrder":
+) -> "ShardRequest":
     """What the command line asks for; `words` are settings of the shards."""
     settings = read(ShardSettings, [], words)
     check_script_names(Path(out).absolute() / JOBS_FOLDER, domain)  # before anything is written
@@ -35,11 +35,11 @@ def order(
     job = plan_job(inputs, domain=domain, settings=settings, folder=Path(out), ignored=ignored, shown=True)
     for line in build_report.settings_without_effect(job, settings, words):
         print_message(f"warning: {line}")
-    return ShardOrder(job, out, settings, cluster, ignored)
+    return ShardRequest(job, out, settings, cluster, ignored)
 
 
 @dataclass(frozen=True)
-class ShardOrder:
+class ShardRequest:
     """A shard job to be built by several machines."""
 
     job: Job
@@ -74,12 +74,12 @@ class ShardOrder:
             print(sbatch_file(len(calls), self.cluster, name=self.name, folder=self.folder / JOBS_FOLDER))
         return EXIT_DONE
 
-    def stopped(self) -> int:
+    def report_stop(self) -> int:
         """What a stop leaves."""
         print_message(f"{self.out}: stopped; finished shards are kept, the same command goes on")
         return EXIT_STOPPED
 
-    def place(self) -> int:
+    def submit(self) -> int:
         """Begin the folder, so that tasks need not search the inputs, and hand the tasks over."""
         for line in build_report.ignored_lines(self.ignored):
             print_message(line)

@@ -24,25 +24,29 @@ from cartoon_dist.train.dry_run import describe_run
 from cartoon_dist.train.input import check_batch_divides
 
 
-def train_order(configs: Sequence[str], cluster: ClusterSettings, given: Sequence[str]) -> "TrainOrder":
+def train_request(configs: Sequence[str], cluster: ClusterSettings, settings_words: Sequence[str]) -> "TrainRequest":
     """A run to be trained; ConfigError or CheckpointError now for what would fail on the nodes."""
-    words = (*configs, *given)
+    words = (*configs, *settings_words)
     settings = read_settings(words)
     check_batch_divides(settings, _num_processes(cluster))
     run = RunFolder(Path(settings.run_dir))
     run.check_same(settings)
     if settings.init_from is not None and not checkpoint.steps(run):
         initial_weights.locate(Path(settings.init_from))
-    return TrainOrder(train.main, words, run, cluster, "train", settings)
+    return TrainRequest(train.main, words, run, cluster, "train", settings)
 
 
-def score_order(run: str, cluster: ClusterSettings, given: Sequence[str], *, untrained: bool) -> "TogetherOrder":
+def score_request(
+    run: str, cluster: ClusterSettings, settings_words: Sequence[str], *, untrained: bool
+) -> "DistributedRequest":
     """A run to be scored; CheckpointError when there is none."""
     _num_processes(cluster)
     folder = run_of(Path(run))
     if not folder.config.exists():
         raise CheckpointError(f"{run}: is no run and no checkpoint of one; give the folder of a run")
-    return TogetherOrder(score, (run, *given, *(["--untrained"] if untrained else [])), folder, cluster, "fid")
+    return DistributedRequest(
+        score, (run, *settings_words, *(["--untrained"] if untrained else [])), folder, cluster, "fid"
+    )
 
 
 def score(words: Sequence[str]) -> int:
@@ -61,7 +65,7 @@ def _num_processes(cluster: ClusterSettings) -> int:
 
 
 @dataclass(frozen=True)
-class TogetherOrder:
+class DistributedRequest:
     """A command that all processes of a job run together, on a run folder."""
 
     command: Callable[[Sequence[str]], int]
@@ -87,7 +91,7 @@ class TogetherOrder:
             print(sbatch_file_distributed(self.cluster, name=self.name, folder=self.folder.absolute()))
         return EXIT_DONE
 
-    def place(self) -> int:
+    def submit(self) -> int:
         """Hand the job over; on this machine wait for it, and show what rank 0 says."""
         call = DistributedTask(partial(status_of, self.command), self.words)
         job = submit_distributed(call, self.cluster, name=self.name, folder=self.folder, saves=self.what == "train")
@@ -101,12 +105,12 @@ class TogetherOrder:
             job.wait(_shown(job.tasks[0].paths.stderr))
         except ClusterError:
             if self._has_stopped():
-                return self.stopped()
+                return self.report_stop()
             raise
         print_result(self._made())
         return EXIT_DONE
 
-    def stopped(self) -> int:
+    def report_stop(self) -> int:
         """What a stop leaves."""
         print_message(f"{self.run.root}: stopped; the same command starts it again")
         return EXIT_STOPPED
@@ -123,7 +127,7 @@ class TogetherOrder:
 
 
 @dataclass(frozen=True)
-class TrainOrder(TogetherOrder):
+class TrainRequest(DistributedRequest):
     """A run to be trained."""
 
     settings: TrainSettings
@@ -133,14 +137,14 @@ class TrainOrder(TogetherOrder):
         print(describe_run(self.settings, world_size=_num_processes(self.cluster), zero_stage=self.settings.zero_stage))
         return super().dry_run()
 
-    def stopped(self) -> int:
+    def report_stop(self) -> int:
         """What a stop leaves."""
         print_message(f"{self.run.root}: stopped after saving; the same command goes on")
         return EXIT_STOPPED
 
     def _made(self) -> str:
-        found, _ = checkpoint.newest(self.run)
-        return f"{found}: trained"
+        newest, _ = checkpoint.newest(self.run)
+        return f"{newest}: trained"
 
     def _has_stopped(self) -> bool:
         """Whether the processes have left because they were asked to, by the reason that rank 0 wrote down."""

@@ -24,13 +24,13 @@ def main(words: Sequence[str]) -> int:
     """Verify a shard folder, after mending or indexing it if asked to; all findings go to standard error, then one
     error."""
     chosen = _parser().parse_args([word for word in words if not SETTING.match(word)])
-    given = [word for word in words if SETTING.match(word)]
+    settings_words = [word for word in words if SETTING.match(word)]
     folder = Path(chosen.folder)
     _require_folder(folder)
     if chosen.index:
-        return _index(folder, read(IndexSettings, [], given))
-    if given:
-        raise ConfigError(f"{given[0]}: only --index takes settings; leave it out")
+        return _index(folder, read(IndexSettings, [], settings_words))
+    if settings_words:
+        raise ConfigError(f"{settings_words[0]}: only --index takes settings; leave it out")
     num_mended = repair_folder(folder, shown=True) if chosen.mend else 0
     manifest, findings = verify_folder(folder, shown=True)
     if findings:
