@@ -19,7 +19,7 @@ from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import TrainingError
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.loop import EagerUpdate, Phase, StepOutput, WrapPhase, run_update
+from cartoon_dist.train.phase import EagerUpdate, Phase, StepOutput, WrapPhase, run_update
 from cartoon_dist.train.state import TrainState
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import torch
 from torch import Tensor
 
-from cartoon_dist.train.loop import EagerUpdate, Generated, StepOutput, Update, run_update
+from cartoon_dist.train.phase import EagerUpdate, Generated, StepOutput, Update, run_update
 
 
 class CudaGraphRecorder:

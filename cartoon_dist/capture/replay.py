@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cartoon_dist.capture.fault import WaitsForDeviceError, waits_for_device
 from cartoon_dist.train.gradient_averaging import nothing_sent
-from cartoon_dist.train.loop import EagerUpdate, Generated, StepOutput, Update, run_update
+from cartoon_dist.train.phase import EagerUpdate, Generated, StepOutput, Update, run_update
 from cartoon_dist.train.state import TrainState
 
 

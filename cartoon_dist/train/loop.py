@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -19,9 +19,10 @@ from cartoon_dist.errors import ShardError
 from cartoon_dist.methods.method import Losses, Method, Networks
 from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.profiling import span
-from cartoon_dist.tensors import Batch, Scalar
+from cartoon_dist.tensors import Batch
 from cartoon_dist.train.check_replicas import require_equal_replicas
 from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.phase import EagerUpdate, StepLog, StepOutput, WrappedPhase, WrapPhase, run_update
 from cartoon_dist.train.preempt import StopRequest
 from cartoon_dist.train.schedule import Schedule
 from cartoon_dist.train.state import TrainState, update_ema
@@ -32,7 +33,7 @@ from cartoon_dist.train.step_scalars import StepScalars
 class Hooks:
     """What the loop calls between two iterations; each gets the number of iterations done."""
 
-    report: Callable[[int, "StepLog"], None]
+    report: Callable[[int, StepLog], None]
     save: Callable[[int], None]
     draw_samples: Callable[[int], None]
 
@@ -87,50 +88,6 @@ def next_batch(batches: Iterator[Batch], stop: StopRequest) -> Batch | None:
     except ShardError as error:
         failure = str(error)
     return None if stop.agreed(failure) else batch
-
-
-class StepOutput(NamedTuple):
-    """What an iteration computes beside the new weights: figures to log, still on the device, and the weights of the
-    generator's loss terms, of which one that changes (Eq 12) lies on the device too."""
-
-    figures: dict[str, Tensor]
-    term_weights: dict[str, float | Scalar]
-
-
-class StepLog(NamedTuple):
-    """What is reported of an iteration: figures on the device, and the term weights as numbers."""
-
-    figures: dict[str, Tensor]
-    term_weights: dict[str, float]
-
-
-Generated = Sequence[tuple[Batch, GeneratorOutput]]
-"""The parts of a batch, each with what G made of it."""
-Update = Callable[[Generated], StepOutput]
-EagerUpdate = Callable[[Update, Generated], StepOutput]
-"""Runs an update of another network than G: at once, or left out of G's graph and run between its parts."""
-Phase = Callable[[Batch, EagerUpdate], StepOutput]
-"""An iteration of one phase, from a batch of bytes on the device."""
-
-
-class WrappedPhase(Protocol):
-    """A phase behind a wrapper that may hold resources, such as a recorded graph."""
-
-    def __call__(self, batch: Batch) -> StepOutput:
-        """One iteration."""
-        ...
-
-    def release(self) -> None:
-        """Give the resources back; a later call begins again without them."""
-        ...
-
-
-WrapPhase = Callable[[str, Phase], WrappedPhase]
-
-
-def run_update(update: Update, generated: Generated) -> StepOutput:
-    """The update at once."""
-    return update(generated)
 
 
 class TrainingStep:

@@ -6,8 +6,8 @@ from cartoon_dist.console.messages import print_message
 from cartoon_dist.console.progress import Progress
 from cartoon_dist.distributed import collectives
 from cartoon_dist.train.bad_samples import BadSamples
-from cartoon_dist.train.loop import StepLog
 from cartoon_dist.train.meter import SKIPPED, Meter
+from cartoon_dist.train.phase import StepLog
 from cartoon_dist.train.run_log import RunLog
 from cartoon_dist.train.schedule import Schedule
 from cartoon_dist.train.training_warnings import TrainingWarnings

@@ -14,7 +14,8 @@ from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import CaptureSettings, TrainSettings
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.loop import StepLog, TrainingStep
+from cartoon_dist.train.loop import TrainingStep
+from cartoon_dist.train.phase import StepLog
 from tests.running import ROOT
 
 ROWS = ("cartoongan", "sal", "sal_cbam", "ressal_cbam")

@@ -11,7 +11,7 @@ from cartoon_dist.capture.replay import ReplayRecorder
 from cartoon_dist.cpu import switch
 from cartoon_dist.errors import TrainingError
 from cartoon_dist.tensors import Batch
-from cartoon_dist.train.loop import EagerUpdate, StepOutput
+from cartoon_dist.train.phase import EagerUpdate, StepOutput
 from tests.capture.capturing import (
     PLAIN,
     ROWS,

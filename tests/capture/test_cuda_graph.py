@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cartoon_dist.capture.cuda_graph import CudaGraphRecorder
-from cartoon_dist.train.loop import EagerUpdate, StepOutput
+from cartoon_dist.train.phase import EagerUpdate, StepOutput
 
 POOL = (0, 7)
 

@@ -3,7 +3,8 @@
 from cartoon_dist.methods.method import Method
 from cartoon_dist.tensors import Batch, to_bytes
 from cartoon_dist.train.engine import Engine
-from cartoon_dist.train.loop import StepOutput, TrainingStep
+from cartoon_dist.train.loop import TrainingStep
+from cartoon_dist.train.phase import StepOutput
 from cartoon_dist.train.state import TrainState
 
 

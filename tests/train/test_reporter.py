@@ -10,8 +10,8 @@ from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.train.bad_samples import BadSamples
-from cartoon_dist.train.loop import StepLog
 from cartoon_dist.train.meter import Meter
+from cartoon_dist.train.phase import StepLog
 from cartoon_dist.train.reporter import Reporter
 from cartoon_dist.train.run_log import RunLog
 from cartoon_dist.train.schedule import Schedule
