@@ -47,7 +47,11 @@ def command(task: Task, file: Path, report: Path, seconds: float) -> list[str]:
     warning of another version of torch is no failure."""
     chosen = "gpu" if task.rehearse or task.minutes >= ALL_TESTS_MINUTES else "gpu and not slow"
     words = [sys.executable, "-m", "pytest", str(file.relative_to(ROOT)), "-m", chosen, "-v", "-W", "default"]
-    words += ["-o", "addopts=-ra --strict-markers -p no:cacheprovider", f"--junitxml={report.resolve()}"]
+    words += [
+        "-o",
+        "addopts=--import-mode=importlib -ra --strict-markers -p no:cacheprovider",
+        f"--junitxml={report.resolve()}",
+    ]
     words += ["-o", f"faulthandler_timeout={max(1.0, seconds - 2):.0f}", "-o", f"timeout={max(5.0, seconds / 2):.0f}"]
     return words + ["--rehearse-gpu"] * task.rehearse
 

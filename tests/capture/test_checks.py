@@ -65,6 +65,6 @@ def test_the_command_says_that_the_step_can_be_captured() -> None:
     lines = done.stdout.splitlines()
     assert lines[0].startswith("capture.mode=generator, fp32, 2 random pictures of 32 px")
     assert [line.split()[:2] for line in lines[1:-1]] == [
-        [phase, check] for phase in ("warm-up", "GAN") for check in ("replayed", "repeated", "on")
+        [phase, check] for phase in ("warm-up", "GAN") for check in ("replayed", "repeated", "fake")
     ]
     assert lines[-1].startswith("can be captured, as far as a CPU tells")

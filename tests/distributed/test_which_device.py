@@ -52,7 +52,7 @@ def test_for_a_gpu() -> None:
 )
 def test_what_a_session_and_its_children_see(tmp_path: Path, asked: list[str], expected: dict[str, list[str]]) -> None:
     (tmp_path / "test_looks.py").write_text(LOOKS)
-    command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), "-p", "conftest"]
+    command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), "-p", "tests.conftest"]
     done = subprocess.run(
         [*command, *asked, str(tmp_path / "test_looks.py")],
         env=environment() | {"CUDA_VISIBLE_DEVICES": "0", "PYTHONPATH": f"{ROOT}"},
