@@ -22,7 +22,7 @@ from cartoon_dist.config.train import OptimizerSettings, TrainSettings
 from cartoon_dist.cpu.malloc import reuse_freed_memory
 from cartoon_dist.distributed import collectives
 from cartoon_dist.methods.method import Method
-from cartoon_dist.runs import method_from_config
+from cartoon_dist.runs import method_from_config, networks_from_config
 from cartoon_dist.tensors import Batch, from_bytes
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.gradient_averaging import BUCKET_BYTES, sum_over_processes
@@ -69,7 +69,7 @@ def float_batch(chosen: TrainSettings, dtype: torch.dtype = torch.float32) -> Ba
 def our_method(chosen: TrainSettings, engine: Engine, seen: nn.Module) -> tuple[Method, TrainState]:
     """The config's networks in the engine's charge, at one learning rate."""
     engine.place(seen)
-    networks = {name: engine.place(network) for name, network in method_from_config.initial_networks(chosen).items()}
+    networks = {name: engine.place(network) for name, network in networks_from_config.initial_networks(chosen).items()}
     state = initial_state(networks, OptimizerSettings())
     engine.prepare(state)
     engine.set_learning_rates(dict.fromkeys(networks, RATE))
@@ -90,7 +90,7 @@ def textbook_step(chosen: TrainSettings, drawn: str) -> Step:
     """A step as it is usually written, on the same networks and numbers."""
     weights = Weights(content=chosen.loss.content.weight, saliency=chosen.loss.saliency.weight)
     book = Textbook(
-        method_from_config.initial_networks(chosen),
+        networks_from_config.initial_networks(chosen),
         features(chosen),
         rate=RATE,
         weights=weights,

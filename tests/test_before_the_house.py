@@ -22,7 +22,7 @@ from PIL import Image
 
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.runs.method_from_config import build_networks
+from cartoon_dist.runs.networks_from_config import build_networks
 from tests.running import ROOT, metrics, script, train, weights
 
 BEFORE = ROOT / "tests/golden/before_the_house"

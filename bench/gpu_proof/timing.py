@@ -22,7 +22,7 @@ from cartoon_dist.commands.check_capture import built
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import CaptureSettings, TrainSettings
 from cartoon_dist.cpu import switch
-from cartoon_dist.runs import method_from_config
+from cartoon_dist.runs import method_from_config, networks_from_config
 from cartoon_dist.tensors import Batch, from_bytes
 from cartoon_dist.train.engine import Engine
 
@@ -78,7 +78,7 @@ def textbook_step(settings: TrainSettings) -> Step:
     """The loop as it is usually written (bench/textbook.py), on the GPU where there is one; bf16 by autocast."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     book = AutocastTextbook(
-        {name: network.to(device) for name, network in method_from_config.initial_networks(settings).items()},
+        {name: network.to(device) for name, network in networks_from_config.initial_networks(settings).items()},
         method_from_config.empty_features(settings).to(device),
         rate=RATE,
         weights=Weights(content=CONTENT_WEIGHT, saliency=settings.loss.saliency.weight),

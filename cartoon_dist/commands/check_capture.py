@@ -11,7 +11,7 @@ from cartoon_dist.commands.main import EXIT_DONE, EXIT_USER_ERROR
 from cartoon_dist.config.train import CaptureSettings, TrainSettings
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.runs import method_from_config
+from cartoon_dist.runs import method_from_config, networks_from_config
 from cartoon_dist.train.deepspeed_engine import launched_stage
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.loop import TrainingStep
@@ -63,7 +63,9 @@ def built(settings: TrainSettings, engine: Engine, capture: CaptureSettings) -> 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             features = engine.place(method_from_config.empty_features(settings))
-    networks = {name: engine.place(network) for name, network in method_from_config.initial_networks(settings).items()}
+    networks = {
+        name: engine.place(network) for name, network in networks_from_config.initial_networks(settings).items()
+    }
     state = initial_state(networks, settings.optimizer)
     engine.prepare(state)
     method = method_from_config.bind_method(settings, networks, features)

@@ -24,7 +24,6 @@ from cartoon_dist.pretrained import known_weights
 
 TF32 = "off"
 """On a GPU torch computes convolutions in TF32 by default; scores would differ from a CPU's."""
-_CONSTANT_MAP = "the per-pixel median of the training labels"
 _PACKAGES = ("cartoon-dist", "torch", "torch-fidelity", "numpy", "scipy")
 
 

@@ -11,7 +11,7 @@ from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.methods.method import Method
 from cartoon_dist.models.blocks import num_parameters
 from cartoon_dist.models.generator import CartoonGenerator, Generator
-from cartoon_dist.runs import method_from_config
+from cartoon_dist.runs import method_from_config, networks_from_config
 from cartoon_dist.tensors import Batch
 
 Result = TypeVar("Result")
@@ -28,7 +28,7 @@ TEMPORARY_SHARE = 0.26
 def parameter_counts(settings: TrainSettings) -> dict[str, int]:
     """The number of parameters of each part: the generator's own layers, the joints, their attention, S, D."""
     with torch.device("meta"):
-        networks = method_from_config.build_networks(settings)
+        networks = networks_from_config.build_networks(settings)
     generator = networks["generator"]
     assert isinstance(generator, CartoonGenerator)
     merged = list(generator.joints) if isinstance(generator, Generator) else []
@@ -83,7 +83,7 @@ def traffic_bytes(settings: TrainSettings, *, world_size: int) -> dict[str, int]
     """
     with torch.device("meta"):
         counts = {
-            name: num_parameters(network) for name, network in method_from_config.build_networks(settings).items()
+            name: num_parameters(network) for name, network in networks_from_config.build_networks(settings).items()
         }
     size = _WEIGHT_BYTES[settings.precision]
     sent = {name: 2 * size * count * (world_size - 1) // world_size for name, count in counts.items()}
@@ -101,7 +101,7 @@ def _on_meta(settings: TrainSettings) -> tuple[Method, nn.Module | None]:
     plain = replace(settings, precision="fp32")
     with torch.device("meta"):
         features = method_from_config.empty_features(plain) if method_from_config.needs_features(plain) else None
-        return method_from_config.bind_method(plain, method_from_config.build_networks(plain), features), features
+        return method_from_config.bind_method(plain, networks_from_config.build_networks(plain), features), features
 
 
 def _activation_bytes(method: Method, size: int) -> int:

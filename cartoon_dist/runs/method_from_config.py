@@ -15,8 +15,7 @@ from cartoon_dist.methods.cartoongan import LOG, LSGAN, ReconstructionLoss, cart
 from cartoon_dist.methods.method import Method
 from cartoon_dist.models.vgg import VGG
 from cartoon_dist.pretrained import load_vgg
-from cartoon_dist.runs.networks_from_config import build_networks as build_networks
-from cartoon_dist.runs.networks_from_config import initial_networks as initial_networks
+from cartoon_dist.runs.networks_from_config import initial_networks
 from cartoon_dist.runs.superpixel_pool import SuperpixelPool
 
 PlaceNetwork = Callable[[nn.Module], nn.Module]

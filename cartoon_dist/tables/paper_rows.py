@@ -20,7 +20,7 @@ from cartoon_dist.image.png import encode_png
 from cartoon_dist.metrics import score_file
 from cartoon_dist.metrics.generated import generated_pictures, shard_pictures
 from cartoon_dist.report.run_summary import Records, parse_records
-from cartoon_dist.runs import method_from_config, trained
+from cartoon_dist.runs import networks_from_config, trained
 from cartoon_dist.runs.estimate import parameter_counts
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.trained import read_run_config
@@ -171,7 +171,7 @@ def _parameters(settings: TrainSettings) -> int:
 def _gmac(settings: TrainSettings) -> float:
     """Multiplications of a drawing at the run's size, in 10^9; S's where there is one."""
     with torch.device("meta"):
-        generator = method_from_config.build_networks(settings)["generator"]
+        generator = networks_from_config.build_networks(settings)["generator"]
         photo = torch.empty(1, 3, settings.image_size, settings.image_size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         generator(photo)

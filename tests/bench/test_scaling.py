@@ -35,7 +35,7 @@ def test_the_fit_recovers_known_costs() -> None:
 def test_the_bytes_are_those_of_the_papers_networks() -> None:
     from cartoon_dist.config.reading import read
     from cartoon_dist.config.train import TrainSettings
-    from cartoon_dist.runs.method_from_config import initial_networks
+    from cartoon_dist.runs.networks_from_config import initial_networks
 
     networks = initial_networks(read(TrainSettings, [], [], run_dir="none")).values()
     assert gradient_bytes() == sum(weight.numel() * 4 for network in networks for weight in network.parameters())

@@ -13,7 +13,7 @@ from cartoon_dist.commands.main import status_of
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.console.escape import first_control_character
-from cartoon_dist.runs import export_file, method_from_config
+from cartoon_dist.runs import export_file, networks_from_config
 
 NAMES = ["a\nerror: forged", "b\x1b[2J", "c'\"$(touch PWN)`x`", "-d", "e\u202egnp", "<script>f", "g" * 251]
 
@@ -46,7 +46,7 @@ def test_building_shards_of_hostile_names(pictures: Path, tmp_path: Path, capsys
 def test_cartoonizing_hostile_names(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = tmp_path / "model.safetensors"
     settings = read(TrainSettings, [], ["run_dir=x", "model.channels=2", "model.num_blocks=0"])
-    tensors = method_from_config.build_networks(settings)["generator"].state_dict()
+    tensors = networks_from_config.build_networks(settings)["generator"].state_dict()
     model.write_bytes(
         export_file.to_safetensors(tensors, export_file.ExportMetadata(settings=settings, weights="raw", step=9))
     )

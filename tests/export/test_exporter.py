@@ -15,7 +15,7 @@ from cartoon_dist.errors import CheckpointError
 from cartoon_dist.export.exporter import compare, export_generator, load_exported
 from cartoon_dist.export.onnx_model import load_onnx
 from cartoon_dist.models.generator import CartoonGenerator
-from cartoon_dist.runs import method_from_config
+from cartoon_dist.runs import networks_from_config
 from cartoon_dist.runs.export_file import ExportMetadata
 from cartoon_dist.runs.trained import TrainedGenerator
 from cartoon_dist.tensors import from_bytes
@@ -39,7 +39,7 @@ def made(*words: str) -> TrainedGenerator:
     """A generator whose weights are large enough for its output to be far from grey."""
     small = ["model.channels=4", "model.num_blocks=1", *words]
     settings = read(TrainSettings, [], small, run_dir="runs/a")
-    generator = method_from_config.initial_networks(settings)["generator"]
+    generator = networks_from_config.initial_networks(settings)["generator"]
     assert isinstance(generator, CartoonGenerator)
     shaken = torch.Generator().manual_seed(0)
     for parameter in generator.parameters():

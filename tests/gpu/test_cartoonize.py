@@ -11,7 +11,7 @@ from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.distributed.devices import without_tf32
 from cartoon_dist.inference.batched import Cartoonizer, torch_cartoonizer
 from cartoon_dist.models.generator import CartoonGenerator
-from cartoon_dist.runs import method_from_config
+from cartoon_dist.runs import networks_from_config
 
 pytestmark = pytest.mark.gpu
 SHAPE = (148, 204, 3)
@@ -21,7 +21,7 @@ def generator(method: str) -> CartoonGenerator:
     """A generator whose weights are large enough for a drawing that is far from grey."""
     words = ["model.channels=8", "model.num_blocks=2", f"method={method}"]
     words += [] if method == "cartoongan" else ["model.saliency=none", "model.attention=none"]
-    made = method_from_config.initial_networks(read(TrainSettings, [], words, run_dir="none"))["generator"]
+    made = networks_from_config.initial_networks(read(TrainSettings, [], words, run_dir="none"))["generator"]
     assert isinstance(made, CartoonGenerator)
     shaken = torch.Generator().manual_seed(0)
     for weight in made.parameters():

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.runs import export_file, method_from_config, trained
+from cartoon_dist.runs import export_file, networks_from_config, trained
 
 WORDS = ["model.channels=4", "model.num_blocks=1", "data.photos=/far/away/photos", "data.cartoons=/far/off/ghibli"]
 
@@ -22,7 +22,7 @@ def metadata(*more: str) -> export_file.ExportMetadata:
 
 
 def write_export(path: Path, written: export_file.ExportMetadata) -> dict[str, torch.Tensor]:
-    tensors = dict(method_from_config.build_networks(written.settings)["generator"].state_dict())
+    tensors = dict(networks_from_config.build_networks(written.settings)["generator"].state_dict())
     path.write_bytes(export_file.to_safetensors(tensors, written))
     return tensors
 
@@ -38,7 +38,7 @@ def test_the_file_alone_is_enough_to_build_the_generator(tmp_path: Path) -> None
 
 def test_float64_stays_float64(tmp_path: Path) -> None:
     loaded = metadata()
-    tensors = method_from_config.build_networks(loaded.settings)["generator"].double().state_dict()
+    tensors = networks_from_config.build_networks(loaded.settings)["generator"].double().state_dict()
     (tmp_path / "a.safetensors").write_bytes(export_file.to_safetensors(tensors, loaded))
     generator = trained.load(tmp_path / "a.safetensors", weights="ema").generator
     assert {parameter.dtype for parameter in generator.parameters()} == {torch.float64}
@@ -106,7 +106,7 @@ def test_a_later_format_and_a_damaged_config_are_refused(tmp_path: Path) -> None
 
 def test_weights_that_do_not_fit_the_config_are_refused(tmp_path: Path) -> None:
     loaded = metadata()
-    tensors = method_from_config.build_networks(metadata("model.num_blocks=2").settings)["generator"].state_dict()
+    tensors = networks_from_config.build_networks(metadata("model.num_blocks=2").settings)["generator"].state_dict()
     (tmp_path / "a.safetensors").write_bytes(export_file.to_safetensors(tensors, loaded))
     with pytest.raises(CheckpointError, match="does not fit the config"):
         trained.load(tmp_path / "a.safetensors", weights="ema")

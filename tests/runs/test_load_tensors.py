@@ -10,7 +10,7 @@ from torch import nn
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.runs import checkpoint, export_file, method_from_config, trained
+from cartoon_dist.runs import checkpoint, export_file, networks_from_config, trained
 from cartoon_dist.runs.export_file import ExportMetadata
 from cartoon_dist.runs.layout import RunFolder, config_text
 from cartoon_dist.runs.load_tensors import first_non_finite, load_tensors
@@ -47,7 +47,7 @@ def test_tensors_that_do_not_fit_leave_the_network_unchanged() -> None:
 
 def made(tmp_path: Path, *words: str) -> tuple[TrainSettings, dict[str, torch.Tensor]]:
     settings = read(TrainSettings, [], ["model.channels=4", "model.num_blocks=1", *words], run_dir=str(tmp_path))
-    return settings, dict(method_from_config.build_networks(settings)["generator"].state_dict())
+    return settings, dict(networks_from_config.build_networks(settings)["generator"].state_dict())
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])

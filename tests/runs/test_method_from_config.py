@@ -6,7 +6,7 @@ from torch import nn
 
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.runs import method_from_config
+from cartoon_dist.runs import method_from_config, networks_from_config
 from cartoon_dist.runs.estimate import _count_kept as counted
 from cartoon_dist.runs.estimate import largest_batch, memory_bytes, parameter_counts
 
@@ -49,7 +49,7 @@ def test_animegan_uses_features_for_its_style_too() -> None:
         for style, compares in ((0, False), (3, True)):
             chosen = small(*ANIMEGAN, f"loss.animegan.style={style}")
             built = method_from_config.bind_method(
-                chosen, method_from_config.build_networks(chosen), nn.Conv2d(3, 1, 1)
+                chosen, networks_from_config.build_networks(chosen), nn.Conv2d(3, 1, 1)
             )
             assert built.warmup_losses.keywords["name"] == "content"  # type: ignore[attr-defined]
             assert (built.losses["generator"].keywords["extract_features"] is not None) is compares  # type: ignore[attr-defined]
@@ -66,7 +66,7 @@ def test_animegans_memory_is_estimated() -> None:
 def test_a_warm_up_by_content_has_no_content_loss_after_it_at_weight_0() -> None:
     with torch.device("meta"):
         built = method_from_config.bind_method(
-            small("loss.content.weight=0"), method_from_config.build_networks(small()), nn.Conv2d(3, 1, 1)
+            small("loss.content.weight=0"), networks_from_config.build_networks(small()), nn.Conv2d(3, 1, 1)
         )
     assert built.warmup_losses.keywords["name"] == "content"  # type: ignore[attr-defined]
     assert built.losses["generator"].keywords["content"] is None  # type: ignore[attr-defined]
@@ -141,7 +141,7 @@ def test_tensors_that_autograd_keeps_are_counted_once() -> None:
 def test_no_network_has_a_batch_norm_or_any_buffer(saliency: str) -> None:
     """Statistics of a batch would make the step depend on how it is divided over processes."""
     attention = "none" if saliency == "none" else "cbam"
-    networks = method_from_config.build_networks(small(f"model.saliency={saliency}", f"model.attention={attention}"))
+    networks = networks_from_config.build_networks(small(f"model.saliency={saliency}", f"model.attention={attention}"))
     for network in networks.values():
         assert not list(network.buffers())
         assert not any("BatchNorm" in type(module).__name__ for module in network.modules())

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.runs import checkpoint, method_from_config, trained
+from cartoon_dist.runs import checkpoint, method_from_config, networks_from_config, trained
 from cartoon_dist.runs.layout import RunFolder, config_text
 from tests.runs.first_format import to_first_format
 
@@ -24,7 +24,7 @@ def run(tmp_path: Path) -> RunFolder:
     settings = read(TrainSettings, [], SMALL, run_dir=str(run.root))
     run.write_config(settings)
     for step in (1, 2):
-        tensors = dict(method_from_config.build_networks(settings)["generator"].state_dict())
+        tensors = dict(networks_from_config.build_networks(settings)["generator"].state_dict())
         average = {name: tensor + 1 for name, tensor in tensors.items()}
         checkpoint.save(run, step, {"generator": tensors, "ema": average}, {}, config=config_text(settings))
     return run

@@ -14,7 +14,7 @@ from cartoon_dist.cpu import switch
 from cartoon_dist.inference.batched import torch_cartoonizer
 from cartoon_dist.models.blocks import convolution, reflection_pad
 from cartoon_dist.models.generator import CartoonGenerator
-from cartoon_dist.runs import method_from_config
+from cartoon_dist.runs import networks_from_config
 from tests.capture.capturing import PLAIN, ROWS, run_step, settings, training_step
 
 REFUSED = (
@@ -95,7 +95,7 @@ def test_a_reflecting_convolution_is_the_same(stride: int) -> None:
 def test_a_drawing_in_strips_is_made_as_ever() -> None:
     """Strips know torch's own reflection, and nothing needs another one where no gradient is taken."""
     generator = (
-        method_from_config.initial_networks(settings("ressal_cbam"))["generator"]
+        networks_from_config.initial_networks(settings("ressal_cbam"))["generator"]
         .eval()
         .requires_grad_(requires_grad=False)
     )
