@@ -18,11 +18,9 @@ from cartoon_dist.files.atomic import write_atomically
 from cartoon_dist.files.bounded import read_regular
 from cartoon_dist.image.decode import DamagedPictureError, Picture, decode_file, max_file_bytes
 from cartoon_dist.image.png import encode_png
-from cartoon_dist.inference.batched import Cartoonizer, batch_by_size, torch_cartoonizer
+from cartoon_dist.inference.batched import Cartoonizer, batch_by_size
+from cartoon_dist.inference.load import load_model
 from cartoon_dist.inference.output_paths import OutputPath, output_paths
-from cartoon_dist.runs import trained
-from cartoon_dist.runs.export_file import ExportMetadata, warmup_warning
-from cartoon_dist.runs.trained import TrainedGenerator
 
 _NUM_NAMED = 20
 
@@ -35,7 +33,8 @@ def main(argv: Sequence[str]) -> int:
     outputs = output_paths(source, target, ignored)
     for line in ignored.lines():
         print_message(line)
-    session = _Session(outputs, _cartoonizer(model, settings), settings)
+    loaded = load_model(model, weights=settings.weights, device=settings.device, megapixels=settings.megapixels)
+    session = _Session(outputs, loaded.cartoonizer, settings)
     try:
         with devices.without_tf32():  # a drawing is the same on a GPU and on a CPU
             session.run()
@@ -83,28 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     for option in ("--weights", "--megapixels", "--max-megapixels"):
         add_renamed(parser, option, option.removeprefix("--").replace("-", "_"))
     return parser
-
-
-def _cartoonizer(model: Path, settings: CartoonizeSettings) -> Cartoonizer:
-    if settings.weights and model.is_file():
-        print_message(f"warning: weights={settings.weights} has no effect on an export, which holds its own")
-    if model.suffix == ".onnx" and not model.is_dir():
-        # Takes a second to import, and only this kind of model needs it.
-        from cartoon_dist.export.onnx_model import load_onnx
-
-        if settings.device == "cuda":
-            print_message("warning: device=cuda has no effect on an .onnx, which is drawn with on the CPU")
-        onnx = load_onnx(model)
-        _warn_of_copies(model, onnx.facts)
-        return Cartoonizer(generate=onnx, generate_large=None, megapixels=settings.megapixels)
-    loaded = trained.load(model, weights=settings.weights or "ema")
-    _warn_of_copies(loaded.source, loaded)
-    return torch_cartoonizer(loaded.generator, devices.choose_device(settings.device), megapixels=settings.megapixels)
-
-
-def _warn_of_copies(source: Path, model: ExportMetadata | TrainedGenerator) -> None:
-    if model.is_warmup:
-        print_message(f"warning: {warmup_warning(source, model.step)}")
 
 
 class _Session:

@@ -9,8 +9,9 @@ import torch
 
 from cartoon_dist.distributed.devices import without_tf32
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.export.onnx_model import load_onnx, to_onnx
+from cartoon_dist.export.onnx_model import to_onnx
 from cartoon_dist.files.atomic import write_atomically
+from cartoon_dist.inference.onnx_generator import load_onnx
 from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.export_file import ExportMetadata, to_safetensors

@@ -13,7 +13,7 @@ from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.export.exporter import compare, export_generator, load_exported
-from cartoon_dist.export.onnx_model import load_onnx
+from cartoon_dist.inference.onnx_generator import load_onnx
 from cartoon_dist.models.generator import CartoonGenerator
 from cartoon_dist.runs import networks_from_config
 from cartoon_dist.runs.export_file import ExportMetadata

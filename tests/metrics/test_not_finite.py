@@ -15,8 +15,8 @@ from torch import Tensor
 
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CartoonError, CheckpointError, PictureError
-from cartoon_dist.export.onnx_model import load_onnx
 from cartoon_dist.inference.batched import Cartoonizer, torch_cartoonizer
+from cartoon_dist.inference.onnx_generator import load_onnx
 from cartoon_dist.metrics.frechet_kid import distances, distances_with_uncertainty
 from cartoon_dist.metrics.generated import generated_pictures
 from cartoon_dist.metrics.score_file import Score, read_scores, record_scores, require_finite_scores
