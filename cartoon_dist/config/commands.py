@@ -89,3 +89,27 @@ class DryRunSettings:
 
     # Describe what so many processes would do; left out: those that are running.
     processes: Count | None = None
+
+
+@settings_dataclass
+class WebSettings(ComputeSettings):
+    """Of cartoon-dist web."""
+
+    # As of CartoonizeSettings; max_megapixels is lower, as the photos are strangers'.
+    weights: Weights | None = None
+    megapixels: Positive = 1.0
+    max_megapixels: Positive = 50.0
+    # A larger drawing is refused: it would keep all others waiting.
+    max_drawn_megapixels: Positive = 16.0
+    # The largest file that may be sent.
+    max_upload_megabytes: Positive = 30.0
+    # How many visitors may wait for their drawing; more are told to come back.
+    max_waiting: Count = 20
+    # Photos and drawings are deleted after so long.
+    keep_minutes: Positive = 10.0
+    # Where the page can be reached; 127.0.0.1: from this machine alone.
+    host: str = "127.0.0.1"
+    # 0: any that is free.
+    port: int = Field(default=7860, ge=0, le=65535)
+    # With --static: an unpacked onnxruntime-web, or its .tgz; left out: npm fetches it.
+    runtime: PathOrURL | None = None
