@@ -97,15 +97,24 @@ class Pointwise(RowMap):
 
 
 class Normalised(RowMap):
-    """Instance norm: the source normalised by the mean and the variance of its whole map."""
+    """Instance norm: the source normalised by the mean and the variance of its whole map. ease: makes of both, 1 2c,
+    those that it is normalised by; called for each strip."""
 
     pointwise = True
 
-    def __init__(self, source: RowMap, *, weight: Tensor | None, bias: Tensor | None, epsilon: float) -> None:
+    def __init__(
+        self,
+        source: RowMap,
+        *,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        epsilon: float,
+        ease: Callable[[Tensor], Tensor] = lambda moments: moments,
+    ) -> None:
         super().__init__((source.channels, source.height, source.width), [source])
         source.needs_moments = True
         self._source_moments = source.moments
-        self._weight, self._bias, self._epsilon = weight, bias, epsilon
+        self._weight, self._bias, self._epsilon, self._ease = weight, bias, epsilon, ease
 
     def needed_rows(self, rows: RowRange) -> list[RowRange]:
         """The same rows."""
@@ -114,9 +123,8 @@ class Normalised(RowMap):
     def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:  # noqa: ARG002 (other maps need the rows)
         """(x - mean) / sqrt(variance + epsilon) * weight + bias."""
         [values] = source_rows
-        mean, variance = (
-            moment.flatten().to(values.dtype) for moment in (self._source_moments.mean, self._source_moments.variance)
-        )
+        moments = torch.cat([self._source_moments.mean, self._source_moments.variance], 1)[:, :, 0, 0]
+        mean, variance = self._ease(moments)[0].to(values.dtype).chunk(2)
         return functional.batch_norm(values, mean, variance, self._weight, self._bias, eps=self._epsilon)
 
 

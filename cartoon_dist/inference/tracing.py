@@ -23,6 +23,7 @@ from cartoon_dist.inference.row_maps import (
     Windowed,
     ZeroPadded,
 )
+from cartoon_dist.inference.steady import NormParameters, eased_norm, eased_pixel
 
 Function = Callable[..., Any]
 Arguments = Sequence[Any]
@@ -105,6 +106,12 @@ def _normalised(_function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     return Normalised(source.row_map, weight=kwargs["weight"], bias=kwargs["bias"], epsilon=kwargs["eps"])
 
 
+def _eased_norm(_function: Function, args: Arguments, _kwargs: Kwargs) -> RowMap:
+    source, ease, norm = args
+    assert isinstance(norm, NormParameters)
+    return Normalised(source.row_map, weight=norm.weight, bias=norm.bias, epsilon=norm.epsilon, ease=ease)
+
+
 def _padded(_function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     source, (left, right, above, below) = args
     assert kwargs.get("mode", "constant") in ("reflect", "constant"), kwargs
@@ -174,6 +181,8 @@ _RULES: dict[Function, Callable[[Function, Arguments, Kwargs], RowMap]] = {
     Tensor.div: _pointwise,
     Tensor.to: _pointwise,
     torch.cat: _concatenated,
+    eased_norm: _eased_norm,
+    eased_pixel: _pointwise,
     Tensor.mean: _reduced,
     Tensor.amax: _reduced,
 }

@@ -35,9 +35,13 @@ class CBAM(nn.Module):
 
     def _channel_attention(self, features: Features) -> torch.Tensor:
         """Eq 4: Mc(F) = sigmoid(MLP(avgpool F) + MLP(maxpool F)), n c 1 1."""
-        average = features.mean((2, 3), keepdim=True)
-        peak = features.amax((2, 3), keepdim=True)
+        average, peak = self.pool(features)
         return torch.sigmoid(self.mlp(average) + self.mlp(peak))
+
+    @staticmethod
+    def pool(features: Features) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mean and the maximum of each map, n c 1 1 each; a film eases them from frame to frame."""
+        return features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)
 
     def _place_attention(self, features: Features) -> torch.Tensor:
         """Eq 5: Ms(F) = sigmoid(conv7x7([mean over channels; max over channels])), n 1 y x."""
