@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cartoon_dist.config.fields import Count, DeviceName, PathOrURL, Positive, settings_dataclass
+from cartoon_dist.config.fields import Count, DeviceName, Fraction, PathOrURL, Positive, settings_dataclass
 
 Weights = Literal["ema", "raw"]
 """Which of a generator's weights: their running average, or the weights themselves."""
@@ -32,6 +32,26 @@ class CartoonizeSettings(ComputeSettings):
     max_megapixels: Positive = 200.0
     # A picture that is not whole, or whose colours are not known: skip it, or take what a decoder makes of it.
     damaged: Literal["skip", "take"] = "skip"
+
+
+FilmCodec = Literal["h264", "h265", "vp9"]
+FilmPreset = Literal["ultrafast", "veryfast", "fast", "medium", "slow", "veryslow"]
+
+
+@settings_dataclass
+class FilmSettings(CartoonizeSettings):
+    """Of launch/cartoonize.py where INPUT is a film."""
+
+    # How much of a frame's light comes from the frames before it, at 25 frames a second: 0 draws each frame alone.
+    steady: Fraction = 0.9
+    # Left out: h264, and vp9 for a .webm.
+    codec: FilmCodec | None = None
+    # Lower is better and larger; left out: a value at which the drawing is hard to tell from the encoded one.
+    crf: int | None = Field(default=None, ge=0, le=63)
+    # Slower makes a smaller file.
+    preset: FilmPreset = "medium"
+    # Frames in a segment, the part of a film that is lost when the drawing is stopped; left out: by the frames' size.
+    segment: Count | None = None
 
 
 @settings_dataclass
