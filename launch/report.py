@@ -1,7 +1,6 @@
 """python launch/report.py RUN: a run's report, written again."""
 
-from cartoon_dist.commands import report
-from cartoon_dist.commands.main import run_command
+from cartoon_dist.commands.dispatch import run_script
 
 if __name__ == "__main__":
-    run_command(report.main)
+    run_script("report")

@@ -1,7 +1,6 @@
 """Commands as Slurm jobs: python launch/submit.py shards photos PHOTOS... OUT nodes=8 [cluster=slurm|local]."""
 
-from cartoon_dist.commands.main import run_command
-from cartoon_dist.commands.submit import main
+from cartoon_dist.commands.dispatch import run_script
 
 if __name__ == "__main__":
-    run_command(main)
+    run_script("submit")

@@ -1,7 +1,6 @@
 """python launch/table.py PHOTOS CARTOONS OUT [CONFIG.yaml ...] [key=value ...]: the paper's two tables."""
 
-from cartoon_dist.commands import table
-from cartoon_dist.commands.main import run_command
+from cartoon_dist.commands.dispatch import run_script
 
 if __name__ == "__main__":
-    run_command(table.main)
+    run_script("table")

@@ -1,7 +1,6 @@
 """python launch/weights.py fetch | list: pretrained weights, hashes checked; the only command that downloads."""
 
-from cartoon_dist.commands import weights
-from cartoon_dist.commands.main import run_command
+from cartoon_dist.commands.dispatch import run_script
 
 if __name__ == "__main__":
-    run_command(weights.main)
+    run_script("weights")

@@ -1,7 +1,6 @@
 """Cartoons -> shards: python shards/cartoons.py CARTOONS... OUT [key=value ...] [--dry-run]."""
 
-from cartoon_dist.commands.main import run_command
-from cartoon_dist.commands.shards import cartoons
+from cartoon_dist.commands.dispatch import run_script
 
 if __name__ == "__main__":
-    run_command(cartoons)
+    run_script("shards cartoons")

@@ -1,7 +1,6 @@
 """Photos -> shards: python shards/photos.py PHOTOS... OUT [key=value ...] [--dry-run]."""
 
-from cartoon_dist.commands.main import run_command
-from cartoon_dist.commands.shards import photos
+from cartoon_dist.commands.dispatch import run_script
 
 if __name__ == "__main__":
-    run_command(photos)
+    run_script("shards photos")

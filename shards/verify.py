@@ -1,7 +1,6 @@
 """Verify shards, mend them, or index a set built elsewhere: python shards/verify.py OUT [--mend | --index]."""
 
-from cartoon_dist.commands.main import run_command
-from cartoon_dist.commands.verify import main
+from cartoon_dist.commands.dispatch import run_script
 
 if __name__ == "__main__":
-    run_command(main)
+    run_script("shards verify")

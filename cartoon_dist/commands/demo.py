@@ -4,36 +4,28 @@ Shards, training on two processes, a control that only warms up for as many step
 stage, cartoons of the photos, a report. Run again, it goes on where it stopped.
 """
 
-import argparse
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cartoon_dist.commands import run_subprocess
+from cartoon_dist.commands.command_lines.demo import parser
 from cartoon_dist.commands.main import EXIT_DONE
-from cartoon_dist.commands.run_subprocess import ROOT
+from cartoon_dist.commands.run_subprocess import launcher, typed_path
 from cartoon_dist.config.run_config import read_settings
 from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.console.command_names import CLONE, scripts_typed
 from cartoon_dist.console.messages import print_result
 from cartoon_dist.data.inputs.search import require_outside
 from cartoon_dist.errors import ConfigError, TrainingError
+from cartoon_dist.files.shipped import shipped
 from cartoon_dist.metrics import score_file
 from cartoon_dist.report import page as report
 from cartoon_dist.runs.layout import RunFolder
 
-_type = partial(run_subprocess.run, failed="the demo stopped", folder=ROOT)
-CONFIG = ROOT / "configs/demo.yaml"
-LAUNCH = [
-    "-m",
-    "accelerate.commands.launch",
-    "--config_file",
-    "configs/accelerate/cpu.yaml",
-    "--main_process_port",
-    "0",
-]
+CONFIG = "demo"
 # Squares of the whole picture and of parts of it, and every fifth scene held out: 24 photos are few.
 CUT = ("crop=tile", "test_fraction=0.2")
 
@@ -73,21 +65,12 @@ class Stage:
 
 def main(argv: Sequence[str]) -> int:
     """Run the demo as the command line says; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="launch/demo.py",
-        description="The embedded pictures from shards to a report, by the commands a user types. Run again to go on.",
-        epilog="example: python launch/demo.py runs/demo seed=1",
-    )
-    parser.add_argument("out", nargs="?", default="runs/demo", metavar="OUT", help="where all of it goes (runs/demo)")
-    parser.add_argument(
-        "settings", nargs="*", metavar="key=value", help="settings of the training, over configs/demo.yaml"
-    )
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = parser().parse_intermixed_args(argv)
     out, words = arguments.out, list(arguments.settings)
     if "=" in out:
         out, words = "runs/demo", [out, *words]
-    # The commands are typed in the project's folder; from there a short path is kept short.
-    places = Places(Path(out) if Path.cwd() == ROOT else Path(out).absolute())
+    # Scripts are typed in the project's folder; from there a short path is kept short.
+    places = Places(Path(out) if Path.cwd() == _folder() else Path(out).absolute())
     stages = run(places, words)
     scores_of_stage = {stage.name: _scores_of(stage) for stage in stages}
     page = report.write(places.run)
@@ -101,23 +84,22 @@ def run(places: Places, words: Sequence[str]) -> list[Stage]:
     """Every command in its turn; the stages that were scored."""
     folders = [f"data.{domain}={places.shards(domain)}" for domain in ("photos", "cartoons")]
     for domain in ("photos", "cartoons"):
-        require_outside(places.root, ROOT / "shards/samples" / domain, made="drawings and samples")
+        require_outside(places.root, shipped("samples") / domain, made="drawings and samples")
     settings_words = [*words, *folders]
-    settings = read_settings([str(CONFIG), *settings_words])
+    settings = read_settings([CONFIG, *settings_words])
     if settings.max_steps is None or settings.warmup.steps is None or settings.warmup.steps >= settings.max_steps:
         raise ConfigError("max_steps: the demo compares a warm-up with what follows it; give more than warmup.steps")
     for domain in ("photos", "cartoons"):
-        pictures = f"shards/samples/{domain}"
-        _type(f"shards/{domain}.py", pictures, places.shards(domain), f"image_size={settings.image_size}", *CUT)
+        _type(f"shards {domain}", _samples(domain), places.shards(domain), f"image_size={settings.image_size}", *CUT)
     # The end of the warm-up is a checkpoint, and stays.
     kept = [f"checkpoint.every={settings.warmup.steps}", f"checkpoint.keep={settings.max_steps}"]
     _train(settings_words, f"run_dir={places.run.root}", *kept, "score_at_end=true")
     _take_up_warmup(places, settings)
     longer = [f"warmup.steps={settings.max_steps}", "score_at_end=true"]
     _train(settings_words, f"run_dir={places.control.root}", *longer)
-    _type("launch/fid.py", places.run.root, "--untrained")
-    _type("launch/fid.py", places.run.checkpoint(settings.warmup.steps))
-    _type("launch/cartoonize.py", places.run.root, "shards/samples/photos", places.cartoons)
+    _type("fid", places.run.root, "--untrained")
+    _type("fid", places.run.checkpoint(settings.warmup.steps))
+    _type("cartoonize", places.run.root, _samples("photos"), places.cartoons)
     return [
         Stage("untrained", places.run, 0),
         Stage("warmed up", places.run, settings.warmup.steps),
@@ -190,4 +172,17 @@ def _take_up_warmup(places: Places, settings: TrainSettings) -> None:
 
 
 def _train(settings_words: Sequence[str], *more: str) -> None:
-    _type(*LAUNCH, "launch/train.py", CONFIG.relative_to(ROOT), *settings_words, *more)
+    _type("train", CONFIG, *settings_words, *more, launcher=launcher("cpu", folder=_folder()))
+
+
+def _type(command: str, *words: str | Path, launcher: Sequence[str] = ()) -> None:
+    run_subprocess.run(command, *words, failed="the demo stopped", folder=_folder(), launcher=launcher)
+
+
+def _samples(domain: str) -> str:
+    return typed_path(shipped("samples") / domain, _folder())
+
+
+def _folder() -> Path:
+    """Where commands are typed: a clone's scripts in its folder, the console command anywhere."""
+    return CLONE if scripts_typed() else Path.cwd()

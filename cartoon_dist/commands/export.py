@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from cartoon_dist.commands.command_lines.export import parser
 from cartoon_dist.commands.main import EXIT_DONE
-from cartoon_dist.config.command_line import add_renamed, parse, read_words
+from cartoon_dist.config.command_line import parse, read_words
 from cartoon_dist.config.commands import ExportSettings
 from cartoon_dist.config.validation_errors import setting_paths
 from cartoon_dist.console.messages import print_message
@@ -62,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
 
 def read_command_line(argv: Sequence[str]) -> tuple[argparse.Namespace, ExportSettings]:
     """RUN and OUT as `run` and `out`, and the settings."""
-    arguments = parse(_parser(), argv, paths=("run", "out"), keys=setting_paths(ExportSettings))
+    arguments = parse(parser(), argv, paths=("run", "out"), keys=setting_paths(ExportSettings))
     return arguments, read_words(ExportSettings, arguments.settings)
 
 
@@ -105,24 +106,3 @@ def _crop(picture: Picture) -> Bytes:
         raise ConfigError("the photo to compare on is smaller than 8 x 8 pixels; give a larger one with photo=FILE")
     pixels = torch.from_numpy(picture[:height, :width].copy())
     return pixels.permute(2, 0, 1)[None].contiguous()  # 1 3 h w
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="launch/export.py",
-        description="Write a trained generator as one file, safetensors or ONNX, when it draws as the trained one.",
-        epilog="example: python launch/export.py runs/hayao hayao.onnx",
-    )
-    parser.add_argument("run", metavar="RUN", help="a run folder, or one of its checkpoints")
-    parser.add_argument("out", metavar="OUT", help="OUT.safetensors or OUT.onnx; its card is OUT.*.md")
-    parser.add_argument(
-        "settings",
-        nargs="*",
-        metavar="key=value",
-        help="weights=ema|raw: the running average (default), or the raw ones. photo=FILE: what to compare on "
-        "(default: a photo out of the run's shards). pictures_licence=TEXT: for the card, what binds the pictures it "
-        "learned from. device=auto|cpu|cuda: where torch draws for the comparison; auto, the default, takes CUDA",
-    )
-    for option in ("--weights", "--photo", "--pictures-licence"):
-        add_renamed(parser, option, option.removeprefix("--").replace("-", "_"))
-    return parser

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from cartoon_dist.commands.command_lines.fid import parser
 from cartoon_dist.commands.main import EXIT_DONE, leave_at_once
 from cartoon_dist.config import overrides
-from cartoon_dist.config.command_line import add_renamed, parse, read_words, split, warn_of_renamed
+from cartoon_dist.config.command_line import parse, read_words, split, warn_of_renamed
 from cartoon_dist.config.commands import CompareSettings
 from cartoon_dist.config.reading import check
 from cartoon_dist.config.train import TrainSettings
@@ -71,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
 def read_command_line(argv: Sequence[str]) -> tuple[argparse.Namespace, CompareSettings]:
     """RUN as `run`, the settings of a score as words in `settings`, and those of a comparison."""
     keys = [path for path in setting_paths(TrainSettings) if path.split(".")[0] in _ALLOWED]
-    arguments = parse(_parser(), argv, paths=("run",), keys=[*keys, *setting_paths(CompareSettings)])
+    arguments = parse(parser(), argv, paths=("run",), keys=[*keys, *setting_paths(CompareSettings)])
     own, words = split(CompareSettings, arguments.settings, keys)
     arguments.settings = []
     for word in words:
@@ -80,33 +81,6 @@ def read_command_line(argv: Sequence[str]) -> tuple[argparse.Namespace, CompareS
             warn_of_renamed(word, f"weights={value}")
         arguments.settings.append(f"score.weights{sign}{value}" if key == "weights" else word)
     return arguments, read_words(CompareSettings, own)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="launch/fid.py",
-        description="Score what a run's generator draws of held-out photos against the style's cartoons: FID and KID.",
-        epilog="example: python launch/fid.py runs/demo score.features=efficientnet_lite0",
-    )
-    parser.add_argument(
-        "run", metavar="RUN", help="a run, or one of its checkpoints; with against=FOLDER also a folder of drawings"
-    )
-    parser.add_argument(
-        "settings",
-        nargs="*",
-        metavar="key=value",
-        help="weights=ema|raw score.features=inception|efficientnet_lite0 score.photos=test|train score.batch_size=N "
-        "score.subsamples=N score.content=true|false weights_folder=FOLDER data.photos=FOLDER|URL "
-        "data.cartoons=FOLDER|URL device=auto|cpu|cuda; against=FOLDER: score a folder of drawings, or what a run "
-        "draws of its held-out photos, against this folder of pictures; out=FILE.json, with against: add the scores to "
-        "this file",
-    )
-    parser.add_argument(
-        "--untrained", action="store_true", help="score the generator that the run began with, to compare with"
-    )
-    for option in ("--against", "--out"):
-        add_renamed(parser, option, option.removeprefix("--"))
-    return parser
 
 
 def _score_against(

@@ -1,9 +1,8 @@
 """`launch/report.py`: a run's report, written again."""
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
+from cartoon_dist.commands.command_lines.report import parser
 from cartoon_dist.commands.main import EXIT_DONE
 from cartoon_dist.console.messages import print_result
 from cartoon_dist.errors import CheckpointError
@@ -13,14 +12,7 @@ from cartoon_dist.runs.layout import RunFolder
 
 def main(argv: Sequence[str]) -> int:
     """Write the report of the run that the command line names; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="launch/report.py",
-        description="Write RUN/report.html again: sample pictures, curves, scores and settings in one file to open "
-        "anywhere. Training and scoring write it by themselves.",
-        epilog="example: python launch/report.py runs/demo",
-    )
-    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder")
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     run = RunFolder(arguments.run)
     try:
         print_result(page.write(run))

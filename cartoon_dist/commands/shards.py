@@ -5,13 +5,15 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from cartoon_dist.commands.command_lines.shards import parser
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED
 from cartoon_dist.config import overrides
-from cartoon_dist.config.command_line import SETTING, add_renamed, read_words, split
+from cartoon_dist.config.command_line import SETTING, read_words, split
 from cartoon_dist.config.commands import SliceSettings
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.shards import ShardSettings
 from cartoon_dist.config.validation_errors import setting_paths
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.console.messages import print_message, print_result
 from cartoon_dist.data.build.build_report import (
     ignored_lines,
@@ -28,11 +30,6 @@ from cartoon_dist.data.format.sample import Domain
 from cartoon_dist.data.inputs.search import IgnoredFiles
 from cartoon_dist.errors import ConfigError
 
-_MAKES = {
-    "photo": "shards of photos, each with its saliency label",
-    "cartoon": "shards of cartoons, each with its edge-smoothed copy",
-}
-
 
 def photos(words: Sequence[str]) -> int:
     """Photos -> shards of photo + saliency."""
@@ -48,7 +45,9 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
     arguments, part = read_command_line(words, domain)
     words_of_settings = arguments.settings
     if len(arguments.paths) < 2:
-        raise ConfigError(f"give pictures and, last, the folder to write to: shards/{domain}s.py PICTURES... OUT")
+        raise ConfigError(
+            f"give pictures and, last, the folder to write to: {command_name(f'shards {domain}s')} PICTURES... OUT"
+        )
     *inputs, folder = arguments.paths
     settings = read(ShardSettings, [], words_of_settings)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop by a scheduler is a stop by Ctrl-C
@@ -74,7 +73,7 @@ def _main(domain: Domain, words: Sequence[str]) -> int:
 
 def read_command_line(words: Sequence[str], domain: Domain = "photo") -> tuple[argparse.Namespace, SliceSettings]:
     """The paths in `paths`, the settings of the shards as words in `settings`, and which slice of them."""
-    arguments = _parser(domain).parse_args([word for word in words if not SETTING.match(word)])
+    arguments = parser(domain).parse_args([word for word in words if not SETTING.match(word)])
     settings = [*arguments.renamed, *(word for word in words if SETTING.match(word))]
     own, arguments.settings = split(SliceSettings, settings, setting_paths(ShardSettings))
     return arguments, read_words(SliceSettings, own)
@@ -103,24 +102,3 @@ def _print_report(built: BuildResult, folder: str) -> None:
     if built.finished is not None:
         with translate_os_errors(Path(folder)):
             print_message(f"contact sheet: {write_contact_sheet(Path(folder))}")
-
-
-def _parser(domain: Domain) -> argparse.ArgumentParser:
-    settings = ", ".join(f"{k}={v}" for k, v in overrides.flatten(overrides.to_dict(ShardSettings())).items())
-    parser = argparse.ArgumentParser(
-        prog=f"shards/{domain}s.py",
-        usage=f"%(prog)s {domain.upper()}S... OUT [key=value ...] [--dry-run]",
-        description=f"Make {_MAKES[domain]}. Run it again to go on where it stopped.",
-        epilog=f"settings and their defaults: {settings}. slice=K/N: build the K-th of N parts of the shards, as one "
-        "of N machines that write to the same folder. A path that looks like key=value is given as ./key=value.",
-    )
-    parser.add_argument(
-        "paths",
-        nargs="+",
-        metavar="PATH",
-        help="folders (searched through), globs, pictures, videos or .txt files of one path a line; last, the output "
-        "folder",
-    )
-    add_renamed(parser, "--slice", "slice")
-    parser.add_argument("--dry-run", action="store_true", help="print settings and counts, write nothing")
-    return parser

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Sequence
 from typing import Protocol
 
-from cartoon_dist.config import overrides
+from cartoon_dist.commands.command_lines.submit import parser
 from cartoon_dist.config.cluster import ClusterSettings
 from cartoon_dist.config.command_line import SETTING
 from cartoon_dist.config.reading import read
@@ -44,7 +44,7 @@ class SubmitRequest(Protocol):
 
 def main(words: Sequence[str]) -> int:
     """Submit what the command line says; the exit status."""
-    chosen = _parser().parse_args([word for word in words if not SETTING.match(word)])
+    chosen = parser().parse_args([word for word in words if not SETTING.match(word)])
     settings_words = [word for word in words if SETTING.match(word)]
     of_job = [word for word in settings_words if _key(word) in _CLUSTER_KEYS]
     for key in sorted({_key(word) for word in of_job} & set(_WITHOUT_EFFECT[chosen.what])):
@@ -57,39 +57,6 @@ def main(words: Sequence[str]) -> int:
         return request.dry_run() if chosen.dry_run else request.submit()
     except KeyboardInterrupt:
         return request.report_stop()
-
-
-def _parser() -> argparse.ArgumentParser:
-    cluster = ", ".join(f"{k}={v}" for k, v in overrides.flatten(overrides.to_dict(ClusterSettings())).items())
-    parser = argparse.ArgumentParser(
-        prog="launch/submit.py",
-        description="A command as a job on several nodes. Run it again to go on where it stopped.",
-        epilog=f"settings of the job and their defaults: {cluster}; all others are those of the command. On Slurm it "
-        "returns at once; with cluster=local it waits. A job that is preempted, out of time or has lost a node goes "
-        "back into the queue.",
-    )
-    dry = argparse.ArgumentParser(add_help=False)
-    dry.add_argument("--dry-run", action="store_true", help="print what would be done and the sbatch file, and stop")
-    commands = parser.add_subparsers(dest="what", required=True, metavar="shards|train|fid")
-    shards = commands.add_parser(
-        "shards", parents=[dry], help="build shards in N tasks, each with its slice of them; the last seals the folder",
-        usage="launch/submit.py shards photos|cartoons PICTURES... OUT nodes=N [key=value ...] [--dry-run]",
-    )  # fmt: skip
-    shards.add_argument("domain", choices=["photos", "cartoons"])
-    shards.add_argument("inputs", nargs="+", metavar="PICTURES", help="as shards/photos.py takes them")
-    shards.add_argument("out", metavar="OUT", help="the folder to write to, which all nodes see under this path")
-    train = commands.add_parser(
-        "train", parents=[dry], help="train, with a process for each GPU of each node",
-        usage="launch/submit.py train CONFIG.yaml [MORE.yaml ...] nodes=N gpus_per_node=G [key=value ...] [--dry-run]",
-    )  # fmt: skip
-    train.add_argument("configs", nargs="+", metavar="CONFIG.yaml", help="as launch/train.py takes them")
-    fid = commands.add_parser(
-        "fid", parents=[dry], help="score a run, with a process for each GPU of each node",
-        usage="launch/submit.py fid RUN nodes=N gpus_per_node=G [key=value ...] [--untrained] [--dry-run]",
-    )  # fmt: skip
-    fid.add_argument("run", metavar="RUN", help="a run folder, or one of its checkpoints")
-    fid.add_argument("--untrained", action="store_true", help="score the generator that the run began with")
-    return parser
 
 
 def _check_known(what: str, words: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """`launch/submit.py train|fid`: training and scores as one job of processes that work together."""
 
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, status_of
 from cartoon_dist.config.cluster import ClusterSettings
 from cartoon_dist.config.run_config import read_settings
 from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.console.escape import shell_quoted
 from cartoon_dist.console.messages import pluralize, print_message, print_result
+from cartoon_dist.console.signals import ignore_signals
 from cartoon_dist.errors import CheckpointError, ClusterError, ConfigError
 from cartoon_dist.metrics.run_scores import run_of
 from cartoon_dist.runs import checkpoint, initial_weights
@@ -52,7 +53,7 @@ def score_request(
 def score(words: Sequence[str]) -> int:
     """Score in a job. There is nothing to save: when Slurm wants the node it puts the job back by itself, and when time
     is up the job ends, as it would take as long again."""
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    ignore_signals("SIGUSR2")
     return fid.main(words)
 
 
@@ -86,7 +87,9 @@ class DistributedRequest:
 
     def dry_run(self) -> int:
         """Say what would be done."""
-        print(f"job: {self._size()}, each with launch/{self.what}.py {shlex.join(self.words)}; logs in {self.folder}")
+        print(
+            f"job: {self._size()}, each with {command_name(self.what)} {shlex.join(self.words)}; logs in {self.folder}"
+        )
         if self.cluster.cluster == "slurm":
             print(sbatch_file_distributed(self.cluster, name=self.name, folder=self.folder.absolute()))
         return EXIT_DONE

@@ -10,22 +10,25 @@ from pathlib import Path
 import torch
 
 from cartoon_dist.commands import run_subprocess
+from cartoon_dist.commands.command_lines.table import parser
 from cartoon_dist.commands.main import EXIT_DONE
-from cartoon_dist.commands.run_subprocess import ROOT
+from cartoon_dist.commands.run_subprocess import launcher
 from cartoon_dist.config.cluster import ClusterSettings
-from cartoon_dist.config.command_line import add_renamed, key_of, parse, read_words, split, warn_of_renamed
+from cartoon_dist.config.command_line import key_of, parse, read_words, split, warn_of_renamed
 from cartoon_dist.config.commands import TableSettings
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.run_config import read_settings
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.config.validation_errors import setting_paths
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.console.messages import print_message
 from cartoon_dist.data.format.manifest import MANIFEST
 from cartoon_dist.data.inputs.search import require_outside
 from cartoon_dist.data.remote.fetch import is_remote
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.files.bounded import MAX_TEXT_BYTES, read_regular_text
+from cartoon_dist.files.shipped import shipped
 from cartoon_dist.metrics import score_file
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.layout import RunFolder, config_text
@@ -52,14 +55,14 @@ class Plan:
         return self.out / "runs" / f"{row.key}-seed{seed}"
 
     def words(self, row: PaperRow, seed: int) -> list[str]:
-        """What launch/train.py is given: the shared files, the row's, then the shared settings."""
+        """What the training is given: the shared files, the row's, then the shared settings."""
         files = [word for word in self.shared if "=" not in word]
         settings = [word for word in self.shared if "=" in word]
         folders = [
             f"data.{domain}={folder}" for domain, folder in zip(("photos", "cartoons"), self.folders, strict=True)
         ]
         own = [f"seed={seed}", f"run_dir={self.run_dir(row, seed)}", "score_at_end=true", "score.weights=raw"]
-        return [*files, str(ROOT / "configs" / f"{row.config}.yaml"), *settings, *folders, *own]
+        return [*files, str(shipped("configs") / f"{row.config}.yaml"), *settings, *folders, *own]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -80,7 +83,9 @@ def main(argv: Sequence[str]) -> int:
             _score_kept(RunFolder(plan.run_dir(row, seed)), plan.device)
     runs = [(row, seed, plan.run_dir(row, seed)) for row, seed in plan.runs]
     print(
-        "\n".join(map(str, write_tables(plan.out, collect_results(runs), runs, shlex.join(["launch/table.py", *argv]))))
+        "\n".join(
+            map(str, write_tables(plan.out, collect_results(runs), runs, f"{command_name('table')} {shlex.join(argv)}"))
+        )
     )
     return EXIT_DONE
 
@@ -90,7 +95,7 @@ def read_command_line(argv: Sequence[str]) -> tuple[argparse.Namespace, TableSet
     settings of a Slurm job as words in `job` (None: train here), and the table's own settings."""
     of_job = setting_paths(ClusterSettings)
     arguments = parse(
-        _parser(), argv, paths=("photos", "cartoons", "out"), keys=[*setting_paths(TableSettings), *of_job]
+        parser(), argv, paths=("photos", "cartoons", "out"), keys=[*setting_paths(TableSettings), *of_job]
     )
     own, words = split(TableSettings, arguments.settings, [*setting_paths(TrainSettings), *of_job, "shards"])
     arguments.job = [word for word in words if key_of(word) in of_job] if arguments.submit else None
@@ -107,38 +112,6 @@ def read_command_line(argv: Sequence[str]) -> tuple[argparse.Namespace, TableSet
     return arguments, read_words(TableSettings, own)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="launch/table.py",
-        description="Both tables of the paper for your photos and a style's cartoons. Run it again to go on.",
-        epilog="example: python launch/table.py photos/ frames/ runs/tables configs/hayao.yaml seeds=3",
-    )
-    parser.add_argument("photos", metavar="PHOTOS", help="a folder of photos, or their shards")
-    parser.add_argument("cartoons", metavar="CARTOONS", help="a folder of the style's cartoons, or their shards")
-    parser.add_argument("out", metavar="OUT", help="where all of it goes")
-    parser.add_argument(
-        "settings", nargs="*", metavar="CONFIG.yaml | key=value",
-        help="of all rows alike, as launch/train.py takes them; shards.KEY=VALUE is for the shard job. Of the table: "
-        "seeds=N[,ROW=M,...]: train each row with seeds 0 to N-1 (1), a row that is named with M seeds; rows=ROW,...: "
-        f"only these of {','.join(row.key for row in ROWS)}; processes=N: train and score on N processes here (1)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--submit", action="store_true",
-        help="hand each run to Slurm by launch/submit.py, with its settings (nodes=N gpus_per_node=G ...), and write "
-        "the tables of what is done",
-    )  # fmt: skip
-    parser.add_argument(
-        "--write-only", action="store_true", help="train nothing: write the tables of the runs that are there"
-    )
-    parser.add_argument(
-        "--curves", action="store_true", help="score here each checkpoint that the runs have kept, for the curves"
-    )
-    for option in ("--seeds", "--rows", "--processes"):
-        add_renamed(parser, option, option.removeprefix("--"))
-    parser.add_argument("--jobs", help=argparse.SUPPRESS)  # --submit, with its settings as one word
-    return parser
-
-
 def _make_plan(arguments: argparse.Namespace, table: TableSettings) -> Plan:
     out = Path(arguments.out)
     known = [row.key for row in ROWS]
@@ -152,7 +125,7 @@ def _make_plan(arguments: argparse.Namespace, table: TableSettings) -> Plan:
     for word in shared:
         if "=" in word and key_of(word) in ("run_dir", "seed", "method", "data.photos", "data.cartoons"):
             raise ConfigError(f"{key_of(word)}: is what the table chooses; leave it out")
-    # Without a config file the defaults are the paper's; launch/train.py wants at least one, and the row's is one.
+    # Without a config file the defaults are the paper's; a training wants at least one, and the row's is one.
     settings = _settings(shared)
     folders = (
         _shards("photos", arguments.photos, out, shard_words, settings.image_size),
@@ -180,7 +153,7 @@ def _seeds_of_rows(text: str, rows: Sequence[str]) -> dict[str, int]:
 
 
 def _settings(shared: Sequence[str]) -> TrainSettings:
-    return read_settings([*shared, str(ROOT / "configs" / f"{ROWS[-1].config}.yaml")])
+    return read_settings([*shared, str(shipped("configs") / f"{ROWS[-1].config}.yaml")])
 
 
 def _shards(domain: str, source: str, out: Path, shard_words: Sequence[str], image_size: int) -> str:
@@ -190,7 +163,7 @@ def _shards(domain: str, source: str, out: Path, shard_words: Sequence[str], ima
     if Path(source).is_dir():
         require_outside(out, Path(source), made="drawings and samples")
     folder = out / "shards" / domain
-    _type(f"shards/{domain}.py", Path(source).absolute(), folder.absolute(), f"image_size={image_size}", *shard_words)
+    _type(f"shards {domain}", Path(source).absolute(), folder.absolute(), f"image_size={image_size}", *shard_words)
     return str(folder)
 
 
@@ -218,18 +191,17 @@ def _score_kept(run: RunFolder, device: DeviceName) -> None:
     for step in checkpoint.steps(run):
         if step not in scored:
             words = ("weights=raw", "score.subsamples=0", "score.content=false", f"device={device}")
-            _type("launch/fid.py", run.checkpoint(step), *words)
+            _type("fid", run.checkpoint(step), *words)
 
 
 def _train(plan: Plan, row: PaperRow, seed: int, *, processes: int, job: Sequence[str] | None) -> None:
     words = plan.words(row, seed)
     if job is not None:
-        _type("launch/submit.py", "train", *words, *job)
+        _type("submit", "train", *words, *job)
         return
-    launcher: list[str] = []
     if processes > 1:
         on_gpus = plan.device != "cpu" and torch.cuda.is_available()
-        config = str(ROOT / f"configs/accelerate/{'ddp' if on_gpus else 'cpu'}.yaml")
-        launcher = ["-m", "accelerate.commands.launch", "--config_file", config, "--main_process_port", "0"]
-        launcher += ["--num_processes", str(processes)]
-    _type(*launcher, str(ROOT / "launch/train.py") if launcher else "launch/train.py", *words)
+        several = launcher("ddp" if on_gpus else "cpu", "--num_processes", str(processes))
+        _type("train", *words, launcher=several)
+    else:
+        _type("train", *words)

@@ -11,8 +11,9 @@ from pathlib import Path
 from cartoon_dist.capture.captured import capture_phases
 from cartoon_dist.cluster.requeue import requeue
 from cartoon_dist.commands import check_capture
+from cartoon_dist.commands.command_lines.train import parser
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED, EXIT_USER_ERROR, leave_at_once, refusals
-from cartoon_dist.config.command_line import add_renamed, read_words, split
+from cartoon_dist.config.command_line import read_words, split
 from cartoon_dist.config.commands import DryRunSettings
 from cartoon_dist.config.run_config import read_settings
 from cartoon_dist.config.train import TrainSettings
@@ -53,29 +54,7 @@ from cartoon_dist.train.state import TrainState, initial_state
 
 def main(argv: Sequence[str]) -> int:
     """Train as the command line says; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="launch/train.py",
-        description="Train a method. The same command run again goes on where it stopped.",
-        epilog="example: accelerate launch --config_file configs/accelerate/cpu.yaml "
-        "launch/train.py configs/demo.yaml max_steps=20",
-    )
-    parser.add_argument(
-        "config",
-        nargs="+",
-        metavar="CONFIG.yaml | key=value",
-        help="config files, later over earlier; then settings. processes=N, with --dry-run: what N processes would do, "
-        "whatever starts them here",
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="print what would be done, and stop; needs no shards and no weights"
-    )
-    add_renamed(parser, "--processes", "processes")
-    parser.add_argument(
-        "--check-capture",
-        action="store_true",
-        help="find out whether the step can be captured, and stop; no GPU needed",
-    )
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = parser().parse_intermixed_args(argv)
     settings, processes = read_command_line(arguments)
     if arguments.check_capture:
         return check_capture.run(settings)

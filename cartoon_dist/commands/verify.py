@@ -1,13 +1,14 @@
 """Every byte of a shard folder against its manifest: what shards/verify.py calls."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from cartoon_dist.commands.command_lines.verify import parser
 from cartoon_dist.commands.main import EXIT_DONE
 from cartoon_dist.config.command_line import SETTING
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.shards import IndexSettings
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.console.escape import shell_quoted
 from cartoon_dist.console.messages import pluralize, print_message, print_result
 from cartoon_dist.data.audit.adopt import IndexResult, index_folder
@@ -23,7 +24,7 @@ from cartoon_dist.files.folder_kinds import require_shard_folder
 def main(words: Sequence[str]) -> int:
     """Verify a shard folder, after mending or indexing it if asked to; all findings go to standard error, then one
     error."""
-    chosen = _parser().parse_args([word for word in words if not SETTING.match(word)])
+    chosen = parser().parse_args([word for word in words if not SETTING.match(word)])
     settings_words = [word for word in words if SETTING.match(word)]
     folder = Path(chosen.folder)
     _require_folder(folder)
@@ -37,21 +38,6 @@ def main(words: Sequence[str]) -> int:
         raise ShardError(_told(folder, findings, _way_out(folder, manifest, findings, mended=chosen.mend)))
     print_result(_summary(folder, manifest) + (f"; {num_mended} rebuilt" if chosen.mend else ""))
     return EXIT_DONE
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="shards/verify.py",
-        usage="%(prog)s OUT [--mend | --index [test_fraction=0.1] [seed=0]]",
-        description="Read every byte of a shard folder against its manifest and name what is wrong.",
-    )
-    parser.add_argument("folder", metavar="OUT", help="a folder made by shards/photos.py or shards/cartoons.py")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--mend", action="store_true", help="rebuild the shards that are wrong from their pictures")
-    how.add_argument(
-        "--index", action="store_true", help="make a manifest for a WebDataset set that was built elsewhere"
-    )
-    return parser
 
 
 def _index(folder: Path, settings: IndexSettings) -> int:
@@ -96,9 +82,9 @@ def _way_out(folder: Path, manifest: Manifest, findings: Sequence[Problem], *, m
     if mended:
         return "mending did not help, build the shards into a new folder"
     if manifest.origin == "elsewhere":
-        again = f"make its records again with shards/verify.py {shell_quoted(folder)} --index"
+        again = f"make its records again with {command_name('shards verify')} {shell_quoted(folder)} --index"
         return f"{again}; where that refuses, bring its tars again from where they were built"
-    return f"mend it with shards/verify.py {shell_quoted(folder)} --mend"
+    return f"mend it with {command_name('shards verify')} {shell_quoted(folder)} --mend"
 
 
 def _summary(folder: Path, manifest: Manifest) -> str:

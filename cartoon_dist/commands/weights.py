@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cartoon_dist import pretrained
+from cartoon_dist.commands.command_lines.weights import parser
 from cartoon_dist.commands.main import EXIT_DONE
-from cartoon_dist.config.command_line import SETTING, add_renamed, read_words
+from cartoon_dist.config.command_line import SETTING, read_words
 from cartoon_dist.config.commands import WeightsSettings
 from cartoon_dist.console.messages import print_message, print_result
 from cartoon_dist.console.progress import Progress
@@ -26,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
 
 def read_command_line(argv: Sequence[str]) -> tuple[argparse.Namespace, WeightsSettings]:
     """`action`, the names of weights in `names`, and the settings."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     arguments.names = [word for word in arguments.words if not SETTING.match(word)]
     words = [*arguments.renamed, *(word for word in arguments.words if SETTING.match(word))]
     del arguments.words
@@ -79,27 +80,3 @@ def _fetch(name: str, folder: Path) -> str:
         for bar in bars:
             bar.close()
     return f"{name}: {folder / known.file} {'fetched' if fetched else 'was already there'}"
-
-
-def _parser() -> argparse.ArgumentParser:
-    setting = f"weights_folder=FOLDER: where the weights lie (default: ${pretrained.FOLDER_ENV_VAR}, or weights/)"
-    shared = argparse.ArgumentParser(add_help=False)
-    add_renamed(shared, "--folder", "weights_folder")
-    parser = argparse.ArgumentParser(
-        prog="launch/weights.py",
-        description="Pretrained weights: the only command that downloads. Files are checked by their hashes.",
-        epilog="example: python launch/weights.py fetch vgg19",
-    )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="fetch | list")
-    fetching = actions.add_parser("fetch", parents=[shared], help="download what is missing or damaged")
-    fetching.add_argument(
-        "words",
-        nargs="*",
-        metavar="NAME | key=value",
-        help=f"which (default: all): {', '.join(pretrained.KNOWN_WEIGHTS)}; {setting}",
-    )
-    listing = actions.add_parser(
-        "list", parents=[shared], help="what is known, what is present, where it comes from, its licence"
-    )
-    listing.add_argument("words", nargs="*", metavar="key=value", help=setting)
-    return parser
