@@ -54,7 +54,7 @@ def read_pixels(data: bytes, flags: int) -> tuple[Pixels | None, str]:
     if not data:
         return None, "the file is empty"
     lines: list[str] = []
-    with _captured_stderr(lines):
+    with captured_stderr(lines):
         level = _set_log_level(_SILENT)  # OpenCV's own log does not use C's stderr
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -67,7 +67,7 @@ def read_pixels(data: bytes, flags: int) -> tuple[Pixels | None, str]:
 
 
 @contextmanager
-def _captured_stderr(lines: list[str]) -> Iterator[None]:
+def captured_stderr(lines: list[str]) -> Iterator[None]:
     """Append the lines that C code prints on its standard error, where that is possible; costs about 5 microseconds."""
     if _stderr is None:
         yield

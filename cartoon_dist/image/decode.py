@@ -1,6 +1,7 @@
 """Decode a file's bytes into 8-bit sRGB; only this module knows the formats of picture files."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
@@ -11,7 +12,9 @@ import numpy.typing as npt
 
 from cartoon_dist.errors import PictureError
 from cartoon_dist.image.codec import Pixels, read_pixels
+from cartoon_dist.image.colour_space import ColourSpace
 from cartoon_dist.image.exif import UPRIGHT
+from cartoon_dist.image.file_kinds import FileFormat, format_of
 from cartoon_dist.image.header import ImageHeader, scan_header
 from cartoon_dist.image.srgb import ToSRGB, UnknownColoursError, srgb_converter
 
@@ -31,12 +34,19 @@ _BYTES_A_PIXEL, _BYTES_BESIDES = 8, 64 << 20
 @dataclass(frozen=True)
 class DecodedPicture:
     """A picture, uint8 RGB (h, w, 3), upright; whether any reader of its file sees exactly these pixels; whether it was
-    stored in another colour space; and what is wrong with the file where damage was to be taken."""
+    stored in another colour space; and what is wrong with the file where damage was to be taken.
+
+    `file_format` is what its first bytes say, `exif` its EXIF block ("II*..." or "MM...", empty without one), of a TIFF
+    the part that `exif_copy.kept_exif` keeps; `has_profile` says whether an ICC profile was embedded.
+    """
 
     picture: Picture
     as_stored: bool
     converted: bool = False
     complaint: str | None = None
+    file_format: FileFormat = "png"
+    exif: bytes = b""
+    has_profile: bool = False
 
 
 def max_file_bytes(max_megapixels: float) -> int:
@@ -45,12 +55,12 @@ def max_file_bytes(max_megapixels: float) -> int:
 
 
 def decode(data: bytes, *, max_megapixels: float, colours: Literal["srgb", "ignored"] = "srgb") -> Picture:
-    """Decode a JPEG, PNG, WebP or BMP file into uint8 sRGB (h, w, 3), upright.
+    """Decode a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC file into uint8 sRGB (h, w, 3), upright.
 
-    Grey becomes RGB, alpha is laid on white, 16 bits are scaled to 8, EXIF orientation is applied, other colour spaces
-    become sRGB unless they are to be ignored, as in a label, whose numbers are no colours. Raises PictureError when the
-    file is damaged, of unknown colours, or larger than max_megapixels; that is judged by the header, before anything is
-    decoded.
+    The first bytes decide what it is, not the name; of several pictures in a file the first is read. Grey becomes RGB,
+    alpha is laid on white, 16 bits are scaled to 8, EXIF orientation is applied, other colour spaces become sRGB unless
+    they are to be ignored, as in a label, whose numbers are no colours. Raises PictureError when the file is damaged,
+    of unknown colours, or larger than max_megapixels; that is judged by the header, before anything is decoded.
     """
     return decode_file(data, max_megapixels=max_megapixels, colours=colours).picture
 
@@ -62,21 +72,23 @@ def decode_file(
     damaged: Damaged = "skip",
     colours: Literal["srgb", "ignored"] = "srgb",
 ) -> DecodedPicture:
-    """As `decode`, with details about the file. With damaged="take" an incomplete file gives what can be decoded of it,
-    and unknown colours are taken for sRGB; PictureError where nothing can be decoded."""
+    """As `decode`, with details about the file. With damaged="take" an incomplete JPEG or PNG gives what can be decoded
+    of it, and unknown colours are taken for sRGB; PictureError where nothing can be decoded."""
+
+    def require_size(width: int, height: int) -> None:
+        if width * height / 1e6 > max_megapixels:
+            raise PictureError(f"{width} x {height} pixels are more than max_megapixels={max_megapixels:g}")
+
+    kind = format_of(data)
+    if kind in ("tiff", "gif", "avif", "heic"):
+        return _decode_by_pillow(data, kind, require_size, damaged=damaged, colours=colours)
     header = scan_header(data)
-    megapixels = header.width * header.height / 1e6
-    if megapixels > max_megapixels:
-        raise PictureError(f"{header.width} x {header.height} pixels are more than max_megapixels={max_megapixels:g}")
+    require_size(header.width, header.height)
     if header.damage and damaged == "skip":
         raise DamagedPictureError(header.damage)
     pixels, complaint = _stored_pixels(data, header)
-    convert: ToSRGB | None = None
-    try:
-        if colours == "srgb":
-            convert = srgb_converter(header.colours, num_channels=_num_colours(header))
-    except UnknownColoursError as error:
-        complaint = complaint or f"{error}; save it anew as sRGB"
+    convert, unknown = _converter(header.colours, _num_colours(header), colours)
+    complaint = complaint or unknown
     if complaint and damaged == "skip":
         raise DamagedPictureError(complaint)
     if convert is not None and _num_colours(header) == _CMYK:
@@ -87,8 +99,60 @@ def decode_file(
         )
     as_stored = header.is_plain_rgb and header.orientation == UPRIGHT and convert is None and not complaint
     return DecodedPicture(
-        apply_orientation(picture, header.orientation), as_stored, convert is not None, complaint or None
+        apply_orientation(picture, header.orientation),
+        as_stored,
+        convert is not None,
+        complaint or None,
+        header.file_format,
+        header.exif,
+        header.colours.profile is not None,
     )
+
+
+def _decode_by_pillow(
+    data: bytes,
+    kind: FileFormat,
+    require_size: Callable[[int, int], None],
+    *,
+    damaged: Damaged,
+    colours: Literal["srgb", "ignored"],
+) -> DecodedPicture:
+    # Imported here: most files are JPEG and PNG, and OpenCV reads these.
+    from cartoon_dist.image.pillow_formats import read_stored
+
+    stored = read_stored(data, kind, require_size)
+    pixels = _to_eight_bits(stored.pixels)
+    num_channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    convert, complaint = _converter(stored.colours, num_channels, colours)
+    if complaint and damaged == "skip":
+        raise DamagedPictureError(complaint)
+    if convert is not None:
+        rgb = convert(pixels)
+    elif num_channels == _CMYK:
+        rgb = _inks_as_rgb(pixels)
+    else:
+        rgb = np.stack([pixels] * 3, -1) if num_channels == 1 else pixels
+    if stored.alpha is not None:
+        rgb = _laid_on_white(rgb, _to_eight_bits(stored.alpha)[..., None])
+    return DecodedPicture(
+        apply_orientation(rgb, stored.orientation),
+        as_stored=False,
+        converted=convert is not None,
+        complaint=complaint or None,
+        file_format=kind,
+        exif=stored.exif,
+        has_profile=stored.colours.profile is not None,
+    )
+
+
+def _converter(
+    declared: ColourSpace, num_channels: int, colours: Literal["srgb", "ignored"]
+) -> tuple[ToSRGB | None, str]:
+    """The conversion to sRGB, None where there is nothing to convert, and why it is not known, or ""."""
+    try:
+        return (srgb_converter(declared, num_channels=num_channels) if colours == "srgb" else None), ""
+    except UnknownColoursError as error:
+        return None, f"{error}; save it anew as sRGB"
 
 
 def apply_orientation(picture: Picture, orientation: int) -> Picture:
@@ -173,6 +237,17 @@ def _on_white(pixels: Picture, convert: ToSRGB | None, *, grey: bool) -> Picture
         rgb = convert(np.ascontiguousarray(rgb[..., 0]) if grey else rgb)
     if num_channels != 4:
         return rgb
-    alpha = pixels[..., 3:].astype(np.uint32)
+    return _laid_on_white(rgb, pixels[..., 3:])
+
+
+def _laid_on_white(rgb: Picture, alpha: Picture) -> Picture:
+    """(h, w, 3) by its alpha, (h, w, 1), on white."""
+    alpha = alpha.astype(np.uint32)
     blended = (rgb * alpha + 255 * (255 - alpha) + 127) // 255
     return blended.astype(np.uint8)
+
+
+def _inks_as_rgb(inks: Picture) -> Picture:
+    """CMYK (h, w, 4) without a profile, as if inks were filters before white."""
+    light = 255 - inks.astype(np.uint32)
+    return ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The header of a picture file, read without decoding a pixel.
+"""The header of a JPEG, PNG, WebP or BMP file, read without decoding a pixel.
 
 Decoders allocate memory before they check: a small file may claim 100,000 x 100,000 pixels. They also hide what a shard
 must know: whether the file is complete, its EXIF orientation, and whether its pixels already are 8-bit RGB.
@@ -10,16 +10,11 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass, field
-from typing import Literal
 
 from cartoon_dist.errors import PictureError
 from cartoon_dist.image.colour_space import ColourSpace, bmp_colours, jpeg_colours, png_colours
 from cartoon_dist.image.exif import UPRIGHT, orientation_of
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-"""The file name suffixes of pictures when a folder is searched."""
-
-ImageFormat = Literal["jpeg", "png", "webp", "bmp"]
+from cartoon_dist.image.file_kinds import FileFormat, format_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +23,11 @@ class ImageHeader:
 
     `num_channels` is known for JPEG and PNG, `bits` per channel for PNG. `is_plain_rgb`: the stored pixels are RGB of
     8 bits without alpha, so that any reader gets the same pixels as we do if `colours` is empty. `transparent_colour`
-    is the one stored colour of a PNG that is transparent (tRNS chunk). `damage` says why the file is not complete.
+    is the one stored colour of a PNG that is transparent (tRNS chunk). `exif` is the EXIF block, empty without one.
+    `damage` says why the file is not complete.
     """
 
-    file_format: ImageFormat
+    file_format: FileFormat
     width: int
     height: int
     orientation: int = UPRIGHT
@@ -40,6 +36,7 @@ class ImageHeader:
     is_plain_rgb: bool = False
     colours: ColourSpace = field(default_factory=ColourSpace)
     transparent_colour: tuple[int, ...] | None = None
+    exif: bytes = b""
     damage: str | None = None
 
 
@@ -68,15 +65,17 @@ def scan_header(data: bytes) -> ImageHeader:
 
 
 def _parse(data: bytes) -> ImageHeader:
-    if data.startswith(b"\xff\xd8"):
-        return _jpeg(data)
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _png(data)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _webp(data)
-    if data.startswith(b"BM"):
-        return _bmp(data)
-    raise PictureError("not a JPEG, PNG, WebP or BMP file")
+    match format_of(data):
+        case "jpeg":
+            return _jpeg(data)
+        case "png":
+            return _png(data)
+        case "webp":
+            return _webp(data)
+        case "bmp":
+            return _bmp(data)
+        case _:
+            raise PictureError("not a JPEG, PNG, WebP or BMP file")
 
 
 # In JPEG's coded pixels 0xFF is followed by a stuffed zero or a restart marker; any other pair is the next marker.
@@ -127,6 +126,7 @@ def _jpeg(data: bytes) -> ImageHeader:
         width=width,
         height=height,
         orientation=orientation_of(exif),
+        exif=exif,
         num_channels=num_channels,
         is_plain_rgb=bits == 8 and num_channels == 3,
         colours=jpeg_colours(icc_parts, exif),
@@ -174,6 +174,7 @@ def _png(data: bytes) -> ImageHeader:
         offset += 12 + length
     if damage and offset == 8:
         raise PictureError(damage)  # even the size may be wrong
+    exif = chunks.get(b"eXIf", b"")
     num_key_values = _PNG_NUM_KEY_VALUES.get(colour_type, 0)
     key = chunks.get(b"tRNS", b"") if num_key_values else b""
     has_key = num_key_values > 0 and len(key) == 2 * num_key_values
@@ -181,7 +182,8 @@ def _png(data: bytes) -> ImageHeader:
         file_format="png",
         width=width,
         height=height,
-        orientation=orientation_of(chunks.get(b"eXIf", b"")),
+        orientation=orientation_of(exif),
+        exif=exif,
         num_channels=_PNG_CHANNELS.get(colour_type, 3),
         bits=bits,
         is_plain_rgb=bits == 8 and colour_type == 2 and b"tRNS" not in chunks,
@@ -196,11 +198,11 @@ def _webp(data: bytes) -> ImageHeader:
     if len(data) < riff_bytes + 8:
         raise PictureError("the WebP file is cut off")
     size: tuple[int, int] | None = None
-    colours, orientation, offset = ColourSpace(), UPRIGHT, 12
+    colours, exif, offset = ColourSpace(), b"", 12
     while offset + 8 <= riff_bytes + 8:
         name, length = struct.unpack_from("<4sI", data, offset)
         if name == b"EXIF":
-            orientation = orientation_of(data[offset + 8 : offset + 8 + length].removeprefix(b"Exif\0\0"))
+            exif = data[offset + 8 : offset + 8 + length].removeprefix(b"Exif\0\0")
         elif name == b"ICCP":
             colours = ColourSpace(profile=data[offset + 8 : offset + 8 + length])
         # The canvas size in VP8X comes first and is used; a frame's own size may be smaller.
@@ -208,7 +210,14 @@ def _webp(data: bytes) -> ImageHeader:
         offset += 8 + length + length % 2
     if size is None:
         raise PictureError("the WebP file holds no picture")
-    return ImageHeader(file_format="webp", width=size[0], height=size[1], orientation=orientation, colours=colours)
+    return ImageHeader(
+        file_format="webp",
+        width=size[0],
+        height=size[1],
+        orientation=orientation_of(exif),
+        exif=exif,
+        colours=colours,
+    )
 
 
 def _webp_size(chunk_name: bytes, data: bytes, offset: int) -> tuple[int, int] | None:

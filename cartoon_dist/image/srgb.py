@@ -6,6 +6,7 @@ to light by the transfer curve, from the file's primaries to sRGB's by a matrix,
 Sources: IEC 61966-2-1 (sRGB), ITU-T H.273 (cICP), Bradford's adaptation as in ICC.1:2022 annex E.
 """
 
+import struct
 from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
@@ -38,6 +39,7 @@ _SRGB_GAMMA, _GAMMA_NEAR, _PRIMARIES_NEAR = 2.2, 0.05, 0.002
 _SAME_LEVELS = 2
 """A profile that changes no colour by more (0..255) is one of the many of sRGB itself: its pixels stay as they are."""
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_PROFILE_DATE = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
 _MODES = {"RGB ": ("RGB", 3), "GRAY": ("L", 1), "CMYK": ("CMYK", 4)}
 
 
@@ -60,6 +62,16 @@ def srgb_converter(colours: ColourSpace, *, num_channels: int) -> ToSRGB | None:
     if not _are_primaries(primaries):
         raise UnknownColoursError(f"its cHRM chunk gives impossible primaries ({', '.join(map(str, primaries))})")
     return _curve_and_primaries_converter(1 / colours.gamma if colours.gamma else None, primaries)
+
+
+@lru_cache(maxsize=1)
+def srgb_profile() -> bytes:
+    """An ICC profile of sRGB, to embed in a drawing: 588 bytes, the same on every machine and day."""
+    from PIL import ImageCms
+
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = _PROFILE_DATE  # LittleCMS puts the time of day there
+    return bytes(profile)
 
 
 def _code_point_converter(cicp: tuple[int, ...]) -> ToSRGB | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cartoon_dist.data.inputs.not_pictures import explain_no_pictures, explain_not_picture, explain_video
 from cartoon_dist.data.inputs.search import IgnoredFiles, pictures_under, require_outside
 from cartoon_dist.errors import ConfigError, PictureError
-from cartoon_dist.image.header import IMAGE_SUFFIXES
+from cartoon_dist.image.file_kinds import IMAGE_SUFFIXES
 
 _VIDEO_HINT = (
     "its {} videos are not drawn: take frames out with 'ffmpeg -i FILM frames/%06d.png' and give the folder frames"

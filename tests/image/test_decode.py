@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from cartoon_dist.errors import PictureError
 from cartoon_dist.image.decode import Picture, decode, decode_file
-from cartoon_dist.image.header import IMAGE_SUFFIXES, read_header
+from cartoon_dist.image.header import read_header
 from tests.running import ROOT
 
 SAMPLES = ROOT / "shards" / "samples"
 PHOTO = (SAMPLES / "photos" / "reef-1.jpg").read_bytes()
 MAX = 10.0
+BY_OPENCV = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
 
 def encoded(ending: str, picture: np.ndarray) -> bytes:
@@ -42,7 +43,7 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-@pytest.mark.parametrize("ending", sorted(IMAGE_SUFFIXES))
+@pytest.mark.parametrize("ending", BY_OPENCV)
 def test_all_kinds_decode_to_the_rgb_that_was_stored(ending: str) -> None:
     blue_left = np.zeros((24, 40, 3), np.uint8)
     blue_left[:, :20, 0] = 255  # OpenCV's order: blue first
@@ -53,7 +54,7 @@ def test_all_kinds_decode_to_the_rgb_that_was_stored(ending: str) -> None:
     assert picture[0, 39].max() < 16
 
 
-@pytest.mark.parametrize("ending", sorted(IMAGE_SUFFIXES))
+@pytest.mark.parametrize("ending", BY_OPENCV)
 def test_the_header_tells_the_size(ending: str) -> None:
     header = read_header(encoded(ending, noise(17, 31, 3)))
     assert (header.width, header.height) == (31, 17)
@@ -119,7 +120,18 @@ def test_a_jpeg_marker_may_have_any_number_of_0xff_before_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF\4\0\0\0WEBP", b"BM", b"GIF89a", b"words"]
+    "data",
+    [
+        b"",
+        b"\xff\xd8",
+        b"\x89PNG\r\n\x1a\n",
+        b"RIFF\4\0\0\0WEBP",
+        b"BM",
+        b"GIF89a",
+        b"II*\0",
+        b"\0\0\0\x10ftypavif\0\0\0\0",
+        b"words",
+    ],
 )
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(PictureError):

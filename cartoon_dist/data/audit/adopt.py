@@ -36,7 +36,8 @@ from cartoon_dist.errors import PictureError, ShardError
 from cartoon_dist.files.bounded import MAX_SHARD_BYTES, open_regular, sha256_of
 from cartoon_dist.files.locks import lock_folder
 from cartoon_dist.files.system_files import is_system_file
-from cartoon_dist.image.header import IMAGE_SUFFIXES, read_header
+from cartoon_dist.image.file_kinds import IMAGE_SUFFIXES
+from cartoon_dist.image.header import read_header
 
 PICTURE_MEMBERS: dict[str, Domain] = {
     "photo.png": "photo",

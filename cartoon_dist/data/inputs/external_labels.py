@@ -16,7 +16,7 @@ from cartoon_dist.errors import PictureError, ShardError
 from cartoon_dist.files.bounded import read_regular
 from cartoon_dist.image import crop
 from cartoon_dist.image.decode import Picture, decode, max_file_bytes
-from cartoon_dist.image.header import IMAGE_SUFFIXES
+from cartoon_dist.image.file_kinds import IMAGE_SUFFIXES
 
 _ENDINGS = (".png", *sorted(IMAGE_SUFFIXES - {".png"}))
 """Of several maps with one stem the first in this order is taken."""

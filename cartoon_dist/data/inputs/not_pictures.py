@@ -5,7 +5,7 @@ from pathlib import Path
 from cartoon_dist.console.escape import shell_quoted
 from cartoon_dist.data.inputs.list_files import LIST_SUFFIX
 from cartoon_dist.data.inputs.search import IgnoredFiles, is_video, suffix_of
-from cartoon_dist.image.header import IMAGE_SUFFIXES
+from cartoon_dist.image.file_kinds import IMAGE_SUFFIXES
 
 _TARS = (".tar", ".tgz", ".tbz2", ".txz", ".tzst", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.zstd")
 _UNPACKERS = {".zip": "unzip {file} -d pictures", ".7z": "7z x {file} -opictures", ".rar": "unrar x {file} pictures/"}

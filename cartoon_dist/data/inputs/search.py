@@ -18,7 +18,7 @@ from cartoon_dist.data.inputs.scenes import SCENES
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.files.folder_kinds import folder_kind, require_pictures_folder
 from cartoon_dist.files.system_files import is_system_file, is_system_folder
-from cartoon_dist.image.header import IMAGE_SUFFIXES
+from cartoon_dist.image.file_kinds import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m2ts", ".mts", ".ts", ".m2v", ".vob", ".wmv"}

@@ -73,6 +73,11 @@ class VideoReader:
         self._frames = self._decode()
 
     @property
+    def stream_index(self) -> int:
+        """The number of the video that is read among all tracks of the file."""
+        return self._stream.index
+
+    @property
     def time_base(self) -> Fraction:
         """Seconds of one unit of presentation time."""
         return self._stream.time_base or Fraction(1, 90000)
