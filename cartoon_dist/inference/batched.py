@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
 
 from cartoon_dist.cpu.malloc import limit_kernel_cache
-from cartoon_dist.errors import PictureError
+from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.inference.tiled import PassProgress, generate_in_strips
 from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
@@ -18,6 +18,10 @@ _MULTIPLE, _MIN_SIDE = 4, 8
 """What the networks need of a side: see models.blocks.check_sides."""
 _MAX_WAITING_BATCHES = 16
 """How many batches' worth of pixels may wait for pictures of the same size."""
+
+Precision = Literal["fp32", "bf16", "fp16"]
+"""In which numbers a generator computes: with half of the bits it needs half of the memory, and rounds more."""
+_DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 Key = TypeVar("Key")
 
@@ -76,11 +80,19 @@ class Cartoonizer:
         return self.generate_large(photos, on_pass)
 
 
-def torch_cartoonizer(generator: CartoonGenerator, device: torch.device, *, megapixels: float) -> Cartoonizer:
-    """A cartoonizer that runs a generator on a device, in float32, or in float64 where its weights are."""
+def torch_cartoonizer(
+    generator: CartoonGenerator, device: torch.device, *, megapixels: float, precision: Precision = "fp32"
+) -> Cartoonizer:
+    """A cartoonizer that runs a generator on a device.
+
+    precision: the numbers it computes in; with fp32 a generator that was trained in float64 stays so. ConfigError where
+    the device cannot compute in them.
+    """
     limit_kernel_cache()
     dtype = next(generator.parameters()).dtype
-    dtype = dtype if dtype == torch.float64 else torch.float32
+    if precision != "fp32" or dtype != torch.float64:
+        dtype = _DTYPES[precision]
+    _require_dtype(device, dtype, precision)
     generator.to(device, dtype)
 
     def generate(photos: Images) -> Images:
@@ -91,6 +103,19 @@ def torch_cartoonizer(generator: CartoonGenerator, device: torch.device, *, mega
         return generate_in_strips(generator, photos.to(device, dtype), on_pass=on_pass)
 
     return Cartoonizer(generate=generate, generate_large=generate_large, megapixels=megapixels)
+
+
+def _require_dtype(device: torch.device, dtype: torch.dtype, precision: Precision) -> None:
+    """ConfigError where the device has no convolution of such numbers; tried out, as torch has no list of them."""
+    if dtype in (torch.float32, torch.float64):
+        return
+    maps = torch.zeros(1, 3, 8, 8, device=device, dtype=dtype)
+    try:
+        torch.nn.functional.conv2d(maps, maps[:, :, :3, :3])
+    except (RuntimeError, NotImplementedError):
+        raise ConfigError(
+            f"precision={precision}: this {device.type} does not compute so; use precision=fp32"
+        ) from None
 
 
 def pad_sides(picture: Picture) -> Picture:

@@ -9,7 +9,7 @@ import torch
 
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.distributed import devices
-from cartoon_dist.inference.batched import Cartoonizer, torch_cartoonizer
+from cartoon_dist.inference.batched import Cartoonizer, Precision, torch_cartoonizer
 from cartoon_dist.models.generator import CartoonGenerator
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.export_file import ExportMetadata, warmup_warning
@@ -33,13 +33,19 @@ class LoadedModel:
 
 
 def load_model(
-    model: Path, *, weights: Literal["ema", "raw"] | None, device: DeviceName, megapixels: float
+    model: Path,
+    *,
+    weights: Literal["ema", "raw"] | None,
+    device: DeviceName,
+    megapixels: float,
+    precision: Precision = "fp32",
 ) -> LoadedModel:
     """Load a run's newest intact checkpoint, a checkpoint, a `.safetensors` or an `.onnx`.
 
     weights: which of a run's weights, the running average by default; an export holds one kind. megapixels: the largest
-    picture, or batch, drawn in one piece. CheckpointError where there is no such model, ConfigError where there is no
-    such device. What has no effect, and a model that only copies photos, is logged as a warning.
+    picture, or batch, drawn in one piece. precision: the numbers it computes in. CheckpointError where there is no such
+    model, ConfigError where there is no such device, or where it cannot compute in that precision. What has no effect,
+    and a model that only copies photos, is logged as a warning.
     """
     if weights and model.is_file():
         _log.warning("warning: weights=%s has no effect on an export, which holds its own", weights)
@@ -49,6 +55,8 @@ def load_model(
 
         if device == "cuda":
             _log.warning("warning: device=cuda has no effect on an .onnx, which is drawn with on the CPU")
+        if precision != "fp32":
+            _log.warning("warning: precision=%s has no effect on an .onnx, which computes in fp32", precision)
         onnx = load_onnx(model)
         _warn_of_copies(model, onnx.facts)
         cartoonizer = Cartoonizer(generate=onnx, generate_large=None, megapixels=megapixels)
@@ -56,7 +64,7 @@ def load_model(
     loaded = trained.load(model, weights=weights or "ema")
     _warn_of_copies(loaded.source, loaded)
     chosen = devices.choose_device(device)
-    cartoonizer = torch_cartoonizer(loaded.generator, chosen, megapixels=megapixels)
+    cartoonizer = torch_cartoonizer(loaded.generator, chosen, megapixels=megapixels, precision=precision)
     return LoadedModel(cartoonizer=cartoonizer, source=loaded.source, generator=loaded.generator, device=chosen)
 
 
