@@ -37,14 +37,14 @@ class Page:
         result: dict[str, Any] = heard["result"]
         return result
 
-    def open(self, path: Path, *, width: int = 1400, height: int = 900) -> None:
-        """Open a file and wait until it and its pictures are loaded."""
+    def open(self, page: Path | str, *, width: int = 1400, height: int = 900) -> None:
+        """Open a file, or an address, and wait until it and its pictures are loaded."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Runtime", "Log", "Network", "Page"):
             self.call(f"{domain}.enable")
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         while not self.is_loaded:
             self._next()
 
@@ -74,15 +74,15 @@ class Page:
 
 
 @contextmanager
-def browser(folder: Path) -> Iterator[Page]:
-    """A browser whose own files lie in `folder`."""
+def browser(folder: Path, *flags: str) -> Iterator[Page]:
+    """A browser whose own files lie in `folder`; flags: more words of its command line."""
     assert CHROMIUM
     (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
     words = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe"]
     # The browser listens on descriptor 3 and answers on 4.
     command = ["bash", "-c", f'exec 3<&{theirs_in} 4>&{theirs_out}; exec "$@"', "bash", CHROMIUM, *words]
     with subprocess.Popen(
-        [*command, f"--user-data-dir={folder}", "about:blank"],
+        [*command, *flags, f"--user-data-dir={folder}", "about:blank"],
         pass_fds=(theirs_in, theirs_out),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
