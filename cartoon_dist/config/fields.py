@@ -5,7 +5,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, TypeVar, cast, dataclass_transform
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from cartoon_dist.console.escape import first_control_character
@@ -22,6 +22,9 @@ CountOrZero = Annotated[int, Field(ge=0, le=_MAX_COUNT)]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 DeviceName = Literal["auto", "cpu", "cuda"]
 """The `device` setting of every command that computes; auto is CUDA where torch finds a device."""
+
+TrackerName = Literal["wandb", "mlflow", "trackio"]
+"""A service or program that shows runs; each is an extra of the same name."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))", re.ASCII)
@@ -56,6 +59,16 @@ def expand_path(path_or_url: str) -> str:
 
 PathOrURL = Annotated[str, AfterValidator(expand_path)]
 """A path, or a URL where the setting allows one."""
+
+
+def _as_list(value: object) -> object:
+    """`track=wandb` means the same as `track=[wandb]`."""
+    return (value,) if isinstance(value, str) else value
+
+
+TrackerNames = Annotated[tuple[TrackerName, ...], BeforeValidator(_as_list)]
+ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+"""What every tracker takes as the name of a project."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))

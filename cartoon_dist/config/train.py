@@ -12,7 +12,9 @@ from cartoon_dist.config.fields import (
     NotNegative,
     PathOrURL,
     Positive,
+    ProjectName,
     Seed,
+    TrackerNames,
     settings_dataclass,
 )
 
@@ -217,6 +219,10 @@ class TrainSettings:
     log_every: Count = 50
     sample_every: Count = 1000
     num_samples: Count = 8
+    # Where the run is followed beside TensorBoard, for instance [wandb, mlflow] (docs/training.md); and in which
+    # project there.
+    track: TrackerNames = ()
+    track_project: ProjectName = "cartoon_dist"
     data: DataSettings = Field(default_factory=DataSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     loss: LossSettings = Field(default_factory=LossSettings)

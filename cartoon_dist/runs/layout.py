@@ -15,7 +15,7 @@ from cartoon_dist.files.json_yaml import ParseError, read_json, read_yaml
 
 RESUMABLE_CHANGES = frozenset(
     {"run_dir", "init_from", "epochs", "max_steps", "max_hours", "weights_folder"}
-    | {"log_every", "sample_every", "num_samples", "weights"}
+    | {"log_every", "sample_every", "num_samples", "weights", "track", "track_project"}
     | {"device", "zero_stage", "accumulate", "compare_every", "silence_seconds"}
     | {"checkpoint", "warning", "score", "score_at_end", "data.num_workers", "data.photos", "data.cartoons"}
     | {"data.cache", "data.max_damaged", "capture", "model.checkpoint_blocks"}

@@ -1,4 +1,7 @@
-"""What a run writes down as it goes: metrics.jsonl, TensorBoard, and warnings on the terminal. Rank 0 alone writes."""
+"""What a run writes down as it goes: metrics.jsonl, TensorBoard, and warnings on the terminal. Rank 0 alone writes.
+
+Trackers are told that there is something new, and read it from the run folder.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,6 +19,7 @@ from cartoon_dist.files.atomic import write_atomically
 from cartoon_dist.files.bounded import MAX_RECORD_BYTES, open_to_append, read_regular
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.metrics_file import records_up_to
+from cartoon_dist.train.trackers.follow import Followers
 
 
 class RunLog:
@@ -27,6 +31,7 @@ class RunLog:
     def __init__(self, run: RunFolder, *, step: int) -> None:
         self.run = run
         self.writer: SummaryWriter | None = None
+        self.followers: Followers | None = None
         self._named: set[Path] = set()
         if collectives.is_main_process():
             with self.without(run.metrics):
@@ -45,18 +50,24 @@ class RunLog:
             for name, value in values.items():
                 if self.writer is not None and isinstance(value, (int, float)) and name != "step":
                     self.writer.add_scalar(name, value, values["step"])
+        self._notify()
 
     def picture(self, step: int, pixels: NDArray[np.uint8]) -> None:
-        """Show an RGB picture (h, w, 3) in TensorBoard."""
+        """Show an RGB picture (h, w, 3), which lies in the run folder already."""
         with self.without(self.run.tensorboard):
             if self.writer is not None:
                 self.writer.add_image("samples", pixels, step, dataformats="HWC")
+        self._notify()
 
     def close(self) -> None:
         """Push everything to the disk."""
         with self.without(self.run.tensorboard):
             if self.writer is not None:
                 self.writer.close()
+
+    def _notify(self) -> None:
+        if self.followers is not None:
+            self.followers.notify()
 
     @contextmanager
     def without(self, path: Path) -> Iterator[None]:
