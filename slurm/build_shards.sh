@@ -13,17 +13,23 @@
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%A_%a.log
 set -euo pipefail
-. slurm/environment.sh
+scripts=slurm # the folder of these scripts; `cartoon-dist slurm copy` writes its own here
+if [ ! -f "$scripts/environment.sh" ]; then
+    echo "error: $scripts/environment.sh: not there; run this from the project's folder" >&2
+    exit 2
+fi
+. "$scripts/environment.sh"
 
 if [ -z "${SLURM_JOB_ID:-}" ]; then
-    exec python launch/submit.py shards "$@"
+    export CARTOON_DIST_SITE="$scripts/environment.sh" # the job wants it as well
+    exec python -m cartoon_dist submit shards "$@"
 fi
 domain=$1
 shift
 cpus=${SLURM_CPUS_PER_TASK:-1}
 slice=$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
 status=0
-srun --cpus-per-task="$cpus" python "shards/$domain.py" "num_workers=$cpus" "$@" "slice=$slice" || status=$?
+srun --cpus-per-task="$cpus" python -m cartoon_dist shards "$domain" "num_workers=$cpus" "$@" "slice=$slice" || status=$?
 # 75: stopped on request, finished shards kept. Time is up or the node is wanted, unless somebody cancels the job.
 if [ "$status" = 75 ] && [ "$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T)" = RUNNING ]; then
     scontrol requeue "$SLURM_JOB_ID"

@@ -1,11 +1,16 @@
 # What every job needs before its command, and all that the code does not know of your site. Sourced by the scripts beside
-# it, and by the jobs of launch/submit.py on their first node; what it exports reaches all nodes.
+# it, and by jobs that are submitted on their first node; what it exports reaches all nodes.
 
 # Modules, for instance:
 # module load python/3.11 cuda/13.0
 
 # The environment; another one, or conda's, goes here.
-. "$(dirname "${BASH_SOURCE[0]}")/../.venv/bin/activate"
+activate="$(dirname "${BASH_SOURCE[0]}")/../.venv/bin/activate"
+if [ ! -f "$activate" ]; then
+    echo "error: $activate: not there; make it with \`make weights\`, or name your environment in ${BASH_SOURCE[0]}" >&2
+    exit 2
+fi
+. "$activate"
 
 # The network between the nodes, where the first interface is not the right one:
 # export NCCL_SOCKET_IFNAME=ib0

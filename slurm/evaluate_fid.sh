@@ -12,10 +12,16 @@
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%j.log
 set -euo pipefail
+scripts=slurm # the folder of these scripts; `cartoon-dist slurm copy` writes its own here
+if [ ! -f "$scripts/environment.sh" ]; then
+    echo "error: $scripts/environment.sh: not there; run this from the project's folder" >&2
+    exit 2
+fi
 
 if [ -z "${SLURM_JOB_ID:-}" ]; then
-    . slurm/environment.sh
-    exec python launch/submit.py fid gpus_per_node=4 time_hours=2 "$@"
+    . "$scripts/environment.sh"
+    export CARTOON_DIST_SITE="$scripts/environment.sh" # the job wants it as well
+    exec python -m cartoon_dist submit fid gpus_per_node=4 time_hours=2 "$@"
 fi
-. slurm/every_node.sh
-every_node launch/fid.py "$@"
+. "$scripts/every_node.sh"
+every_node fid "$@"

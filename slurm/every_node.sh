@@ -1,9 +1,11 @@
-# One command a node of this allocation: every_node SCRIPT [WORD ...] starts its processes on all of them, one a GPU, or one
-# a node where no GPUs were asked for. Sourced by the scripts beside it.
+# One command a node of this allocation: every_node COMMAND [WORD ...] starts its processes on all of them, one a GPU, or
+# one a node where no GPUs were asked for. Sourced by the scripts beside it, which say in `scripts` where it lies.
+
+launch_config=configs/accelerate/ddp.yaml # `cartoon-dist slurm copy` writes its own here
 
 MASTER_ADDR=$(hostname) # this runs on the first node
 export MASTER_ADDR
-. slurm/environment.sh
+. "$scripts/environment.sh"
 
 # Training that Slurm stops (time, preemption) saves, and rank 0 puts the job back into the queue.
 export CARTOON_DIST_REQUEUE=yes
@@ -19,8 +21,9 @@ every_node() {
     srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" \
         --kill-on-bad-exit=0 --wait=0 bash -c '
             trap "" TERM USR2
-            exec accelerate launch --config_file configs/accelerate/ddp.yaml --machine_rank "$SLURM_NODEID" \
-                --rdzv_conf "is_host=$((SLURM_NODEID == 0))" "$@"' every_node \
+            exec accelerate launch --machine_rank "$SLURM_NODEID" --rdzv_conf "is_host=$((SLURM_NODEID == 0))" \
+                "$@"' every_node \
+        --config_file "$launch_config" \
         --num_machines "$SLURM_JOB_NUM_NODES" --num_processes "$processes" --rdzv_backend "$backend" \
-        --main_process_ip "$MASTER_ADDR" --main_process_port "$((20000 + SLURM_JOB_ID % 10000))" "$@"
+        --main_process_ip "$MASTER_ADDR" --main_process_port "$((20000 + SLURM_JOB_ID % 10000))" -m cartoon_dist "$@"
 }

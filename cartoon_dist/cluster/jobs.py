@@ -26,8 +26,10 @@ from submitit.slurm import slurm
 
 from cartoon_dist.cluster import requeue
 from cartoon_dist.config.cluster import ClusterSettings
+from cartoon_dist.console.command_names import is_clone
 from cartoon_dist.console.escape import escape_line, first_control_character
 from cartoon_dist.errors import ClusterError
+from cartoon_dist.files.shipped import shipped
 
 JOBS_FOLDER = "jobs"
 """The folder, in a shard folder or a run, that holds logs and submitit's files."""
@@ -38,8 +40,8 @@ _SIGNAL_SECONDS = 120
 """How long before its time limit a training job gets the signal to save."""
 _FIRST_PORT, _NUM_PORTS = 20000, 10000
 """Below the ports that systems assign by themselves."""
-_SITE_ENVIRONMENT = Path(__file__).resolve().parents[2] / "slurm/environment.sh"
-"""Shell commands that the site wants before a job's command; exists only in a clone of the project."""
+SITE_VARIABLE = "CARTOON_DIST_SITE"
+"""Names the file of shell commands that the site wants before a job's command; the scripts of slurm/ set it."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ def _submitit_parameters(settings: ClusterSettings, name: str) -> dict[str, Any]
         **({"array_parallelism": settings.at_once} if settings.at_once is not None else {}),
         # Also after a node's failure.
         "additional_parameters": {"requeue": True},
-        **({"setup": [f". {shlex.quote(str(_SITE_ENVIRONMENT))}"]} if _SITE_ENVIRONMENT.exists() else {}),
+        **({"setup": [f". {shlex.quote(str(site))}"]} if (site := _site_environment()) else {}),
     }
 
 
@@ -249,6 +251,17 @@ def _distributed_parameters(settings: ClusterSettings) -> dict[str, Any]:
         # The script runs on the first node. A site whose nodes use another name sets it in its environment.sh.
         "setup": ["export MASTER_ADDR=$(hostname)", *parameters.get("setup", [])],
     }
+
+
+def _site_environment() -> Path | None:
+    """The site's shell commands: those of the scripts by which the job is submitted, or a clone's; ClusterError where
+    the scripts' are not there."""
+    if named := os.environ.get(SITE_VARIABLE):
+        if not Path(named).is_file():
+            raise ClusterError(f"{SITE_VARIABLE}={named}: no such file; name the site's environment.sh, or unset it")
+        return Path(named).absolute()
+    site = shipped("slurm") / "environment.sh"
+    return site if is_clone() else None
 
 
 def _succeeded(task: Any) -> bool:
