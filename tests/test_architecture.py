@@ -58,7 +58,7 @@ def test_readme_shows_the_tree_that_is_there() -> None:
     [block] = re.findall(r"<!-- tree -->\n```\n(.*?)```", readme, flags=re.DOTALL)
     rooms = {line.strip().split()[0].rstrip("/") for line in block.splitlines() if line.strip()}
     there = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    there |= {path.name for path in PACKAGE.glob("*.py") if path.name != "__init__.py"}
+    there |= {path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__")}
     assert there <= rooms, f"README's tree lacks {sorted(there - rooms)}"
     top = {"launch", "shards", "configs", "tests", "docs", "cartoon_dist"}
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -71,7 +71,7 @@ def rooms() -> set[str]:
     """Packages and loose modules of cartoon_dist, and the packages in data."""
     folders = {path.parent for path in PACKAGE.glob("*/__init__.py")} - {PACKAGE / "data"}
     folders |= {path.parent for path in PACKAGE.glob("data/*/__init__.py")}
-    loose = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
+    loose = {path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__")}
     return {f"{folder.relative_to(PACKAGE)}/" for folder in folders} | loose
 
 

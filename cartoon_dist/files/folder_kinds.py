@@ -7,6 +7,7 @@ cartoonized, scored or built into shards, and it is easy to name such a folder b
 import re
 from pathlib import Path
 
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.errors import CheckpointError, PictureError, ShardError
 from cartoon_dist.files.bounded import MAX_RECORD_BYTES, open_regular
 
@@ -19,8 +20,8 @@ RUN = "a run"
 CHECKPOINT = "a checkpoint of a run"
 SHARDS = "a shard folder"
 _ADVICE = {
-    RUN: "let the run draw pictures first, with launch/cartoonize.py, and give the folder of its drawings",
-    CHECKPOINT: "let it draw pictures first, with launch/cartoonize.py, and give the folder of its drawings",
+    RUN: "let the run draw pictures first, with {cartoonize}, and give the folder of its drawings",
+    CHECKPOINT: "let it draw pictures first, with {cartoonize}, and give the folder of its drawings",
     SHARDS: "give the folder of the pictures that the shards were built of",
 }
 
@@ -52,6 +53,7 @@ def require_pictures_folder(folder: Path) -> None:
     kind = folder_kind(folder)
     if kind is not None:
         advice = _ADVICE.get(kind, "give a folder that holds the pictures themselves")
+        advice = advice.format(cartoonize=command_name("cartoonize"))
         raise PictureError(f"{folder}: is {kind}, no folder of pictures; {advice}")
 
 
@@ -73,7 +75,9 @@ def require_shard_folder(folder: Path, *, new: bool = False) -> None:
     """ShardError where a shard folder is needed, to read or (new) to write, and this is another of our own folders."""
     kind = folder_kind(folder)
     if kind not in (None, SHARDS):
-        advice = "name a new folder to write to" if new else "give one built by shards/photos.py or cartoons.py"
+        advice = (
+            "name a new folder to write to" if new else f"give one built by {command_name('shards photos')} or cartoons"
+        )
         raise ShardError(f"{folder}: is {kind}, no shard folder; {advice}")
 
 

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.files.bounded import MAX_EXPORT_BYTES, MAX_TEXT_BYTES
 from cartoon_dist.hub.client import ANSWER_SECONDS, UnreachableError, ask, open_api
@@ -56,7 +57,7 @@ def _check_files(repository: RepositoryName, info: "ModelInfo") -> None:
             beside = f" ({pickled}: pickled files are never opened)" if pickled else ""
             raise CheckpointError(
                 f"{repository}: has no {name}{beside}, so it is no generator of ours; name one that "
-                "launch/export.py made"
+                f"{command_name('export')} made"
             )
         size = sizes[name]
         if size is None or size > max_bytes:

@@ -1,7 +1,11 @@
 """An exported generator that onnxruntime runs on the CPU, without torch's networks."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+# Read when onnxruntime is imported: its packages report each use to their maker unless they are told not to.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnx
 import onnxruntime
@@ -9,6 +13,7 @@ import torch
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.files.bounded import MAX_EXPORT_BYTES, read_regular
 from cartoon_dist.runs.export_file import ExportMetadata, from_strings
@@ -38,7 +43,7 @@ def load_onnx(path: Path) -> OnnxGenerator:
         content = read_regular(path, max_bytes=MAX_EXPORT_BYTES)
         model = onnx.load_model_from_string(content)
     except (OSError, DecodeError, ValueError) as error:
-        raise CheckpointError(f"{path}: is no ONNX file ({error}); give what launch/export.py made") from None
+        raise CheckpointError(f"{path}: is no ONNX file ({error}); give what {command_name('export')} made") from None
     facts = from_strings({entry.key: entry.value for entry in model.metadata_props}, path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _SILENT

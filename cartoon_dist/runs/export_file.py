@@ -16,6 +16,7 @@ from torch import Tensor
 from cartoon_dist.config import overrides
 from cartoon_dist.config.reading import check
 from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files.bounded import MAX_TENSOR_BYTES, require_regular
 from cartoon_dist.files.json_yaml import parse_json
@@ -78,7 +79,7 @@ def _folder_name(place: str) -> str:
 def from_strings(strings: Mapping[str, str] | None, path: Path) -> ExportMetadata:
     """The metadata of a file; CheckpointError when it is not one of ours."""
     if not strings or _FORMAT_KEY not in strings:
-        raise CheckpointError(f"{path}: is no generator of ours; give what launch/export.py made")
+        raise CheckpointError(f"{path}: is no generator of ours; give what {command_name('export')} made")
     if strings[_FORMAT_KEY] != FORMAT:
         raise CheckpointError(f"{path}: is of format {strings[_FORMAT_KEY]}, this release reads format {FORMAT}")
     try:
@@ -106,4 +107,6 @@ def from_safetensors(path: Path) -> tuple[dict[str, Tensor], ExportMetadata]:
             metadata = from_strings(file.metadata(), path)
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (it is no dict)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: is no safetensors file ({error}); give what launch/export.py made") from None
+        raise CheckpointError(
+            f"{path}: is no safetensors file ({error}); give what {command_name('export')} made"
+        ) from None

@@ -7,6 +7,7 @@ before the weights are fetched: a repository that holds no generator of ours is 
 import json
 from pathlib import Path
 
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.files.bounded import MAX_TEXT_BYTES, read_regular_text
 from cartoon_dist.files.json_yaml import parse_json
@@ -34,8 +35,8 @@ def read_config(path: Path) -> ExportMetadata:
     try:
         values = parse_json(read_regular_text(path, max_bytes=MAX_TEXT_BYTES))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); give what launch/export.py made") from None
+        raise CheckpointError(f"{path}: cannot be read ({error}); give what {command_name('export')} made") from None
     if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: is no generator of ours; give what launch/export.py made")
+        raise CheckpointError(f"{path}: is no generator of ours; give what {command_name('export')} made")
     strings = {key: value for key, value in values.items() if isinstance(value, str)}
     return from_strings(strings | {_SETTINGS: json.dumps(values.get(_SETTINGS))}, path)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cartoon_dist.config.reading import check
 from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.files.bounded import sha256_of
 from cartoon_dist.files.folder_kinds import require_model_folder
@@ -107,8 +108,8 @@ def read_run_config(config: Path) -> TrainSettings:
 def _from_export(file: Path) -> TrainedGenerator:
     if file.suffix != ".safetensors":
         raise CheckpointError(
-            f"{file}: is no model of ours: give a run, a checkpoint, or what launch/export.py made; files of other "
-            "kinds, pickled ones among them, are never opened"
+            f"{file}: is no model of ours: give a run, a checkpoint, or what {command_name('export')} made; files of "
+            "other kinds, pickled ones among them, are never opened"
         )
     tensors, facts = export_file.from_safetensors(file)
     return TrainedGenerator(

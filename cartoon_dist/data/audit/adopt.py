@@ -10,6 +10,7 @@ from typing import Any
 
 from cartoon_dist.config import overrides
 from cartoon_dist.config.shards import IndexSettings
+from cartoon_dist.console.command_names import command_line, command_name
 from cartoon_dist.console.escape import shell_quoted
 from cartoon_dist.console.messages import first_few
 from cartoon_dist.console.progress import Progress
@@ -109,14 +110,15 @@ def _earlier_manifest(folder: Path) -> Manifest | None:
         raise ShardError(f"{folder}: no such folder; give one that holds the tars")
     if (folder / JOB).exists():
         raise ShardError(
-            f"{folder}: a shard job builds it; rebuild its records with shards/verify.py {shell_quoted(folder)} --mend"
+            f"{folder}: a shard job builds it; rebuild its records with {command_name('shards verify')} "
+            f"{shell_quoted(folder)} --mend"
         )
     try:
         before = read_manifest(folder)
     except ShardError:
         return None
     if before.origin == "job":
-        verify = f"shards/verify.py {shell_quoted(folder)}"
+        verify = f"{command_name('shards verify')} {shell_quoted(folder)}"
         raise ShardError(f"{folder}: has a manifest of a shard job; compare it with that by {verify}")
     return before
 
@@ -167,7 +169,8 @@ def _explain_img2dataset(path: Path, sample: TarSample) -> str:
     unpack = _shell_loop(path, 'tar -xf "$tar" -C pictures')
     return (
         f"has a picture called {name} and no label, as sets of img2dataset have; unpack them, and build shards of the "
-        f"pictures: mkdir pictures; {unpack}; python shards/photos.py pictures OUT (shards/cartoons.py for cartoons)"
+        f"pictures: mkdir pictures; {unpack}; {command_line('shards photos', 'pictures OUT')} (shards cartoons for "
+        "cartoons)"
     )
 
 

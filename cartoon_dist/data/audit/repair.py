@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.console.escape import shell_quoted
 from cartoon_dist.data.audit.mismatched_records import find_mismatched_records
 from cartoon_dist.data.audit.verify import Problem, verify_folder, verify_shard_by_index
@@ -51,7 +52,7 @@ def _require_job(folder: Path) -> Job:
         raise ShardError(f"{folder}: has lost its {JOB}; {RESTORE_HINT}")
     raise ShardError(
         f"{folder}: no job built it here, so there are no pictures to rebuild it from; bring whole tars from where it "
-        f"was built, then make its records with shards/verify.py {shell_quoted(folder)} --index"
+        f"was built, then make its records with {command_name('shards verify')} {shell_quoted(folder)} --index"
     )
 
 

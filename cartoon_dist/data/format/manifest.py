@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from cartoon_dist.console.command_names import command_name
 from cartoon_dist.console.escape import escape_line, shell_quoted, truncated
 from cartoon_dist.data.format.sample import FORMAT, Domain, Split
 from cartoon_dist.errors import ShardError
@@ -127,6 +128,10 @@ def index_path(folder: Path, shard: str) -> Path:
     return folder / f"{shard.removesuffix('.tar')}.index.json"
 
 
+def _builders() -> str:
+    return f"{command_name('shards photos')} or {command_name('shards cartoons')}"
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a finished shard folder.
 
@@ -136,16 +141,17 @@ def read_manifest(folder: Path) -> Manifest:
     if folder.is_file():
         raise ShardError(f"{folder}: is a file; give the folder that holds the tars and their {MANIFEST}")
     if not folder.is_dir():
-        raise ShardError(f"{folder}: no such folder; build it with shards/photos.py or shards/cartoons.py")
+        raise ShardError(f"{folder}: no such folder; build it with {_builders()}")
     require_shard_folder(folder)
     if not (folder / MANIFEST).exists():
         if (folder / JOB).exists():
             raise ShardError(f"{folder}: its build was not finished; run the command that builds it again")
         if any(folder.glob("*.tar")):
             raise ShardError(
-                f"{folder}: tars without a {MANIFEST}; make it with shards/verify.py {shell_quoted(folder)} --index"
+                f"{folder}: tars without a {MANIFEST}; make it with {command_name('shards verify')} "
+                f"{shell_quoted(folder)} --index"
             )
-        raise ShardError(f"{folder}: no {MANIFEST}; give a folder built by shards/photos.py or shards/cartoons.py")
+        raise ShardError(f"{folder}: no {MANIFEST}; give a folder built by {_builders()}")
     return read_record(folder / MANIFEST, Manifest, repair_hint(folder))
 
 
@@ -246,4 +252,5 @@ def repair_hint(folder: Path) -> str:
     if (folder / FETCHED).exists():
         return "delete this file: the next start fetches it again"
     # Only a job's folder can be rebuilt; for other folders the records can be written again.
-    return f"rebuild it with shards/verify.py {shell_quoted(folder)} --{'mend' if (folder / JOB).exists() else 'index'}"
+    how = "mend" if (folder / JOB).exists() else "index"
+    return f"rebuild it with {command_name('shards verify')} {shell_quoted(folder)} --{how}"
