@@ -36,6 +36,7 @@ from cartoon_dist.pretrained import default_folder
 from cartoon_dist.report.refresh import ReportRefresher
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.train.trackers.follow import send_what_is_new
 
 SILENCE_SECONDS = 45.0
 """How long a process may be silent before the others give it up."""
@@ -65,6 +66,7 @@ def main(argv: Sequence[str]) -> int:
     finally:
         collectives.destroy_process_group()
     if collectives.is_main_process():
+        send_what_is_new(run_of(model))
         print_result(f"{run_of(model).scores}: {summarize(scores)}")
     return EXIT_DONE
 

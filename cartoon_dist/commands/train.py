@@ -50,6 +50,7 @@ from cartoon_dist.train.run_log import RunLog
 from cartoon_dist.train.saving import Saver
 from cartoon_dist.train.schedule import Schedule
 from cartoon_dist.train.state import TrainState, initial_state
+from cartoon_dist.train.trackers.follow import Followers, not_installed, require_installed
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,6 +64,8 @@ def main(argv: Sequence[str]) -> int:
     world_size = processes or collectives.world_size()
     check_batch_divides(settings, world_size)
     if collectives.is_main_process():
+        for error in not_installed(settings.track):
+            print_message(f"warning: {error}")
         print(describe_run(settings, world_size=world_size, zero_stage=settings.zero_stage or launched_stage()))
     return EXIT_DONE
 
@@ -77,6 +80,7 @@ def read_command_line(arguments: argparse.Namespace) -> tuple[TrainSettings, int
 
 def run(settings: TrainSettings) -> int:
     """Train to the end, or to a request to stop, and leave the reason in the run folder; the exit status."""
+    require_installed(settings.track)
     folder = RunFolder(Path(settings.run_dir))
     report = ReportRefresher(folder)
     # The workers are forked first of all: before CUDA, NCCL and this process's threads.
@@ -221,19 +225,21 @@ def _train(
         saver.save(state, meter)
         reporter.saved(time.perf_counter() - before)
 
-    try:
-        with saver, step:
-            reason = train(
-                step=step,
-                schedule=schedule,
-                batches=local_batches(settings, engine, schedule, workers, (photos, cartoons), reporter),
-                hooks=Hooks(report=reporter.report, save=save, draw_samples=draw),
-                stop=StopRequest(max_hours=settings.max_hours, bad_samples=bad_samples),
-            )
-    finally:
-        reporter.close()
-    if settings.score_at_end and not reason:
-        _score(local, folder, engine, state)
+    with Followers(folder, settings.track) as log.followers:
+        try:
+            with saver, step:
+                reason = train(
+                    step=step,
+                    schedule=schedule,
+                    batches=local_batches(settings, engine, schedule, workers, (photos, cartoons), reporter),
+                    hooks=Hooks(report=reporter.report, save=save, draw_samples=draw),
+                    stop=StopRequest(max_hours=settings.max_hours, bad_samples=bad_samples),
+                )
+        finally:
+            reporter.close()
+        log.followers.stopping = bool(reason)
+        if settings.score_at_end and not reason:
+            _score(local, folder, engine, state)
     announce_end(folder, schedule, state, reason)
     return reason
 

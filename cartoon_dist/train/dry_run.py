@@ -24,7 +24,7 @@ def describe_run(settings: TrainSettings, *, world_size: int, zero_stage: int = 
     """The run that these settings would make on so many processes, in words; the last line names its folder."""
     head = yaml.safe_dump(overrides.to_dict(settings), sort_keys=False, allow_unicode=True)
     parts = [_networks(settings), _steps(settings, world_size), _memory(settings, world_size, zero_stage)]
-    parts.append([_checkpoint(settings), _folder(settings)])
+    parts.append([_checkpoint(settings), *_followed(settings), _folder(settings)])
     return "\n".join([head, *(line for part in parts for line in [*part, ""])][:-1])
 
 
@@ -86,6 +86,11 @@ def _memory(settings: TrainSettings, world_size: int, zero_stage: int) -> list[s
 def _checkpoint(settings: TrainSettings) -> str:
     size = checkpoint_bytes(settings) / _GIB
     return f"a checkpoint: {size:.2f} GiB on disk, and as much of process 0's host memory while it is written"
+
+
+def _followed(settings: TrainSettings) -> list[str]:
+    names = ", ".join(dict.fromkeys(settings.track))
+    return [f"followed in {names}: project {settings.track_project}"] if names else []
 
 
 def _folder(settings: TrainSettings) -> str:

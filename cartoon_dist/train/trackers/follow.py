@@ -24,6 +24,7 @@ from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.extras import missing
 from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.trained import read_run_config
 from cartoon_dist.train.trackers.process import FINISHED, NEWS
 
 END_SECONDS = 60.0
@@ -32,6 +33,8 @@ STOP_SECONDS = 5.0
 """How long one that was asked to stop does: the job's time is nearly over, and it is to be put back into the queue."""
 _LOCK_SECONDS = 120.0
 """Longer than the process of a killed training lives on; a run that goes on waits for it."""
+_BUSY_SECONDS = 1.0
+"""A score is sent by the process of a training that still goes on."""
 _OF_LAUNCHER = re.compile(r"(LOCAL_|GROUP_|ROLE_)?(RANK|WORLD_SIZE)|(MASTER|TORCHELASTIC|ACCELERATE|OMPI|PMI|MV2)_.*")
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -60,6 +63,18 @@ def _is_installed(library: str) -> bool:
     """Looked up, not imported, which takes seconds. A folder of that name, as wandb makes one, has no origin."""
     spec = importlib.util.find_spec(library)
     return spec is not None and spec.origin is not None
+
+
+def send_what_is_new(run: RunFolder) -> None:
+    """Send what a run folder holds and its trackers lack, scores that were just made among it, and wait for that within
+    the limit. A warning where it cannot be done; one process of several calls it."""
+    if not run.config.exists():
+        return
+    track = read_run_config(run.config).track
+    for error in not_installed(track):
+        print_message(f"warning: {error}")
+    with Followers(run, [name for name in track if _is_installed(name)], lock_seconds=_BUSY_SECONDS):
+        pass
 
 
 class Followers:
