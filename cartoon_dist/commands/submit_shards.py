@@ -1,6 +1,5 @@
 """`launch/submit.py shards`: shards as a job of many tasks, each with its slice of them."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from cartoon_dist.config.shards import ShardSettings
 from cartoon_dist.console.escape import shell_quoted
 from cartoon_dist.console.messages import pluralize, print_message, print_result
 from cartoon_dist.console.progress import Progress
+from cartoon_dist.cpu.cores import num_usable_cores
 from cartoon_dist.data.build import build_report
 from cartoon_dist.data.build.finalize import finalize
 from cartoon_dist.data.build.job import Job, plan_job, write_or_check_job
@@ -122,4 +122,4 @@ class ShardRequest:
             return self.settings.num_workers
         if self.cluster.cluster == "slurm":
             return self.cluster.cpus
-        return max(1, len(os.sched_getaffinity(0)) // num_tasks)
+        return max(1, num_usable_cores() // num_tasks)

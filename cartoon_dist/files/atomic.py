@@ -4,15 +4,24 @@ import hashlib
 import json
 import os
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cartoon_dist.files.descriptors import FOLDERS_CAN_BE_OPENED, open_to_read
+
 _MAX_NAME_BYTES = 255
 """The longest file name of Linux's file systems."""
+_REFUSED_WHILE_OPEN = sys.platform == "win32"
+"""Whether the system refuses to replace or remove a file that any process has open, a virus scanner too."""
+_OPEN_SECONDS = 5.0
+"""How long a reader may have the file open that is to be replaced: it reads it whole, and closes it."""
+_POLL_SECONDS = 0.02
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -24,7 +33,21 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file under a temporary name, push it to the disk, then rename it: a reader sees the old file or the new
     one."""
     with _temporary_file(path, content) as temporary:
-        temporary.replace(path)
+        replace_file(temporary, path)
+
+
+def replace_file(temporary: Path, path: Path) -> None:
+    """Rename a file to `path`, which it replaces. Where an open file cannot be replaced (Windows) waits for its reader;
+    PermissionError after a few seconds."""
+    deadline = time.monotonic() + _OPEN_SECONDS
+    while True:
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if not _REFUSED_WHILE_OPEN or time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
 
 
 def write_if_absent(path: Path, content: str | bytes) -> bool:
@@ -38,7 +61,7 @@ def write_if_absent(path: Path, content: str | bytes) -> bool:
         except FileExistsError:
             return False
         except OSError:
-            temporary.replace(path)
+            replace_file(temporary, path)
     return True
 
 
@@ -81,7 +104,7 @@ def receive_file(path: Path, blocks: Iterable[bytes], on_bytes: Callable[[int], 
             file.flush()
             os.fsync(file.fileno())
         yield Received(digest.hexdigest(), num_bytes, beginning)
-        temporary.replace(path)
+        replace_file(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -104,8 +127,10 @@ def _temporary_file(path: Path, content: str | bytes) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Push a folder's entries to the disk, so that a rename survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Push a folder's entries to the disk, so that a rename survives a power cut; the system's own task on Windows."""
+    if not FOLDERS_CAN_BE_OPENED:
+        return
+    descriptor = open_to_read(folder)
     try:
         os.fsync(descriptor)
     finally:

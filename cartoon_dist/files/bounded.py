@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from cartoon_dist.errors import CartoonError
+from cartoon_dist.files.descriptors import open_to_change, open_to_read
 from cartoon_dist.files.encoding import NotTextError, decode_text
 
 MAX_TEXT_BYTES = 16 << 20
@@ -28,8 +29,7 @@ def open_regular(path: Path, *, max_bytes: int) -> BufferedReader:
     Raises OSError, worded for a user in its `strerror`, when it cannot be read, is longer, or is something that may
     never end or answer: a named pipe, a device, a socket.
     """
-    # O_NONBLOCK: opening a named pipe would wait until another process writes to it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = open_to_read(path)
     try:
         _require_plain(os.fstat(descriptor), path, max_bytes)
         return os.fdopen(descriptor, "rb")
@@ -100,11 +100,10 @@ def _format_size(num_bytes: int) -> str:
 
 def open_to_append(path: Path) -> TextIO:
     """Open a text file to write at its end, created if missing; OSError where it is no plain file."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o666)
+    descriptor = open_to_change(path, append=True)
     try:
         _require_plain(os.fstat(descriptor), path, MAX_SHARD_BYTES)
-        return os.fdopen(descriptor, "a", encoding="utf-8")
+        return os.fdopen(descriptor, "a", encoding="utf-8", newline="\n")
     except BaseException:
         os.close(descriptor)
         raise

@@ -1,60 +1,116 @@
-"""Locks between processes: on a folder, on a range of shards in it, and on a file that is changed in place."""
+"""Locks between processes: on a folder, on a range of shards in it, and on a file that is changed in place.
 
-import fcntl
+Each is a lock of the system that ends with its process, however that ends: `flock` on Linux and macOS, `LockFileEx` on
+Windows, both through filelock. On a file system without locks nothing is protected; files are written atomically in any
+case.
+
+Ranges are locked as bytes of one file where Linux can, and not by filelock, which knows locks on whole files only: so
+they leave no file behind, and hold on NFS, where many machines build one folder. Elsewhere each range that is held is a
+locked file (`lock_files.hold_range`). The two do not see each other: machines that build one folder together must run
+the same system.
+"""
+
 import os
-import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from cartoon_dist.files.descriptors import FOLDERS_CAN_BE_OPENED, open_to_change, open_to_read
+from cartoon_dist.files.lock_files import hold_range, lock_or_pass, read_holder, try_lock, unlock
 
 LOCK_WAIT_SECONDS = 60.0
 """How long a process waits for another that changes the same file, which takes a fraction of a second."""
 _POLL_SECONDS = 0.02
+_FOLDER_LOCK = ".folder.lock"
+"""The file that stands for its folder where a folder itself cannot be opened."""
 
 
 @contextmanager
 def lock_folder(folder: Path, refusal: Exception) -> Iterator[None]:
     """Hold a folder's lock, or raise `refusal` while another process holds it; the lock ends with its process.
 
-    On a file system without locks nothing is protected; files are written atomically in any case.
+    Where a folder itself can be locked no file is made; elsewhere (Windows) a hidden one stays in it.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
-    with _holding(descriptor, lambda: fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB), refusal):
+    descriptor = open_to_read(folder) if FOLDERS_CAN_BE_OPENED else open_to_change(folder / _FOLDER_LOCK)
+    try:
+        if not lock_or_pass(descriptor):
+            raise refusal
         yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
 def lock_range(path: Path, span: range | None, refusal: Exception) -> Iterator[None]:
     """Hold a range of indices, or all of them for None, as `lock_folder` holds a folder.
 
-    The locks are on the bytes of the file, one byte per index; the file stays empty.
+    path: a file of the folder, made if it is missing, that stays empty; one byte of it stands for each index.
     """
-    first, length = (0, 0) if span is None else (span.start, len(span))  # a length of 0 means all that follows
     if span is not None and not span:
         yield
         return
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    # A lock of the open file description, not of the process: it also excludes other threads of the same process.
-    request = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, first, length, 0)
-    with _holding(descriptor, lambda: fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request), refusal):
+    lock_bytes = _byte_locks()
+    with _range_file(path, span, refusal) if lock_bytes is None else _range_bytes(path, span, lock_bytes, refusal):
         yield
 
 
 @contextmanager
-def _holding(descriptor: int, lock: Callable[[], object], refusal: Exception) -> Iterator[None]:
-    """Hold a lock on an open file, which is closed at the end; raises `refusal` when another process has the lock."""
+def _range_bytes(
+    path: Path, span: range | None, lock: Callable[[int, range | None], None], refusal: Exception
+) -> Iterator[None]:
+    descriptor = open_to_change(path)
     try:
         try:
-            lock()
+            lock(descriptor, span)
         except (BlockingIOError, PermissionError):  # systems differ in which one means that another holds the lock
             raise refusal from None
         except OSError:
-            pass
+            pass  # no locks here
         yield
     finally:
         os.close(descriptor)
+
+
+def _byte_locks() -> Callable[[int, range | None], None] | None:
+    """A function that locks a range of an open file's bytes, or raises OSError; None where there are no such locks.
+
+    A lock of the open file description, not of the process: it also excludes other threads of the same process.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    if not hasattr(fcntl, "F_OFD_SETLK"):
+        return None
+
+    def lock(descriptor: int, span: range | None) -> None:
+        first, length = (0, 0) if span is None else (span.start, len(span))  # a length of 0 means all that follows
+        request = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, first, length, 0)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
+
+    return lock
+
+
+@contextmanager
+def _range_file(path: Path, span: range | None, refusal: Exception) -> Iterator[None]:
+    """`lock_range` by a file of the range's own; `path` is locked for the moment in which that one is taken."""
+    with ExitStack() as held:
+        guard = open_to_change(path)
+        try:
+            deadline = time.monotonic() + LOCK_WAIT_SECONDS
+            while not lock_or_pass(guard):
+                if time.monotonic() > deadline:
+                    raise refusal
+                time.sleep(_POLL_SECONDS)
+            held.enter_context(hold_range(path, span, refusal))
+        finally:
+            os.close(guard)
+        yield
 
 
 @contextmanager
@@ -67,43 +123,13 @@ def lock_file(path: Path, refusal: Callable[[str], Exception], *, seconds: float
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock, deadline = path.with_name(f".{path.name}.lock"), time.monotonic() + seconds
-    while (descriptor := _try_lock(lock)) is None:
+    while (descriptor := try_lock(lock)) is None:
         if time.monotonic() > deadline:
             raise refusal(
-                f"{path}: {_holder(lock)} has held it for {seconds:g} s; wait for it or stop it, then try again"
+                f"{path}: {read_holder(lock)} has held it for {seconds:g} s; wait for it or stop it, then try again"
             )
         time.sleep(_POLL_SECONDS)
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)  # before the release: a waiting process then sees that the file was replaced
-        os.close(descriptor)
-
-
-def _try_lock(lock: Path) -> int | None:
-    """The descriptor of the lock, now held; None while another process holds it, or has just released it."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            os.close(descriptor)
-            return None
-        except OSError:
-            pass  # no locks here
-        if not lock.exists() or lock.stat().st_ino != os.fstat(descriptor).st_ino:
-            os.close(descriptor)
-            return None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-    except FileNotFoundError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _holder(lock: Path) -> str:
-    try:
-        return lock.read_text(encoding="utf-8") or "another process"
-    except (OSError, UnicodeDecodeError):
-        return "another process"
+        unlock(lock, descriptor)

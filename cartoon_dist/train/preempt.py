@@ -5,18 +5,18 @@ import signal
 import time
 from types import FrameType
 
+from cartoon_dist.console.signals import STOP_SIGNALS
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import ShardError
 from cartoon_dist.train.bad_samples import BadSamples
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
 MAX_HOURS = "the time limit max_hours was reached"
 """The reason when the user's own limit ended the run: it is not to be started again by itself."""
 _DAMAGED, _ASKED, _FAILED = 1, 2, 3
 
 
 class StopRequest:
-    """Set by SIGTERM, SIGINT, SIGUSR2 or when `max_hours` have passed; all processes agree on it at a step's end, and
+    """Set by one of STOP_SIGNALS or when `max_hours` have passed; all processes agree on it at a step's end, and
     on the damaged samples that any of them has met."""
 
     def __init__(self, *, max_hours: float | None, bad_samples: BadSamples) -> None:
@@ -24,7 +24,7 @@ class StopRequest:
         self.bad_samples = bad_samples
         self.deadline = time.monotonic() + max_hours * 3600 if max_hours else None
         self.owner = os.getpid()
-        for signal_number in SIGNALS:
+        for signal_number in STOP_SIGNALS:
             signal.signal(signal_number, self._on_signal)
 
     def agreed(self, failure: str) -> bool:

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from cartoon_dist.console.signals import STOP_SIGNALS
 from cartoon_dist.data.load.loader import DamagedSample
 from cartoon_dist.errors import ShardError
 from cartoon_dist.train.bad_samples import BadSamples
-from cartoon_dist.train.preempt import SIGNALS, StopRequest
+from cartoon_dist.train.preempt import StopRequest
 
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -24,7 +25,7 @@ def request(max_hours: float | None = None, *, max_damaged: int = 2) -> StopRequ
     return StopRequest(max_hours=max_hours, bad_samples=BadSamples(max_damaged=max_damaged))
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_a_signal_asks(number: signal.Signals) -> None:
     stop = request()
     assert not stop.agreed("")

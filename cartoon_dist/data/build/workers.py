@@ -13,6 +13,8 @@ from typing import TypeVar
 import cv2
 
 from cartoon_dist.console.escape import escape_line
+from cartoon_dist.console.signals import ignore_signals
+from cartoon_dist.cpu.cores import num_usable_cores
 from cartoon_dist.data.build.prepare import PictureTask
 from cartoon_dist.errors import ShardError
 
@@ -37,7 +39,7 @@ def map_in_order(
 
     Raises ShardError when a worker dies, nearly always for lack of memory, or hangs.
     """
-    num_workers = num_workers or len(os.sched_getaffinity(0))
+    num_workers = num_workers or num_usable_cores()
     if num_workers == 1:
         cv2.setNumThreads(1)
         yield from map(work, tasks)
@@ -95,8 +97,7 @@ def init_worker() -> None:
     later.
     """
     cv2.setNumThreads(1)
-    for signal_number in (signal.SIGINT, signal.SIGUSR2):
-        signal.signal(signal_number, signal.SIG_IGN)
+    ignore_signals("SIGINT", "SIGUSR2", "SIGBREAK")
     signal.signal(signal.SIGTERM, _exit_later)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Reads samples of shards by position: one `pread` for each member, at the offset in the shard's index.
+"""Reads samples of shards by position: one read for each member, at the offset in the shard's index.
 
 A tar stream cannot be resumed at a position, and a damaged tar loses samples silently; an index with hashes and offsets
 solves both.
@@ -28,6 +28,7 @@ from cartoon_dist.data.format.manifest import (
 from cartoon_dist.data.format.sample import Split
 from cartoon_dist.errors import ShardError
 from cartoon_dist.files.bounded import MAX_SHARD_BYTES, require_regular, sha256_of
+from cartoon_dist.files.descriptors import open_to_read, read_at
 from cartoon_dist.image.codec import read_pixels
 
 MEMBERS = {"photo": ("photo", "saliency"), "cartoon": ("cartoon", "smoothed")}
@@ -175,7 +176,7 @@ class Shards:
         if not length:
             raise self._error(position, f"has no {member}")
         try:
-            content = os.pread(descriptor, length, offset)
+            content = read_at(descriptor, length, offset)
         except OSError as error:
             raise self._error(position, f"has a {member} that cannot be read ({error.strerror})") from None
         flags = cv2.IMREAD_GRAYSCALE if member == "saliency" else cv2.IMREAD_COLOR_RGB
@@ -201,14 +202,14 @@ class Shards:
 
 
 def _descriptor(path: str) -> int:
-    """The file descriptor of a shard. Forked workers may share it, as pread does not move a position; the MAX_OPEN most
+    """The file descriptor of a shard. Forked workers may share it; the MAX_OPEN most
     recently used stay open."""
     descriptor = _OPEN.pop(path, None)
     if descriptor is None:
         try:
             with suppress(IsADirectoryError):  # a folder can be opened, and each read of it fails
                 require_regular(Path(path), max_bytes=MAX_SHARD_BYTES)
-            descriptor = os.open(path, os.O_RDONLY)
+            descriptor = open_to_read(path)
         except OSError as error:
             raise ShardError(f"{path}: {error.strerror}; {repair_hint(Path(path).parent)}") from None
         if len(_OPEN) >= MAX_OPEN:

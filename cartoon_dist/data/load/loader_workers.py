@@ -1,25 +1,35 @@
 """Processes that read batches ahead of a training process, into memory that they share with it.
 
-They are forked before the training process has started CUDA, NCCL or a thread: a fork after that inherits locks and
-driver state without the threads that serve them, and DDP's documentation warns of deadlocks. So the object that reads
-is sent to them later, through a pipe. Only the list of damaged samples is sent back: pictures are in shared memory.
+On Linux they are forked before the training process has started CUDA, NCCL or a thread: a fork after that inherits
+locks and driver state without the threads that serve them, and DDP's documentation warns of deadlocks. So the object
+that reads is sent to them later, through a pipe. Only the list of damaged samples is sent back: pictures are in shared
+memory. Elsewhere workers are new interpreters: Windows has no fork, and macOS's own libraries do not survive one.
 """
 
+import ctypes
 import math
-import signal
+import os
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
 from mmap import mmap
 from multiprocessing import connection, get_context
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkProcess
+from multiprocessing.context import SpawnContext
+from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Never, Protocol, Self
+from typing import Never, Protocol, Self, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from cartoon_dist.console.signals import STOP_SIGNALS, ignore_signals
+
+if sys.platform == "win32":
+    from multiprocessing.connection import PipeConnection as Connection
+else:
+    from multiprocessing.connection import Connection
 
 ANSWER_TIMEOUT_SECONDS = 600
 """How long a process waits for a worker's answer: longer than any storage should take for a batch."""
@@ -28,6 +38,9 @@ STEPS_AHEAD = 2
 _EXIT_TIMEOUT_SECONDS = 5.0
 """How long a worker may take to exit; one that hangs on dead storage is killed."""
 
+SharedMemory = mmap | ctypes.Array[ctypes.c_uint8]
+START_METHOD = "fork" if hasattr(os, "fork") and sys.platform != "darwin" else "spawn"
+"""How workers are started."""
 Buffers = list[NDArray[np.uint8]]
 """Pictures and companions of both domains, (n, size, size, c) each, as they are decoded; the device permutes them."""
 
@@ -48,16 +61,19 @@ class LoaderWorkers:
 
     def __init__(self, num_workers: int, shapes: list[tuple[int, ...]]) -> None:
         self.num_workers = num_workers
-        self._buffers = [[_shared_array(shape) for shape in shapes] for _ in range(num_workers * STEPS_AHEAD)]
+        context = cast("SpawnContext", get_context(START_METHOD))  # all have the same functions
+        memory = [[_shared_memory(context, shape) for shape in shapes] for _ in range(num_workers * STEPS_AHEAD)]
+        self._buffers = _as_arrays(memory, shapes)
         self._pipes: list[Connection] = []
-        self._processes: list[ForkProcess] = []
+        self._processes: list[BaseProcess] = []
         # A forked process inherits OpenCV's thread pool without its threads, and would wait for them for ever.
         cv2.setNumThreads(1)
         ends = [connection.Pipe() for _ in range(num_workers)]
         for worker, (_, theirs) in enumerate(ends):
-            others = [end for pair in ends for end in pair if end is not theirs]
+            # Only a fork inherits what was not given to it.
+            others = [end for pair in ends for end in pair if end is not theirs] if START_METHOD == "fork" else []
             self._pipes.append(ends[worker][0])
-            process = get_context("fork").Process(target=_serve, args=(theirs, others, self._buffers), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, others, memory, shapes), daemon=True)
             with warnings.catch_warnings():
                 # Python warns of any thread at a fork; those of BLAS and OpenMP, which imports start, survive one.
                 warnings.simplefilter("ignore", DeprecationWarning)
@@ -135,16 +151,19 @@ class _Failure:
         self.trace = trace
 
 
-def _serve(pipe: Connection, others: list[Connection], all_buffers: list[Buffers]) -> None:
+def _serve(
+    pipe: Connection, others: list[Connection], memory: list[list[SharedMemory]], shapes: list[tuple[int, ...]]
+) -> None:
     """Read the requested steps until the training process closes the pipe.
 
     Ignores the signals to stop: a terminal or a scheduler signals the whole process group, the training process handles
     them, and its workers serve it until it exits.
     """
-    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
-        signal.signal(signal_number, signal.SIG_IGN)
+    ignore_signals(*(number.name for number in STOP_SIGNALS))
     for other in others:
         other.close()  # else this worker would keep the pipes of a killed training process open
+    cv2.setNumThreads(1)
+    all_buffers = _as_arrays(memory, shapes)
     try:
         reader: StepReader = pipe.recv()
         while True:
@@ -165,6 +184,16 @@ def _read(reader: StepReader, step: int, buffers: Buffers) -> object:
         return _Failure(traceback.format_exc())
 
 
-def _shared_array(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    # A batch of no samples has no memory to map.
-    return np.frombuffer(mmap(-1, max(1, math.prod(shape))), np.uint8)[: math.prod(shape)].reshape(shape)
+def _shared_memory(context: SpawnContext, shape: tuple[int, ...]) -> SharedMemory:
+    """Memory for an array, of at least a byte: a batch of no samples has none to map."""
+    num_bytes = max(1, math.prod(shape))
+    # What is inherited takes no room in /dev/shm, of which containers have 64 MB.
+    return mmap(-1, num_bytes) if START_METHOD == "fork" else context.RawArray(ctypes.c_uint8, num_bytes)
+
+
+def _as_arrays(memory: list[list[SharedMemory]], shapes: list[tuple[int, ...]]) -> list[Buffers]:
+    return [[_as_array(part, shape) for part, shape in zip(parts, shapes, strict=True)] for parts in memory]
+
+
+def _as_array(memory: SharedMemory, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    return np.frombuffer(memory, np.uint8)[: math.prod(shape)].reshape(shape)
