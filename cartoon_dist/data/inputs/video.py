@@ -173,7 +173,7 @@ class VideoReader:
                 self.decoded_seconds = max(
                     self.decoded_seconds, (packet.pts + (packet.duration or 0)) * packet.time_base
                 )
-            if packet.stream_index != self._stream.index:
+            if packet.stream.index != self._stream.index:  # stream_index is 0 in the last packet of each track
                 continue
             try:
                 frames = packet.decode()
