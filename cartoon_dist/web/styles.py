@@ -1,0 +1,114 @@
+"""The models that a page offers, each under a name of its own, and a visitor's photo drawn by them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from cartoon_dist.config.fields import DeviceName
+from cartoon_dist.distributed import devices
+from cartoon_dist.errors import PictureError
+from cartoon_dist.files.bounded import read_regular
+from cartoon_dist.image.decode import Picture, decode
+from cartoon_dist.inference.batched import Cartoonizer
+from cartoon_dist.inference.load import load_model
+from cartoon_dist.inference.tiled import PassProgress
+from cartoon_dist.runs import checkpoint
+
+LONG_SIDES = (512, 768, 1024, 1536)
+"""Sizes a visitor may choose, in pixels of the long side, beside the photo's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """A model with the name that the page shows, which no other style of the page has."""
+
+    name: str
+    cartoonizer: Cartoonizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoLimits:
+    """What a visitor may send: the size of the file, of the picture in it, and of the picture that is drawn."""
+
+    max_bytes: int
+    max_megapixels: float
+    max_drawn_megapixels: float
+
+
+def load_styles(
+    models: Sequence[Path], *, weights: Literal["ema", "raw"] | None, device: DeviceName, megapixels: float
+) -> list[Style]:
+    """Load every model, as `inference.load.load_model` does; its errors name the model."""
+    return [
+        Style(
+            name=name,
+            cartoonizer=load_model(model, weights=weights, device=device, megapixels=megapixels).cartoonizer,
+        )
+        for name, model in zip(style_names(models), models, strict=True)
+    ]
+
+
+def style_names(models: Sequence[Path]) -> list[str]:
+    """A name for each model: of a file its stem, of a run its folder, of a checkpoint both; a number where two are the
+    same. Letters, digits, `.`, `_` and `-` only, so that a name may also be a file's."""
+    names: list[str] = []
+    for model in models:
+        stem = _file_name(model)
+        name, number = stem, 2
+        while name.casefold() in (other.casefold() for other in names):
+            name, number = f"{stem}-{number}", number + 1
+        names.append(name)
+    return names
+
+
+def _file_name(model: Path) -> str:
+    path = model.resolve()
+    if not path.is_dir():
+        text = path.stem
+    else:
+        text = f"{path.parent.name}-{path.name}" if checkpoint.is_checkpoint(path) else path.name
+    return re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).strip("-.")[:60] or "model"
+
+
+def read_photo(path: Path, limits: PhotoLimits) -> Picture:
+    """A photo as it was uploaded, decoded as every picture here is; PictureError, which says why, for any other file.
+
+    Its size is judged by its header, before it is decoded.
+    """
+    try:
+        data = read_regular(path, max_bytes=limits.max_bytes)
+    except OSError as error:
+        raise PictureError(f"the photo cannot be read ({error.strerror}); choose it again") from None
+    try:
+        return decode(data, max_megapixels=limits.max_megapixels)
+    except MemoryError:
+        raise PictureError("the photo does not fit the memory; choose a smaller one") from None
+
+
+def shrink(photo: Picture, long_side: int | None) -> Picture:
+    """The photo with its long side at most so long; None, or a photo that is smaller, leaves it as it is."""
+    height, width = photo.shape[:2]
+    longest = max(height, width)
+    if long_side is None or longest <= long_side:
+        return photo
+    size = (max(1, round(width * long_side / longest)), max(1, round(height * long_side / longest)))
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def draw(style: Style, photo: Picture, limits: PhotoLimits, on_pass: PassProgress) -> Picture:
+    """The style's cartoon of a photo, (h, w, 3) uint8 RGB, the one that `cartoonize` draws of the same pixels;
+    PictureError where the photo is too large."""
+    megapixels = photo.shape[0] * photo.shape[1] / 1e6
+    if megapixels > limits.max_drawn_megapixels:
+        raise PictureError(
+            f"{megapixels:.1f} megapixels are more than the {limits.max_drawn_megapixels:g} that are drawn here; "
+            "choose a smaller size"
+        )
+    with devices.without_tf32():
+        [cartoon] = style.cartoonizer.cartoonize([photo], on_pass=on_pass)
+    return cartoon
