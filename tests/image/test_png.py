@@ -1,7 +1,9 @@
 """Our PNG files, read by OpenCV and checked byte by byte against the specification."""
 
 import struct
+import sys
 import zlib
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -98,3 +100,14 @@ def test_files_are_as_small_as_opencvs() -> None:
     for picture in (cartoon, smooth_edges(cartoon), cartoon[..., 0]):
         opencvs = len(cv2.imencode(".png", picture, options)[1])
         assert len(encode_png(picture)) < 1.02 * opencvs
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("made", [noise, steps])
+def test_without_numba_the_same_rows_are_compressed_by_zlib(
+    made: Callable[..., Picture], shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = made(*shape)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    [_, (_, data), _] = chunks(encode_png(picture))
+    assert zlib.decompress(data) == reference_filtered(picture)
