@@ -1,0 +1,169 @@
+"""Draws a film segment by segment: frames in batches through the generator, then through the encoder."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain, islice
+
+import av
+from torch import Tensor
+
+from cartoon_dist.errors import PictureError
+from cartoon_dist.film.look import FilmLook, frame_settings, new_encoder
+from cartoon_dist.film.read import FilmFrame, FilmReader
+from cartoon_dist.film.scene_cuts import SceneCuts
+from cartoon_dist.film.segments import EncodedPacket, PartsFolder, Segment
+from cartoon_dist.image.decode import Picture
+from cartoon_dist.inference.batched import Cartoonizer, padded_side
+from cartoon_dist.inference.steady import SteadyStatistics
+
+_STEADY_RATE = 25
+"""`steady` is the weight of the past from frame to frame at so many frames a second."""
+_MAX_BATCH = 32
+_SEGMENT_PIXELS, _MIN_SEGMENT, _MAX_SEGMENT = 100_000_000, 48, 240
+"""A segment has about so many pixels, within these numbers of frames: more would lose more work when it is stopped,
+fewer make the file larger, as each begins with a whole frame."""
+_STATISTICS, _CUTS = "statistics/", "cuts/"
+
+
+@dataclass(kw_only=True)
+class SteadyLight:
+    """Draws batches of frames with statistics that are eased over time, and begins anew where a scene does.
+
+    steady: 0 draws each frame alone; weight of the past at 25 frames a second.
+    """
+
+    cartoonizer: Cartoonizer
+    statistics: SteadyStatistics | None
+    steady: float
+    time_base: Fraction
+    _cuts: SceneCuts = field(default_factory=SceneCuts)
+    _last_pts: int = 0
+
+    def draw(self, frames: Sequence[FilmFrame]) -> list[Picture]:
+        """The cartoons of the next frames, in order."""
+        if self.statistics is None:
+            return self.cartoonizer.cartoonize([frame.picture for frame in frames])
+        self.statistics.begin_batch([self._past_weight(frame) for frame in frames])
+        return self.cartoonizer.cartoonize([frame.picture for frame in frames])
+
+    def _past_weight(self, frame: FilmFrame) -> float:
+        seconds = (frame.pts - self._last_pts) * self.time_base
+        self._last_pts = frame.pts
+        if self._cuts.begins_scene(frame.picture):
+            return 0.0
+        return float(self.steady ** float(seconds * _STEADY_RATE))
+
+    def state(self) -> dict[str, Tensor]:
+        """What `restore` goes on from: float64 and int64 tensors by name."""
+        if self.statistics is None:
+            return {}
+        parts = ((_STATISTICS, self.statistics.state()), (_CUTS, self._cuts.state()))
+        return {prefix + name: values for prefix, state in parts for name, values in state.items()}
+
+    def restore(self, state: Mapping[str, Tensor], last_pts: int) -> None:
+        """Go on after the frame of that time, at which `state` was taken."""
+        if self.statistics is not None:
+            self.statistics.restore(_under(state, _STATISTICS))
+            self._cuts.restore(_under(state, _CUTS))
+            self._last_pts = last_pts
+
+
+def draw_segments(
+    reader: FilmReader,
+    light: SteadyLight,
+    look: FilmLook,
+    parts: PartsFolder,
+    *,
+    num_frames: int,
+    on_frames: Callable[[int], None],
+) -> None:
+    """Draw and store what is missing of a film, in segments of so many frames; `parts` is held by this process.
+
+    on_frames: told how many frames have been drawn or were there already. PictureError where the film cannot be read,
+    drawn or encoded.
+    """
+    number, num_done = parts.num_segments(), 0
+    after: int | None = None
+    if number:
+        last = parts.read(number - 1)
+        light.restore(last.state, last.last_pts)
+        after, num_done = last.last_pts, (number - 1) * num_frames + len(last.packets)
+        on_frames(num_done)
+    frames = reader.frames(after=after)
+    for first in frames:
+        encoder = SegmentEncoder(look)
+        segment_frames = chain([first], islice(frames, num_frames - 1))
+        for batch in _batches(segment_frames, _batch_size(light.cartoonizer, look)):
+            encoder.add(batch, light.draw(batch))
+            num_done += len(batch)
+            on_frames(num_done)
+        parts.write(number, encoder.finish(light.state()))
+        number += 1
+
+
+class SegmentEncoder:
+    """Encodes a segment, whose first frame is a whole one."""
+
+    def __init__(self, look: FilmLook) -> None:
+        self._look, self._context = look, new_encoder(look)
+        self._packets: list[EncodedPacket] = []
+        self._durations: list[int] = []
+        self._first_pts = 0
+
+    def add(self, frames: Sequence[FilmFrame], drawings: Sequence[Picture]) -> None:
+        """Encode the drawings of frames."""
+        for frame, drawing in zip(frames, drawings, strict=True):
+            if not self._durations:
+                self._first_pts = frame.pts
+            self._durations.append(frame.duration)
+            picture = av.VideoFrame.from_ndarray(drawing, format="rgb24")
+            picture = picture.reformat(format=self._look.pixel_format, **frame_settings())
+            # From 0 on: encoders do not like times below it, and those of a recording may be enormous.
+            picture.pts, picture.time_base = frame.pts - self._first_pts, self._look.time_base
+            self._encode(picture)
+
+    def finish(self, state: dict[str, Tensor]) -> Segment:
+        """The segment, with the state that the next one begins from."""
+        self._encode(None)
+        if len(self._packets) != len(self._durations):
+            raise PictureError(
+                f"codec={self._look.codec}: made {len(self._packets)} frames of {len(self._durations)}; use codec=h264"
+            )
+        return Segment(
+            packets=tuple(self._packets),
+            durations=tuple(self._durations),
+            header=bytes(self._context.extradata or b""),
+            state=state,
+        )
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        try:
+            packets = self._context.encode(frame)
+        except av.FFmpegError as error:
+            raise PictureError(
+                f"codec={self._look.codec}: cannot encode {self._look.width} x {self._look.height} pixels "
+                f"({error.strerror}); use another codec"
+            ) from None
+        for packet in packets:
+            pts = (packet.pts or 0) + self._first_pts
+            self._packets.append(EncodedPacket(bytes(packet), pts, packet.is_keyframe))
+
+
+def segment_length(look: FilmLook) -> int:
+    """How many frames a segment has when the settings do not say."""
+    return max(_MIN_SEGMENT, min(_MAX_SEGMENT, _SEGMENT_PIXELS // (look.width * look.height)))
+
+
+def _batch_size(cartoonizer: Cartoonizer, look: FilmLook) -> int:
+    area = padded_side(look.height) * padded_side(look.width)
+    return max(1, min(_MAX_BATCH, cartoonizer.max_batch_pixels // area))
+
+
+def _batches(frames: Iterator[FilmFrame], size: int) -> Iterator[list[FilmFrame]]:
+    while batch := list(islice(frames, size)):
+        yield batch
+
+
+def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): values for name, values in state.items() if name.startswith(prefix)}
