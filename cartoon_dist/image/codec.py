@@ -7,6 +7,7 @@ manual). For the time of a call it is a stream in memory: Python's own `sys.stde
 import ctypes
 import os
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +31,9 @@ try:
     _libc.open_memstream.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
     _libc.fclose.argtypes = [ctypes.c_void_p]
     _libc.free.argtypes = [ctypes.c_void_p]
-    _stderr: ctypes.c_void_p | None = ctypes.c_void_p.in_dll(_libc, "stderr")
-except (OSError, TypeError, ValueError, AttributeError):  # another C library: its output cannot be captured
+    _symbol = "__stderrp" if sys.platform == "darwin" else "stderr"
+    _stderr: ctypes.c_void_p | None = ctypes.c_void_p.in_dll(_libc, _symbol)
+except (OSError, TypeError, ValueError, AttributeError):  # another C library (Windows): it cannot be captured
     _stderr = None
 _lock = threading.Lock()
 
@@ -42,7 +44,9 @@ def _new_lock() -> None:
     _lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_new_lock)
+_at_fork = getattr(os, "register_at_fork", None)  # Windows has no fork
+if _at_fork is not None:
+    _at_fork(after_in_child=_new_lock)
 
 
 def read_pixels(data: bytes, flags: int) -> tuple[Pixels | None, str]:

@@ -52,6 +52,21 @@ def read(reader: FakeReader, *, num_workers: int = 2, first: int = 0, end: int =
     return found
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["", "raises", "dies"])
+def test_workers_that_are_new_interpreters_serve_alike(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows and macOS: nothing is inherited, all is handed over."""
+    monkeypatch.setattr(loader_workers, "START_METHOD", "spawn")
+    if fault:
+        said = {"raises": "planted", "dies": "a loader worker was killed by signal 9"}[fault]
+        with pytest.raises((RuntimeError, WorkerError), match=said):
+            read(FakeReader(fault))
+        return
+    found = read(FakeReader(), first=5, end=14)
+    assert [value for value, _ in found] == list(range(5, 14))
+    assert len({answer for _, answer in found} - {os.getpid()}) == 2
+
+
 @pytest.mark.parametrize("num_workers", [1, 2, 3])
 def test_batches_come_in_order_from_other_processes(num_workers: int) -> None:
     found = read(FakeReader(), num_workers=num_workers, first=5, end=5 + 3 * num_workers * STEPS_AHEAD + 1)
