@@ -91,6 +91,8 @@ class WhiteboxSettings:
     texture: NotNegative = 1.0
     structure: NotNegative = 200.0
     variation: NotNegative = 1e4
+    # Into how many superpixels a picture is cut for `structure`: the fewer, the larger the flat patches.
+    segments: Count = 200
     # What a distance of features is divided by: h w c of conv4_4 at 256 px.
     area: Count = 524_288
     # VGG's features are multiplied by it: the weights were chosen for Caffe's, whose input reaches to 255.

@@ -16,7 +16,6 @@ from cartoon_dist.methods.method import Method
 from cartoon_dist.models.vgg import VGG
 from cartoon_dist.pretrained import load_vgg
 from cartoon_dist.runs.networks_from_config import initial_networks
-from cartoon_dist.runs.superpixel_pool import SuperpixelPool
 
 PlaceNetwork = Callable[[nn.Module], nn.Module]
 """Moves a network to its device and precision."""
@@ -87,6 +86,9 @@ def _animegan(settings: TrainSettings, networks: dict[str, nn.Module], features:
 
 
 def _whitebox(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.Module | None) -> Method:
+    # Here: it imports numba, which an export, a drawing or another method does without.
+    from cartoon_dist.runs.superpixel_pool import SuperpixelPool
+
     loss = settings.loss.whitebox
     assert features is not None
     seen = partial(scaled_features, features=features, scale=loss.feature_scale)
@@ -94,7 +96,7 @@ def _whitebox(settings: TrainSettings, networks: dict[str, nn.Module], features:
     return whitebox.whitebox(
         networks=networks,
         extract_features=seen,
-        average_superpixels=SuperpixelPool(num_workers=settings.data.num_workers),
+        average_superpixels=SuperpixelPool(num_workers=settings.data.num_workers, num_segments=loss.segments),
         shift=whitebox.ColourShift(seed=settings.seed, device=weight.device, dtype=weight.dtype),
         weights=whitebox.WhiteboxLossWeights(
             surface=loss.surface,

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
@@ -19,19 +20,21 @@ Pixels = NDArray[np.uint8]
 
 WAIT_SECONDS = 600.0
 """How long a step waits for its superpixels; a picture takes a fraction of a second."""
-NUM_SEGMENTS, COMPACTNESS, BLUR_PIXELS = 200, 10.0, 1.0
+COMPACTNESS, BLUR_PIXELS = 10.0, 1.0
 
 
 class SuperpixelPool:
-    """Pictures in [-1, 1] -> the same with each superpixel in its mean colour (SLIC: 200, compactness 10, sigma 1).
+    """Pictures in [-1, 1] -> the same with each superpixel in its mean colour (SLIC: compactness 10, sigma 1).
 
+    num_segments: how many superpixels a picture is cut into, about; the authors' program has 200.
     num_workers: processes, started at the first call; 0 computes in this one. Waits for the device: a step that needs
     superpixels of generated images cannot be captured as a CUDA graph. On the meta device returns its input.
     CartoonError when a process is killed or hangs.
     """
 
-    def __init__(self, *, num_workers: int) -> None:
+    def __init__(self, *, num_workers: int, num_segments: int) -> None:
         self.num_workers = num_workers
+        self.average = partial(average_superpixels, num_segments=num_segments)
         self.pool: ProcessPoolExecutor | None = None
 
     def __call__(self, pictures: Images) -> Images:
@@ -44,12 +47,12 @@ class SuperpixelPool:
 
     def _map(self, pixels: Pixels) -> Iterable[Pixels]:
         if not self.num_workers:
-            return map(average_superpixels, pixels)
+            return map(self.average, pixels)
         if self.pool is None:
             context = get_context("spawn")
             self.pool = ProcessPoolExecutor(self.num_workers, mp_context=context, initializer=_start)
         try:
-            return list(self.pool.map(average_superpixels, pixels, timeout=WAIT_SECONDS))
+            return list(self.pool.map(self.average, pixels, timeout=WAIT_SECONDS))
         except (BrokenProcessPool, TimeoutError) as error:
             kill_pool(self.pool)
             self.pool = None
@@ -66,9 +69,9 @@ def _start() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def average_superpixels(picture: Pixels) -> Pixels:
-    """A picture (h, w, 3) with each superpixel in its mean colour."""
+def average_superpixels(picture: Pixels, *, num_segments: int) -> Pixels:
+    """A picture (h, w, 3) with each of about so many superpixels in its mean colour."""
     superpixels = split_into_superpixels(
-        picture, num_segments=NUM_SEGMENTS, compactness=COMPACTNESS, blur_pixels=BLUR_PIXELS, connected=True
+        picture, num_segments=num_segments, compactness=COMPACTNESS, blur_pixels=BLUR_PIXELS, connected=True
     )
     return np.rint(superpixels.means(picture)[superpixels.labels]).astype(np.uint8)

@@ -226,6 +226,7 @@ def test_whiteboxs_config_is_what_was_published() -> None:
     assert (optimizer.generator, optimizer.discriminator, optimizer.betas) == (2e-4, 2e-4, (0.5, 0.99))
     assert (optimizer.milestones, settings.loss.content.weight, settings.loss.content.decay) == ((), 200, 1)
     assert (loss.surface, loss.texture, loss.structure, loss.variation, loss.area) == (0.1, 1, 200, 1e4, 32 * 32 * 512)
+    assert loss.segments == 200
     assert settings_without_effect(settings) == []
 
 
