@@ -63,6 +63,10 @@ class ExportSettings(ComputeSettings):
     photo: PathOrURL | None = None
     # For the model card: the licence of the pictures that the generator learned from.
     pictures_licence: str | None = None
+    # For the model card: the licence of the weights, as a hub names it: mit, cc-by-4.0, other.
+    licence: str = Field(default="other", pattern=r"^[a-z0-9][a-z0-9.+-]{0,63}$")
+    # Who may read a new repository on the hub.
+    visibility: Literal["private", "public"] = "private"
 
 
 @settings_dataclass

@@ -44,9 +44,7 @@ def export_generator(source: TrainedGenerator, out: Path, photo: Bytes, device: 
     """
     if out.suffix not in SUFFIXES:
         raise CheckpointError(f"{out}: name it .safetensors or .onnx; other formats are not written")
-    facts = ExportMetadata(
-        settings=source.settings, weights=source.weights, step=source.step, is_warmup=source.is_warmup
-    )
+    facts = metadata_of(source)
     if out.suffix == ".onnx":
         content = to_onnx(source.generator, facts)
     else:
@@ -65,6 +63,13 @@ def export_generator(source: TrainedGenerator, out: Path, photo: Bytes, device: 
     except OSError as error:
         raise CheckpointError(f"{out}: cannot be written ({error.strerror}); make room or name another place") from None
     return comparison
+
+
+def metadata_of(source: TrainedGenerator) -> ExportMetadata:
+    """What an export of this generator says of itself."""
+    return ExportMetadata(
+        settings=source.settings, weights=source.weights, step=source.step, is_warmup=source.is_warmup
+    )
 
 
 def load_exported(path: Path, device: torch.device = _CPU) -> GenerateFunction:

@@ -1,5 +1,7 @@
 """The model card beside an exported generator: what it is, its training data, scores and licences."""
 
+import json
+import logging
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,15 +13,19 @@ from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.console.escape import escape_line, shell_quoted
 from cartoon_dist.data.format.reader import Shards
 from cartoon_dist.data.remote.fetch import local_folder
-from cartoon_dist.errors import CartoonError
+from cartoon_dist.errors import CartoonError, CheckpointError
 from cartoon_dist.export.exporter import Comparison
+from cartoon_dist.export.front_matter import OTHER_LICENCE, render_front_matter
 from cartoon_dist.files.bounded import sha256_of
 from cartoon_dist.files.json_values import float_or_nan
-from cartoon_dist.metrics.score_file import protocol_of
+from cartoon_dist.metrics.score_file import protocol_of, read_scores
 from cartoon_dist.models.blocks import num_parameters
 from cartoon_dist.pretrained import KNOWN_WEIGHTS
+from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.method_from_config import needs_features
 from cartoon_dist.runs.trained import TrainedGenerator
+
+_log = logging.getLogger(__name__)
 
 _PLACES = frozenset(
     {"run_dir", "init_from", "weights_folder", "data.photos", "data.cartoons", "data.cache", "data.num_workers"}
@@ -37,15 +43,23 @@ def render_card(
     *,
     scores: Sequence[Mapping[str, Any]],
     pictures_licence: str,
+    licence: str = OTHER_LICENCE,
+    name: str | None = None,
 ) -> str:
-    """The card of the exported file `out`, as Markdown."""
+    """The card of the exported file `out`, as Markdown with a head in YAML.
+
+    pictures_licence: what binds the pictures it learned from, in words. licence: of the weights, as a hub names it.
+    name: what a user gives as the model, the file's name by default.
+    """
+    name = out.name if name is None else name
     parts = [
-        f"# {_plain(out.name)}",
+        render_front_matter(source.settings, licence=licence),
+        f"# {_plain(name)}",
         'Turns photos into cartoons. Exported by cartoon_dist, which implements "Improved Cartoon Image Generation '
         'Method based on CartoonGan" (Zhang, Li).',
         _table(("", ""), _model_rows(source, out, comparison)),
         "## Use",
-        _usage(out),
+        _usage(name, is_onnx=out.suffix == ".onnx"),
         "## Trained on",
         _table(("", "samples to train on", "held out", "made from", "fingerprint"), _data_rows(source.settings)),
         "## Settings that differ from the defaults",
@@ -82,13 +96,28 @@ def _model_rows(source: TrainedGenerator, out: Path, comparison: Comparison) -> 
     )
 
 
-def _usage(out: Path) -> str:
-    lines = ["```", f"python launch/cartoonize.py {escape_line(shell_quoted(out.name))} PHOTOS CARTOONS", "```"]
+def scores_of(loaded: TrainedGenerator) -> list[dict[str, Any]]:
+    """The scores of a checkpoint for its card; none, and a warning, where they cannot be read."""
+    try:
+        scores = read_scores(RunFolder(loaded.source.parent).scores)
+    except CheckpointError as error:
+        _log.warning("warning: %s; the card is written without scores", error)
+        return []
+    return [score for score in scores if score.get("step") == loaded.step]
+
+
+def _usage(name: str, *, is_onnx: bool) -> str:
+    command = f"```\npython launch/cartoonize.py {escape_line(shell_quoted(name))} PHOTOS CARTOONS\n```"
+    python = (
+        "```python\nfrom cartoon_dist import load\n\n"
+        f"cartoonize = load({json.dumps(name)})\n"
+        'cartoonize("photo.jpg").save("drawing.jpg")\n```'
+    )
     tensors = (
         "Input `photo`: float32, n x 3 x h x w, RGB in [-1, 1] (`pixel / 127.5 - 1`), both sides multiples of 4, at "
         "least 8. Output `generated`: of the same shape and range."
     )
-    return "\n".join(lines) + (f"\n\n{tensors} Any ONNX runtime will do." if out.suffix == ".onnx" else "")
+    return "\n\n".join([command, python, *([f"{tensors} Any ONNX runtime will do."] if is_onnx else [])])
 
 
 def _data_rows(settings: TrainSettings) -> Iterable[tuple[str, ...]]:

@@ -13,6 +13,7 @@ import torch
 from cartoon_dist.commands import cartoonize, export
 from cartoon_dist.commands.train import main as train_main
 from cartoon_dist.errors import CheckpointError, ConfigError
+from cartoon_dist.hub.locate import locate_model
 from cartoon_dist.runs import trained
 from cartoon_dist.tensors import from_bytes
 from tests.running import ROOT, script
@@ -80,6 +81,25 @@ def test_what_cannot_be_exported(run: Path, tmp_path: Path) -> None:
     assert not Path(out).exists()
 
 
+def test_a_folder_as_a_hub_takes_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "models/hayao"
+    for _ in range(2):  # run again, it writes again
+        assert export.main([str(run), f"{out}/", "licence=cc-by-4.0"]) == 0
+        assert capsys.readouterr().out.startswith(
+            f"{out}: step 3, ema; differs from the trained generator by 0 at most"
+        )
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert (out / "README.md").read_text().startswith("---\nlicense: cc-by-4.0\n")
+    assert str(tmp_path) not in "".join((out / name).read_text() for name in ("README.md", "config.json"))
+    drawn = locate_model(str(out))
+    assert drawn == out / "model.safetensors"
+    assert trained.load(drawn, weights="ema").step == 3
+    with pytest.raises(ConfigError, match="holds other files, which an export would replace; name a new folder"):
+        export.main([str(run), str(run.parent)])
+    with pytest.raises(ConfigError, match="licence: "):
+        export.main([str(run), f"{out}/", "licence=My own"])
+
+
 def test_shards_that_are_gone(shards: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(shards, tmp_path / "shards"))
     run = trained_on(copied, tmp_path / "run")
@@ -104,7 +124,7 @@ def test_a_full_disk_leaves_the_export_that_is_there(run: Path, tmp_path: Path) 
 
 
 def test_a_generator_of_the_warmup_is_warned_of_by_all_that_draw_with_it(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     photo, out = tmp_path / "photo.png", tmp_path / "a.safetensors"
     cv2.imwrite(str(photo), np.full((16, 12, 3), 90, np.uint8))
@@ -113,13 +133,12 @@ def test_a_generator_of_the_warmup_is_warned_of_by_all_that_draw_with_it(
         assert export.main([str(model), str(out)]) == 0
         assert (warned in capsys.readouterr().err) == expected
         for drawing_with in (model, out):
+            caplog.clear()
             assert cartoonize.main([str(drawing_with), str(photo), str(tmp_path / "drawn.png")]) == 0
-            assert (warned in capsys.readouterr().err) == expected
+            assert (warned in caplog.text) == expected
 
 
-def test_scores_that_cannot_be_read_stop_no_export(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_scores_that_cannot_be_read_stop_no_export(run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = Path(shutil.copytree(run, tmp_path / "run"))
     out, card = tmp_path / "a.safetensors", tmp_path / "a.safetensors.md"
     (folder / "scores.json").write_text('[{}, {"step": 3}, {"step": 3, "value": 2.5, "metric": "mine"}]')
@@ -127,5 +146,5 @@ def test_scores_that_cannot_be_read_stop_no_export(
     assert "| 3 | `mine` | 2.5 |" in card.read_text()
     (folder / "scores.json").write_bytes(b"\xff[")
     assert export.main([str(folder), str(out)]) == 0
-    assert "scores.json: is no list of scores" in capsys.readouterr().err
+    assert "scores.json: is no list of scores" in caplog.text
     assert "Not scored." in card.read_text()
