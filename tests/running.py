@@ -13,6 +13,7 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
+from cartoon_dist.console.command_names import script_of
 from tests.forked import Running, Server
 
 ROOT = Path(__file__).parent.parent
@@ -71,15 +72,16 @@ def train(words: Sequence[str | Path], *, num_processes: int = 1, config: str = 
     return _forked(ROOT / "launch/train.py", words, num_processes)
 
 
-def typed(*words: str | Path, failed: str, folder: Path | None = None) -> None:
+def typed(
+    command: str, *words: str | Path, failed: str, folder: Path | None = None, launcher: Sequence[str] = ()
+) -> None:
     """What `commands.run_subprocess.run` does, for a test to put in its place, by `script` and `train`."""
-    first, *others = map(str, words)
-    if first == "-m":
-        at = next(number for number, word in enumerate(others) if word.endswith("launch/train.py"))
-        done = train(others[at + 1 :], num_processes=2)
+    if launcher:
+        assert command == "train"
+        done = train(words, num_processes=2)
     else:
-        done = script(first, *others, cwd=folder or Path.cwd())
-    assert done.returncode == 0, f"{failed}: {first}\n{done.stderr}"
+        done = script(script_of(command), *words, cwd=folder or Path.cwd())
+    assert done.returncode == 0, f"{failed}: {command}\n{done.stderr}"
 
 
 def close() -> None:

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cartoon_dist.commands.command_lines.cartoonize import parser
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED
-from cartoon_dist.config.command_line import add_renamed, parse, read_words
+from cartoon_dist.config.command_line import parse, read_words
 from cartoon_dist.config.commands import CartoonizeSettings
 from cartoon_dist.config.validation_errors import setting_paths
 from cartoon_dist.console.limited_messages import LimitedMessages
@@ -51,37 +52,8 @@ def main(argv: Sequence[str]) -> int:
 
 def read_command_line(argv: Sequence[str]) -> tuple[argparse.Namespace, CartoonizeSettings]:
     """MODEL, INPUT and OUTPUT as `model`, `input` and `output`, and the settings."""
-    arguments = parse(_parser(), argv, paths=("model", "input", "output"), keys=setting_paths(CartoonizeSettings))
+    arguments = parse(parser(), argv, paths=("model", "input", "output"), keys=setting_paths(CartoonizeSettings))
     return arguments, read_words(CartoonizeSettings, arguments.settings)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="launch/cartoonize.py",
-        description="Let a trained model draw pictures of any size. Drawings are PNG files of the same size as the "
-        "pictures; those of an earlier run are replaced.",
-        epilog="example: python launch/cartoonize.py runs/demo shards/samples/photos cartoons",
-    )
-    parser.add_argument(
-        "model", metavar="MODEL", help="a run folder, a checkpoint in it, or an exported .safetensors or .onnx"
-    )
-    parser.add_argument("input", metavar="INPUT", help="a picture, or a folder that is searched through")
-    parser.add_argument(
-        "output", metavar="OUTPUT", help="a folder outside of INPUT; for a picture also the name of a .png file"
-    )
-    parser.add_argument(
-        "settings",
-        nargs="*",
-        metavar="key=value",
-        help="weights=ema|raw: which weights of a run draw, the running average (default) or the raw ones; an export "
-        "holds its own. megapixels=N: larger pictures are drawn in strips, which takes less memory and more time "
-        "(default 1). max_megapixels=N: larger pictures are refused by their header, before they are decoded (default "
-        "200). damaged=skip|take: whether pictures that are not whole are skipped, the default, or drawn as far as "
-        "they can be read. device=auto|cpu|cuda: auto, the default, is CUDA where there is any",
-    )
-    for option in ("--weights", "--megapixels", "--max-megapixels"):
-        add_renamed(parser, option, option.removeprefix("--").replace("-", "_"))
-    return parser
 
 
 class _Session:

@@ -45,7 +45,7 @@ COMMANDS = {
     "cartoonize": Command(
         summary="draw a picture, a folder of pictures or a film",
         main="cartoonize:main",
-        parser="cartoonize:_parser",
+        parser="command_lines.cartoonize:parser",
     ),
     "web": Command(summary="a page to try models on", main="web:main", parser="command_lines.web:parser"),
     "shards photos": Command(
@@ -144,8 +144,10 @@ def run(words: Sequence[str]) -> int:
 
 
 def _unknown(words: Sequence[str], known: dict[str, Command]) -> str:
-    name = words[0] if known is COMMANDS else " ".join(words[:2])
-    near = get_close_matches(name, {word for full in known for word in (full, full.split()[0])}, 1, 0.6)
+    name, names = " ".join(words[:2]), set(known)
+    if known is COMMANDS:
+        name, names = words[0], names | {full.split()[0] for full in known}
+    near = get_close_matches(name, names, 1, 0.6)
     advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
     return f"{truncated(name)}: no such command; {advice}"
 

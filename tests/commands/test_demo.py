@@ -75,7 +75,7 @@ def test_a_demo_with_nothing_after_the_warmup_is_refused(tmp_path: Path) -> None
 
 
 def test_a_demo_among_its_own_pictures_is_refused() -> None:
-    place = demo.ROOT / "shards/samples/photos/demo"
+    place = ROOT / "shards/samples/photos/demo"
     with pytest.raises(ConfigError, match=r"demo: is inside .*shards/samples/photos, so drawings and samples would be"):
         demo.run(demo.Places(place), [])
     assert not place.exists()

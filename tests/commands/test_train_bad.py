@@ -155,9 +155,9 @@ def test_fp16_on_a_cpu_is_refused(shards: Path, tmp_path: Path) -> None:
     assert "fp16 needs a GPU" in refused(ConfigError, words(shards, tmp_path, "precision=fp16"), tmp_path)
 
 
-def test_no_config() -> None:
-    with pytest.raises(ConfigError, match=r"configs/hayao\.yaml"):
-        main(["seed=1"])
+def test_a_config_that_is_not_there() -> None:
+    with pytest.raises(ConfigError, match=r"^hayo: is no config file, and no config has this name; there are ablation/"):
+        main(["hayo", "seed=1"])
 
 
 def test_a_batch_that_two_processes_cannot_share(shards: Path, tmp_path: Path) -> None:
