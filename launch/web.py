@@ -1,4 +1,4 @@
-"""python launch/web.py [MODEL...]: a page to try models; with --static FOLDER one that draws in the browser."""
+"""python launch/web.py [MODEL...]: a page to try models in a browser; --static FOLDER writes one without a server."""
 
 from cartoon_dist.commands.dispatch import run_script
 
