@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 MARK = "GPU_PROOF_PROCESS"
 KILL_SECONDS = 3.0
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows ends a process at once by the second
 """How long a process may take to die. One that waits inside the driver may not die at all: then it is left."""
 
 
@@ -71,7 +73,7 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> int | None:
     """Kill what is left of the process and of those it started; its exit status."""
     deadline = time.monotonic() + KILL_SECONDS
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if process.poll() is None:
+        if process.poll() is None and sys.platform != "win32":
             os.killpg(process.pid, signal.SIGKILL)
     while True:
         left = kill_marked(mark)
@@ -98,7 +100,7 @@ def kill_marked(mark: str) -> list[int]:
     pids = marked(mark)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, _KILL)
     return pids
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.gpu_proof.plan import ROOT
+from cartoon_dist.files.descriptors import read_at
 from cartoon_dist.files.json_values import nan_to_none
 
 FILE_NAME = "gpu_proof.jsonl"
@@ -51,7 +52,7 @@ class Session:
         handle = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = os.fstat(handle).st_size
-            if size and os.pread(handle, 1, size - 1) != b"\n":
+            if size and read_at(handle, 1, size - 1) != b"\n":
                 text = "\n" + text
             os.write(handle, text.encode())
         finally:

@@ -15,6 +15,7 @@ from bench.gpu_proof import switches
 from bench.gpu_proof.plan import CORES_A_STAGE, RESERVE_SECONDS, ROOT, Stage, in_groups, limit_in_group, time_limit
 from bench.gpu_proof.processes import ProcessResult, kill_marked, mark_children, run_limited
 from bench.gpu_proof.record import NOT_RUN, Line, Session, headline
+from cartoon_dist.cpu.cores import num_usable_cores
 
 LOG_CHARACTERS = 20_000
 """Of the output of a stage that failed, the end goes into its line; the whole stands in its log."""
@@ -42,7 +43,7 @@ def _run_group(
 ) -> list[Line]:
     """Run stages at the same time, as many as the CPU has cores for."""
     end = time.monotonic() + seconds
-    at_once = max(1, len(os.sched_getaffinity(0)) // CORES_A_STAGE)
+    at_once = max(1, num_usable_cores() // CORES_A_STAGE)
 
     waiting, lock = list(group), Lock()
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from bench.gpu_proof.plan import ROOT
 from bench.gpu_proof.task import Task
+from cartoon_dist.cpu.cores import num_usable_cores
 
 
 def run(task: Task) -> dict[str, Any]:
     """Everything about the machine and its software; an error of torch's ends the stage, missing packages do not."""
     versions: dict[str, Any] = {
         "python": platform.python_version(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": num_usable_cores(),
         "c_compiler": c_compiler(),
         "driver": _output_of("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader").partition("\n")[0],
         "commit": _output_of("git", "rev-parse", "HEAD"),

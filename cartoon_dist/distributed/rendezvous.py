@@ -262,6 +262,6 @@ def _machine_id(proc: Path = Path("/proc")) -> str:
     (containers of one machine have networks of their own)."""
     parts = [socket.gethostname()]
     with suppress(OSError):
-        parts.append((proc / "sys/kernel/random/boot_id").read_text().strip())
+        parts.append((proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
         parts.append(str((proc / "self/ns/net").readlink()))
     return " ".join(parts)

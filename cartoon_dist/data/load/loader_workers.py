@@ -196,4 +196,4 @@ def _as_arrays(memory: list[list[SharedMemory]], shapes: list[tuple[int, ...]]) 
 
 
 def _as_array(memory: SharedMemory, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    return np.frombuffer(memory, np.uint8)[: math.prod(shape)].reshape(shape)
+    return np.frombuffer(memoryview(memory), np.uint8)[: math.prod(shape)].reshape(shape)
