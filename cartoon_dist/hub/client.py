@@ -113,7 +113,7 @@ def _not_found(repository: RepositoryName, purpose: Purpose) -> CheckpointError:
 
 def _refused(status: int, repository: RepositoryName, purpose: Purpose) -> CheckpointError:
     if status == 401:
-        return CheckpointError(f"{repository}: the hub does not accept your token; make a new one, then {_LOG_IN}")
+        return CheckpointError(f"{repository}: the hub asks for a token that it accepts; {_LOG_IN}")
     if status == 403:
         return CheckpointError(f"{repository}: your token may not {purpose} it; make one that may, then {_LOG_IN}")
     if status == 404:
