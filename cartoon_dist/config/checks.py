@@ -80,7 +80,7 @@ def _as_float(value: object) -> float:
 
 _SETTINGS_OF_METHOD: dict[str, tuple[str, ...]] = {
     "animegan": ("loss.animegan",),
-    "whitebox": ("loss.whitebox",),
+    "whitebox": ("loss.whitebox", "model.padding"),
     "cartoongan": (
         "loss.adversarial",
         "loss.saliency",

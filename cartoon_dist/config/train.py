@@ -45,6 +45,8 @@ class ModelSettings:
     saliency: Literal["none", "sal", "ressal"] = "ressal"
     residual: Literal["projection", "identity"] = "projection"
     attention: Literal["none", "cbam"] = "cbam"
+    # What White-box's generator sees beyond the borders: zeros, as its authors', or the picture mirrored.
+    padding: Literal["zeros", "reflect"] = "zeros"
     # Whether the generator's losses reach the saliency network through the joints.
     joints: Literal["attached", "detached"] = "attached"
     # Less memory, more time: the backward runs each of the generator's residual blocks once more (docs/performance.md).

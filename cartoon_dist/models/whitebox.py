@@ -1,16 +1,17 @@
 """White-box Cartoonization's networks (Wang and Yu, CVPR 2020), written from a description of their layers.
 
-Notation: k kernel, n channels, s stride; zeros at the borders, at stride 2 on the right and below alone; biases, LReLU
-0.2, no norm in the generator.
+Notation: k kernel, n channels, s stride; zeros at the borders (the generator may see a mirror image instead), at stride
+2 on the right and below alone; biases, LReLU 0.2, no norm in the generator.
 """
 
+from functools import partial
 from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import Convolution, check_size, upsample_bilinear
+from cartoon_dist.models.blocks import Convolution, Padding, check_size, reflection_pad, upsample_bilinear
 from cartoon_dist.models.discriminator import SLOPE
 from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.models.guided import guided_filter
@@ -24,23 +25,26 @@ TRAINING_EPSILON = 1e-2
 class WhiteboxGenerator(CartoonGenerator):
     """Photo -> cartoon: a U-net of widths c, 2c, 4c, followed by a guided filter that keeps the photo's edges.
 
-    channels: c, 32 in the original. epsilon: the filter's. It does not use saliency. The last layer is linear, so
+    channels: c, 32 in the original. epsilon: the filter's. padding: what lies beyond the borders; zeros are the
+    original's, and leave a pale frame after a short training. It does not use saliency. The last layer is linear, so
     a generated picture may leave [-1, 1].
     """
 
-    def __init__(self, *, channels: int, num_blocks: int, epsilon: float = TRAINING_EPSILON) -> None:
+    def __init__(
+        self, *, channels: int, num_blocks: int, epsilon: float = TRAINING_EPSILON, padding: Padding = "zeros"
+    ) -> None:
         super().__init__()
-        c = channels
-        self.first = _layer(3, c, kernel=7)
-        self.down1 = nn.Sequential(_layer(c, c, stride=2), _layer(c, 2 * c))
+        c, layer = channels, partial(_layer, padding=padding)
+        self.first = layer(3, c, kernel=7)
+        self.down1 = nn.Sequential(layer(c, c, stride=2), layer(c, 2 * c))
         self.down2 = nn.Sequential(
-            _layer(2 * c, 2 * c, stride=2),
-            _layer(2 * c, 4 * c),
-            *(PlainResidualBlock(4 * c) for _ in range(num_blocks)),
-            _layer(4 * c, 2 * c),
+            layer(2 * c, 2 * c, stride=2),
+            layer(2 * c, 4 * c),
+            *(PlainResidualBlock(4 * c, padding=padding) for _ in range(num_blocks)),
+            layer(4 * c, 2 * c),
         )
-        self.up1 = nn.Sequential(_layer(2 * c, 2 * c), _layer(2 * c, c))
-        self.up2 = nn.Sequential(_layer(c, c), _convolution(c, 3, kernel=7))
+        self.up1 = nn.Sequential(layer(2 * c, 2 * c), layer(2 * c, c))
+        self.up2 = nn.Sequential(layer(c, c), _convolution(c, 3, kernel=7, padding=padding))
         self.epsilon = epsilon
         self.saliency = None
 
@@ -91,10 +95,10 @@ class WhiteboxDiscriminators(nn.Module):
 class PlainResidualBlock(nn.Module):
     """x + k3(LReLU(k3(x)))."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, padding: Padding) -> None:
         super().__init__()
-        self.conv1 = _convolution(channels, channels)
-        self.conv2 = _convolution(channels, channels)
+        self.conv1 = _convolution(channels, channels, padding=padding)
+        self.conv2 = _convolution(channels, channels, padding=padding)
 
     def forward(self, features: Features) -> Features:
         """Maps of the same shape."""
@@ -102,33 +106,51 @@ class PlainResidualBlock(nn.Module):
 
 
 class StridedConvolution(nn.Module):
-    """k3s2 over maps with zeros only below and on the right where both sides are even, as TensorFlow pads them."""
+    """k3s2 over maps padded only below and on the right where both sides are even, as TensorFlow pads them."""
 
-    def __init__(self, conv: nn.Module) -> None:
+    def __init__(self, conv: nn.Module, *, padding: Padding) -> None:
         super().__init__()
         self.conv = conv
+        self.padding = padding
 
     def forward(self, features: Features) -> Tensor:
         """Maps n c y x -> n c' y/2 x/2, rounded up."""
         odd_rows, odd_columns = features.shape[2] % 2, features.shape[3] % 2
-        maps: Tensor = self.conv(functional.pad(features, (odd_columns, 1, odd_rows, 1)))
+        edges = (odd_columns, 1, odd_rows, 1)
+        padded = reflection_pad(features, edges) if self.padding == "reflect" else functional.pad(features, edges)
+        maps: Tensor = self.conv(padded)
         return maps
 
 
 def _layer(
-    in_channels: int, out_channels: int, *, kernel: int = 3, stride: int = 1, spectral: bool = False
+    in_channels: int,
+    out_channels: int,
+    *,
+    kernel: int = 3,
+    stride: int = 1,
+    spectral: bool = False,
+    padding: Padding = "zeros",
 ) -> nn.Module:
     """k LReLU."""
-    conv: nn.Module = _convolution(in_channels, out_channels, kernel=kernel, stride=stride, spectral=spectral)
-    conv = StridedConvolution(conv) if stride == 2 else conv
+    conv: nn.Module = _convolution(
+        in_channels, out_channels, kernel=kernel, stride=stride, spectral=spectral, padding=padding
+    )
+    conv = StridedConvolution(conv, padding=padding) if stride == 2 else conv
     return nn.Sequential(conv, nn.LeakyReLU(SLOPE, inplace=True))
 
 
 def _convolution(
-    in_channels: int, out_channels: int, *, kernel: int = 3, stride: int = 1, spectral: bool = False
+    in_channels: int,
+    out_channels: int,
+    *,
+    kernel: int = 3,
+    stride: int = 1,
+    spectral: bool = False,
+    padding: Padding = "zeros",
 ) -> Convolution:
     kind = SpectralConvolution if spectral else Convolution
-    made = kind(in_channels, out_channels, kernel, stride=stride, padding=kernel // 2 if stride == 1 else 0)
+    edge, mode = (kernel // 2, padding) if stride == 1 else (0, "zeros")  # at stride 2 the maps come padded
+    made = kind(in_channels, out_channels, kernel, stride=stride, padding=edge, padding_mode=mode)
     nn.init.xavier_uniform_(made.weight)
     assert made.bias is not None
     nn.init.zeros_(made.bias)

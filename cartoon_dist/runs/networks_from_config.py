@@ -29,7 +29,7 @@ def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
         }
     if settings.method == "whitebox":
         return {
-            "generator": WhiteboxGenerator(channels=model.channels, num_blocks=model.num_blocks),
+            "generator": WhiteboxGenerator(channels=model.channels, num_blocks=model.num_blocks, padding=model.padding),
             "discriminator": WhiteboxDiscriminators(channels=model.channels),
         }
     generator = Generator(

@@ -244,8 +244,9 @@ def test_settings_of_another_method_are_named() -> None:
             "upsample",
         )
     ]
-    warnings = settings_without_effect(read(TrainSettings, [], ["loss.animegan.style=1"], run_dir="runs/x"))
-    assert warnings == ["loss.animegan.style: has no effect with method=cartoongan"]
+    words = ["loss.animegan.style=1", "model.padding=reflect"]
+    warnings = settings_without_effect(read(TrainSettings, [], words, run_dir="runs/x"))
+    assert warnings == [f"{word.split('=')[0]}: has no effect with method=cartoongan" for word in words]
 
 
 def test_animegan_with_a_saliency_network_is_refused() -> None:

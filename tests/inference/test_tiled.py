@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cartoon_dist.inference.row_maps import Moments
 from cartoon_dist.inference.tiled import generate_in_strips
 from cartoon_dist.models.animegan import AnimeGenerator
-from cartoon_dist.models.blocks import Upsample
+from cartoon_dist.models.blocks import Padding, Upsample
 from cartoon_dist.models.generator import Generator, GeneratorOutput
 from cartoon_dist.models.saliency_net import SaliencyNetwork, Wiring
 from cartoon_dist.models.whitebox import WhiteboxGenerator
@@ -81,10 +81,13 @@ def test_animegans_generator(height: int, width: int, rows: int) -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (44, 20), (60, 12)])
 @pytest.mark.parametrize("rows", [1, 3, 5, 16, 1000])
-def test_whiteboxs_generator(height: int, width: int, rows: int) -> None:
-    """Zeros on one side, joints of the U, the guided filter."""
+@pytest.mark.parametrize("padding", ["zeros", "reflect"])
+def test_whiteboxs_generator(height: int, width: int, rows: int, padding: Padding) -> None:
+    """Padding on one side, joints of the U, the guided filter."""
     torch.manual_seed(1)
-    made = WhiteboxGenerator(channels=4, num_blocks=2).double().eval().requires_grad_(requires_grad=False)
+    made = (
+        WhiteboxGenerator(channels=4, num_blocks=2, padding=padding).double().eval().requires_grad_(requires_grad=False)
+    )
     for parameter in made.parameters():
         nn.init.normal_(parameter, std=0.3)
     output: GeneratorOutput = made(photo(height, width))

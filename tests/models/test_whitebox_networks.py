@@ -1,6 +1,7 @@
 """White-box's networks: counts added up layer by layer, and the same networks written out slowly."""
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import num_parameters
+from cartoon_dist.models.blocks import Padding, num_parameters
 from cartoon_dist.models.guided import guided_filter
 from cartoon_dist.models.whitebox import WhiteboxDiscriminator, WhiteboxGenerator
 from tests.models import slow_networks
@@ -53,12 +54,12 @@ def test_the_discriminators_count_and_shape(in_channels: int) -> None:
     assert num_parameters(network) == expected == {3: 287_137, 1: 286_561}[in_channels]
 
 
-def conv(w: Weights, name: str, maps: Tensor, *, stride: int = 1) -> Tensor:
-    """Zeros as TensorFlow's SAME lays them: at stride 2 over an even side, on the right and below alone."""
+def conv(w: Weights, name: str, maps: Tensor, *, stride: int = 1, beyond: str = "constant") -> Tensor:
+    """Padded as TensorFlow's SAME lays its zeros: at stride 2 over an even side, on the right and below alone."""
     kernel, bias = w[f"{name}.weight"], w[f"{name}.bias"]
     edge = kernel.shape[2] // 2
     edges = (0, 1, 0, 1) if stride == 2 else (edge,) * 4
-    return functional.conv2d(functional.pad(maps, edges), kernel, bias, stride=stride)
+    return functional.conv2d(functional.pad(maps, edges, mode=beyond), kernel, bias, stride=stride)
 
 
 def leaky(maps: Tensor) -> Tensor:
@@ -69,18 +70,20 @@ def double(maps: Tensor) -> Tensor:
     return functional.interpolate(maps, size=(2 * maps.shape[2], 2 * maps.shape[3]), mode="bilinear")
 
 
-def test_the_generator_against_its_list_of_layers() -> None:
+@pytest.mark.parametrize(("padding", "beyond"), [("zeros", "constant"), ("reflect", "reflect")])
+def test_the_generator_against_its_list_of_layers(padding: Padding, beyond: str) -> None:
     torch.manual_seed(0)
-    network = WhiteboxGenerator(channels=4, num_blocks=2).double()
+    network = WhiteboxGenerator(channels=4, num_blocks=2, padding=padding).double()
     photo, w = pictures(2, 3, 16, 12), network.state_dict()
-    full = leaky(conv(w, "first.0", photo))
-    half = leaky(conv(w, "down1.1.0", leaky(conv(w, "down1.0.0.conv", full, stride=2))))
-    deep = leaky(conv(w, "down2.1.0", leaky(conv(w, "down2.0.0.conv", half, stride=2))))
+    convolved = partial(conv, w, beyond=beyond)
+    full = leaky(convolved("first.0", photo))
+    half = leaky(convolved("down1.1.0", leaky(convolved("down1.0.0.conv", full, stride=2))))
+    deep = leaky(convolved("down2.1.0", leaky(convolved("down2.0.0.conv", half, stride=2))))
     for index in (2, 3):
-        deep = deep + conv(w, f"down2.{index}.conv2", leaky(conv(w, f"down2.{index}.conv1", deep)))
-    deep = double(leaky(conv(w, "down2.4.0", deep))) + half
-    deep = double(leaky(conv(w, "up1.1.0", leaky(conv(w, "up1.0.0", deep))))) + full
-    deep = conv(w, "up2.1", leaky(conv(w, "up2.0.0", deep)))
+        deep = deep + convolved(f"down2.{index}.conv2", leaky(convolved(f"down2.{index}.conv1", deep)))
+    deep = double(leaky(convolved("down2.4.0", deep))) + half
+    deep = double(leaky(convolved("up1.1.0", leaky(convolved("up1.0.0", deep))))) + full
+    deep = convolved("up2.1", leaky(convolved("up2.0.0", deep)))
     drawing = network(photo)
     assert drawing.saliency is None
     expected = guided_filter(photo, deep, radius_pixels=1, epsilon=1e-2)
