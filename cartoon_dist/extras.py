@@ -30,8 +30,9 @@ def is_installed(extra: str) -> bool:
     return all(map(find_spec, LIBRARIES[extra]))
 
 
-def require(extra: str) -> None:
-    """ConfigError unless every library of the extra is there; none is imported."""
-    for library in LIBRARIES[extra]:
-        if find_spec(library) is None:
-            raise missing(library, extra)
+def require(*names: str) -> None:
+    """ConfigError unless every library of these extras is there; none is imported."""
+    lacking = [name for name in names if not is_installed(name)]
+    if lacking:
+        first = next(library for library in LIBRARIES[lacking[0]] if find_spec(library) is None)
+        raise missing(first, ",".join(lacking))

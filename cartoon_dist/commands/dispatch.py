@@ -28,16 +28,11 @@ class Command:
     parser: str
     extras: tuple[str, ...] = ()
 
-    def missing_extras(self) -> list[str]:
-        """The extras that this installation lacks."""
-        return [extra for extra in self.extras if not extras.is_installed(extra)]
-
     def call(self, words: Sequence[str]) -> int:
         """Run it; its exit status. ConfigError where this installation lacks a library that it needs."""
         if any(word in _HELP for word in words):
             _load(self.parser)().parse_args(words)  # prints the help and leaves
-        for extra in self.extras:
-            extras.require(extra)
+        extras.require(*self.extras)
         return int(_load(self.main)(words))
 
 
@@ -154,11 +149,14 @@ def _unknown(words: Sequence[str], known: dict[str, Command]) -> str:
 
 def _overview(commands: dict[str, Command]) -> str:
     width = max(map(len, commands))
+    num_lacking = 0
     lines = [f"usage: {PROGRAM} COMMAND ...", "", f"Photos into cartoons. {PROGRAM} COMMAND --help tells more.", ""]
     for name, command in commands.items():
-        lacking = ",".join(command.missing_extras())
-        needs = f" (needs: pip install '{PROGRAM}[{lacking}]')" if lacking else ""
-        lines.append(f"  {name:<{width}}  {command.summary}{needs}")
+        lacking = ",".join(extra for extra in command.extras if not extras.is_installed(extra))
+        lines.append(f"  {name:<{width}}  {command.summary}{f' [{lacking}]' if lacking else ''}")
+        num_lacking += bool(lacking)
+    if num_lacking:
+        lines += ["", f"What ends with [EXTRA] is not installed yet; type: pip install '{PROGRAM}[EXTRA]'"]
     return "\n".join(lines)
 
 
