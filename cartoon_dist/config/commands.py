@@ -32,6 +32,12 @@ class CartoonizeSettings(ComputeSettings):
     max_megapixels: Positive = 200.0
     # A picture that is not whole, or whose colours are not known: skip it, or take what a decoder makes of it.
     damaged: Literal["skip", "take"] = "skip"
+    # Of drawings whose file is not named; left out: beside a picture its own or jpg, in a folder png.
+    format: Literal["jpg", "png", "webp"] | None = None
+    # Of JPEG and WebP; left out: 95.
+    quality: int | None = Field(default=None, ge=1, le=100)
+    # Where a photo was taken goes into its drawing.
+    keep_place: bool = False
 
 
 FilmCodec = Literal["h264", "h265", "vp9"]
@@ -65,6 +71,8 @@ class ExportSettings(ComputeSettings):
     pictures_licence: str | None = None
     # For the model card: the licence of the weights, as a hub names it: mit, cc-by-4.0, other.
     licence: str = Field(default="other", pattern=r"^[a-z0-9][a-z0-9.+-]{0,63}$")
+    # Of a .safetensors: weights as they were trained, or in half precision, half as large.
+    precision: Literal["trained", "fp16"] = "trained"
     # Who may read a new repository on the hub.
     visibility: Literal["private", "public"] = "private"
 

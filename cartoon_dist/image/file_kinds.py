@@ -4,12 +4,13 @@ from typing import Literal
 
 FileFormat = Literal["jpeg", "png", "webp", "bmp", "tiff", "gif", "avif", "heic"]
 
-_SUFFIXES_AT_FIRST = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-LATER_SUFFIXES = frozenset({".tif", ".tiff", ".gif", ".avif", ".heic", ".heif", ".hif"})
-"""Of kinds that were learned later. A shard job that was begun without such files goes on without them."""
-IMAGE_SUFFIXES = _SUFFIXES_AT_FIRST | LATER_SUFFIXES
-"""The file name suffixes of pictures when a folder is searched, in lower case."""
+FIRST_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+"""Of the kinds that were known from the beginning. A shard job that was begun with these alone goes on with them alone,
+and labels are looked for among these."""
 HEIC_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+LATER_SUFFIXES = frozenset({".tif", ".tiff", ".gif", ".avif"}) | HEIC_SUFFIXES
+IMAGE_SUFFIXES = FIRST_SUFFIXES | LATER_SUFFIXES
+"""The file name suffixes of pictures when a folder is searched, in lower case."""
 
 _STARTS: tuple[tuple[bytes, FileFormat], ...] = (
     (b"\xff\xd8", "jpeg"),

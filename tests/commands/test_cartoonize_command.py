@@ -157,11 +157,11 @@ def test_what_lies_beside_the_pictures_is_told(tmp_path: Path, capsys: pytest.Ca
     put(source / "a.png", noise(8, 8, 3))
     put(source / "s/contact-sheet.png", noise(8, 8, 3))
     (source / "s/job.json").write_text('{\n "format": 1}')
-    for name in ("p.heic", "film.mp4", "._a.png"):
+    for name in ("p.psd", "film.mp4", "._a.png"):
         (source / name).touch()
     assert main([str(model), str(source), str(target)]) == 0
     said = capsys.readouterr()
-    words = "not taken: 1 .heic, 1 .mp4, 1 of the system (._a.png), 1 folder"
+    words = "not taken: 1 .psd, 1 .mp4, 1 of the system (._a.png), 1 folder"
     assert said.out.splitlines() == [f"{target}/a.png: drawn by {model}, {words}"]
     assert f"{words}\nleft out {source}/s: it is a shard folder\n" in said.err
     assert [path.name for path in target.rglob("*")] == ["a.png"]

@@ -19,12 +19,12 @@ def pics(tmp_path: Path) -> Path:
     (folder / "__MACOSX").mkdir(parents=True)
     for name in ("a.jpg", "._a.jpg", "__MACOSX/a.jpg"):
         (folder / name).symlink_to(CLUB)
-    for name in ("p.heic", "q.avif", "r.avif", "Thumbs.db"):
+    for name in ("p.psd", "q.jxl", "r.jxl", "Thumbs.db"):
         (folder / name).touch()
     return folder
 
 
-WORDS = "not taken: 2 .avif, 1 .heic, 3 of the system (._a.jpg, Thumbs.db, __MACOSX)"
+WORDS = "not taken: 2 .jxl, 1 .psd, 3 of the system (._a.jpg, Thumbs.db, __MACOSX)"
 
 
 def test_what_is_not_taken_is_told_by_the_plan_and_by_the_last_line(
@@ -61,7 +61,7 @@ def test_videos_in_a_folder_are_told_to_be_named(
     (pics / "film.TS").touch()
     assert cartoons([str(pics), str(tmp_path / "out"), *TINY, "--dry-run"]) == 0
     told = capsys.readouterr().out
-    assert "1 .heic, 1 .ts, " in told
+    assert "1 .psd, 1 .ts, " in told
     assert "\nvideos are taken when they are named: give the 1 file as inputs too\n" in told
     assert status_of(cartoons, [str(pics / "film.TS"), str(tmp_path / "out")]) == 2
     assert "film.TS: not a video that can be read" in capsys.readouterr().err  # it is taken for one, and is empty

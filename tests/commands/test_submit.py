@@ -52,10 +52,10 @@ def test_a_failed_task_is_named_with_its_own_words(tmp_path: Path) -> None:
         rf"error: task 2 of 2: .*: 1 of 4 pictures are broken, .* the logs are in {out}/jobs; .*", error
     )
     assert "Traceback" not in done.stderr
-    (inputs / "e.heic").touch()
+    (inputs / "e.psd").touch()
     mended = script("launch/submit.py", *words, "max_broken=0.25")
     assert mended.returncode == 0, mended.stderr
-    assert mended.stdout.endswith(": 3 cartoons in 2 shards (2 train, 1 test), 1 skipped, not taken: 1 .heic\n")
+    assert mended.stdout.endswith(": 3 cartoons in 2 shards (2 train, 1 test), 1 skipped, not taken: 1 .psd\n")
 
 
 @pytest.mark.slow

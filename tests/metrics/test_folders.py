@@ -37,7 +37,7 @@ def test_folders_have_the_references_distance(
 ) -> None:
     settings = read(TrainSettings, [], ["score.batch_size=4", f"data.cache={tmp_path / 'cache'}"], run_dir="none")
     warnings: list[str] = []
-    (folders["real"] / "p.heic").touch()
+    (folders["real"] / "p.psd").touch()
     extractor = load_inception(weights, CPU, layer=LAYER)
     scores = score_folders(folders["generated"], folders["real"], settings, extractor, warn=warnings.append)
     values = {score.metric: score.value for score in scores}
@@ -61,7 +61,7 @@ def test_folders_have_the_references_distance(
     assert values["fid"] == expected["frechet_inception_distance"]
     assert values["kid"] == expected["kernel_inception_distance_mean"]
     assert (values["precision"], values["recall"]) == (expected["precision"], expected["recall"])
-    assert warnings == [f"{folders['real']}: not taken: 1 .heic"]
+    assert warnings == [f"{folders['real']}: not taken: 1 .psd"]
     assert (scores[0].num_generated, scores[0].num_real) == (7, 9)
 
 
@@ -109,8 +109,8 @@ def test_a_folder_inside_the_other_is_refused(folders: dict[str, Path]) -> None:
 
 
 def test_what_is_no_folder_of_pictures_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
-    (folders["real"] / "p.heic").touch()
-    assert PictureFolder(folders["real"]).ignored.in_words() == "not taken: 1 .heic"
+    (folders["real"] / "p.psd").touch()
+    assert PictureFolder(folders["real"]).ignored.in_words() == "not taken: 1 .psd"
     (tmp_path / "a.tar").touch()
     with pytest.raises(PictureError, match=r"a\.tar: is a tar; unpack it with"):
         PictureFolder(tmp_path / "a.tar")

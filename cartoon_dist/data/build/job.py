@@ -35,10 +35,11 @@ from cartoon_dist.data.format.sample import Domain
 from cartoon_dist.data.inputs.arguments import excluded_folders
 from cartoon_dist.data.inputs.external_labels import map_bytes, with_map_sizes
 from cartoon_dist.data.inputs.frame_reuse import make_frame_chooser
-from cartoon_dist.data.inputs.search import IgnoredFiles
+from cartoon_dist.data.inputs.search import IgnoredFiles, suffix_of
 from cartoon_dist.data.inputs.sources import ChosenFrame, InputPicture, find_pictures
 from cartoon_dist.errors import ConfigError, ShardError
 from cartoon_dist.files.atomic import write_if_absent
+from cartoon_dist.image.file_kinds import FIRST_SUFFIXES, IMAGE_SUFFIXES, LATER_SUFFIXES
 
 RESTORE_HINT = "give the command that built the folder again, it writes the file anew"
 
@@ -106,6 +107,7 @@ def plan_job(
         choose_frames=choose_frames,
         ignored=ignored,
         excluded=excluded,
+        suffixes=_suffixes(folder),
     )
     pictures = listed.pictures
     if external is not None:
@@ -116,6 +118,15 @@ def plan_job(
         if ignored is not None:
             ignored.maps = ignored_maps.in_words()
     return Job(domain, shaping, settings_sha256(domain, shaping), listed.root, pictures)
+
+
+def _suffixes(folder: Path | None) -> frozenset[str]:
+    """Which files of a searched folder are pictures. A job that was begun with the first kinds alone, as all were by
+    earlier versions, goes on so: other files beside its pictures would make it another job."""
+    existing = _read_or_none(folder / JOB, Job) if folder else None
+    names = [picture.name for picture in existing.pictures if picture.frame is None] if existing else []
+    begun_without = existing is not None and not any(suffix_of(name) in LATER_SUFFIXES for name in names)
+    return FIRST_SUFFIXES if begun_without else IMAGE_SUFFIXES
 
 
 def _known_frames(folder: Path, shaping: Mapping[str, object]) -> dict[tuple[str, int], list[ChosenFrame]]:

@@ -3,7 +3,7 @@
 import glob
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from cartoon_dist.data.inputs.list_files import LIST_SUFFIX, read_list
@@ -19,6 +19,7 @@ from cartoon_dist.data.inputs.search import (
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.files.folder_kinds import folder_kind, require_pictures_folder
 from cartoon_dist.files.system_files import is_system_file
+from cartoon_dist.image.file_kinds import IMAGE_SUFFIXES
 
 _VIDEO_HINT = "name its {} videos themselves"
 
@@ -27,14 +28,18 @@ class InputCollector:
     """Collects the files of all inputs: `sizes` has the absolute path of each picture and video with its size in bytes,
     `roots` the folder that each input is under; `videos` are the videos among the paths.
 
+    suffixes: those of pictures in a folder or of a pattern.
+
     Links are not resolved: pictures have the names of the links to them.
     """
 
-    def __init__(self, ignored: IgnoredFiles, excluded: Mapping[str, str]) -> None:
+    def __init__(
+        self, ignored: IgnoredFiles, excluded: Mapping[str, str], suffixes: Collection[str] = IMAGE_SUFFIXES
+    ) -> None:
         self.sizes: dict[str, int] = {}
         self.roots: list[str] = []
         self.videos: set[str] = set()
-        self.ignored, self._excluded = ignored, excluded
+        self.ignored, self._excluded, self._suffixes = ignored, excluded, suffixes
         self._excluded_folders = ExcludedFolders(ignored, excluded)
         self._open_lists: list[str] = []
 
@@ -55,7 +60,7 @@ class InputCollector:
 
     def _add_folder(self, text: str, path: str) -> None:
         ignored = IgnoredFiles()
-        sizes = sizes_under(path, ignored, self._excluded)
+        sizes = sizes_under(path, ignored, self._excluded, self._suffixes)
         self.ignored.merge(ignored)
         if not sizes:
             raise PictureError(explain_no_pictures(text, ignored, video_hint=_VIDEO_HINT))
@@ -80,7 +85,7 @@ class InputCollector:
             mode, num_bytes = _mode_and_size(path)
             if stat.S_ISREG(mode):
                 name = path.rpartition("/")[2]
-                if is_picture(name) or is_video(name):
+                if is_picture(name, self._suffixes) or is_video(name):
                     matches[path] = num_bytes
                 else:
                     self.ignored.add(name)

@@ -1,6 +1,6 @@
 """External labels, a grey map for each picture: `saliency.external=FOLDER`.
 
-The map of `deep/a.jpg` is `FOLDER/deep/a.png`, or any other readable picture of that stem; the map of a film's frame is
+The map of `deep/a.jpg` is `FOLDER/deep/a.png`, or the JPEG, WebP or BMP of that stem; the map of a film's frame is
 `FOLDER/film.mp4/00h01m02.345s.png`.
 """
 
@@ -16,9 +16,9 @@ from cartoon_dist.errors import PictureError, ShardError
 from cartoon_dist.files.bounded import read_regular
 from cartoon_dist.image import crop
 from cartoon_dist.image.decode import Picture, decode, max_file_bytes
-from cartoon_dist.image.file_kinds import IMAGE_SUFFIXES
+from cartoon_dist.image.file_kinds import FIRST_SUFFIXES
 
-_ENDINGS = (".png", *sorted(IMAGE_SUFFIXES - {".png"}))
+_ENDINGS = (".png", *sorted(FIRST_SUFFIXES - {".png"}))
 """Of several maps with one stem the first in this order is taken."""
 
 
@@ -31,7 +31,7 @@ def with_map_sizes(pictures: Sequence[InputPicture], folder: Path, ignored: Igno
     if not folder.is_dir():
         raise ShardError(f"{folder}: no such folder; saliency.external names the folder that holds the maps")
     # One search of the folder is faster than a question for each map; only maps behind a second link are asked for.
-    sizes = sizes_under(str(folder), ignored)
+    sizes = sizes_under(str(folder), ignored, suffixes=FIRST_SUFFIXES)
     return tuple(replace(picture, map_bytes=_size(picture, folder, sizes)) for picture in pictures)
 
 

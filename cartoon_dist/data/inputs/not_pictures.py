@@ -35,6 +35,16 @@ def explain_video(path: Path) -> str | None:
     return f"is a video, and pictures alone are drawn; take its frames out with '{frames}' and give the folder frames"
 
 
+def why_not_drawn(path: str) -> str:
+    """Why a search for pictures to draw left a file out, worded to follow its path."""
+    if is_video(path):
+        return "a film is drawn when it is named itself"
+    if explain_not_picture(path) is not None:
+        return explain_not_picture(path) or ""
+    suffix = suffix_of(path)
+    return f"{suffix} is no kind of picture that is read" if suffix else "has no suffix of a picture"
+
+
 def explain_no_pictures(folder: str, ignored: IgnoredFiles, *, video_hint: str) -> str:
     """The error for a folder without pictures; `video_hint` says what to do with its videos (`{}`: how many)."""
     parts = [f"{folder}: no pictures in it; give a folder that holds {' '.join(sorted(IMAGE_SUFFIXES))} files"]

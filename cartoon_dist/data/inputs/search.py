@@ -7,13 +7,13 @@ skipped. Files of other kinds are counted by their suffix, so that a user sees w
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from cartoon_dist.console.messages import first_few
+from cartoon_dist.console.messages import first_few, pluralize
 from cartoon_dist.data.inputs.scenes import SCENES
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.files.folder_kinds import folder_kind, require_pictures_folder
@@ -30,6 +30,8 @@ _OWN_FILES = frozenset({"config.yaml", "manifest.json", "job.json", "made_from.j
 _OWN_ENDINGS = (".index.json", ".tar", ".safetensors")
 _SUFFIX = re.compile(r"\.[\w-]{1,12}")
 _NUM_KINDS = 8
+NUM_PATHS = 20
+"""How many files that were not taken are told by their path."""
 _NUM_THREADS, _FILES_PER_TASK = 16, 500
 """How many threads ask for file sizes, and for how many files at a time."""
 
@@ -43,20 +45,28 @@ class IgnoredFiles:
     folders: dict[str, str] = field(default_factory=dict)
     maps: str = ""
     """The files that were not taken as labels for `saliency.external`, in words."""
+    paths: list[str] = field(default_factory=list)
+    """The first files that were not taken, at most NUM_PATHS; those of the system left out."""
+    num_drawings: int = 0
+    """Drawings of this program that lie with the pictures of which they were made."""
 
-    def add(self, name: str) -> None:
-        """Count a file that was not taken."""
+    def add(self, name: str, folder: str = "") -> None:
+        """Count a file that was not taken, in a folder where its path is to be told."""
         if is_system_file(name):
             self.system[name] += 1
         elif name != SCENES:
             suffix = suffix_of(name)
             self.suffixes[suffix if _SUFFIX.fullmatch(suffix) else ""] += 1
+            if folder and len(self.paths) < NUM_PATHS:
+                self.paths.append(f"{folder}/{name}")
 
     def merge(self, other: "IgnoredFiles") -> None:
         """Add what another search did not take."""
         self.suffixes += other.suffixes
         self.system += other.system
         self.folders |= other.folders
+        self.paths = [*self.paths, *other.paths][:NUM_PATHS]
+        self.num_drawings += other.num_drawings
 
     @property
     def num_videos(self) -> int:
@@ -71,6 +81,8 @@ class IgnoredFiles:
             parts.append(f"{sum(times for _, times in kinds[_NUM_KINDS:])} of {len(kinds) - _NUM_KINDS} other kinds")
         if self.system:
             parts.append(f"{self.system.total()} of the system ({first_few(sorted(self.system))})")
+        if self.num_drawings:
+            parts.append(f"{pluralize(self.num_drawings, 'drawing')} of this program")
         if self.folders:
             parts.append("1 folder" if len(self.folders) == 1 else f"{len(self.folders)} folders")
         return f"not taken: {', '.join(parts)}" if parts else ""
@@ -85,9 +97,9 @@ class IgnoredFiles:
             yield f"of the maps {self.maps}"
 
 
-def is_picture(name: str) -> bool:
+def is_picture(name: str, suffixes: Collection[str] = IMAGE_SUFFIXES) -> bool:
     """Whether a name is that of a picture, by its suffix."""
-    return suffix_of(name) in IMAGE_SUFFIXES and not name.startswith("._")
+    return suffix_of(name) in suffixes and not name.startswith("._")
 
 
 def is_video(name: str) -> bool:
@@ -135,13 +147,19 @@ class ExcludedFolders:
         return bool(reason)
 
 
-def sizes_under(folder: str, ignored: IgnoredFiles, excluded: Mapping[str, str] | None = None) -> dict[str, int]:
+def sizes_under(
+    folder: str,
+    ignored: IgnoredFiles,
+    excluded: Mapping[str, str] | None = None,
+    suffixes: Collection[str] = IMAGE_SUFFIXES,
+) -> dict[str, int]:
     """The paths of all pictures under a folder, each with its size in bytes (0 for a link to nowhere).
 
-    excluded: real paths of folders to skip, with the reason. PictureError for a folder that cannot be read, or
-    that this program wrote.
+    excluded: real paths of folders to skip, with the reason. suffixes: those of pictures. PictureError for a folder
+    that cannot be read, or that this program wrote.
     """
-    entries = [(parent, entry) for parent, pictures in _walk(folder, ignored, excluded or {}) for entry in pictures]
+    walked = _walk(folder, ignored, excluded or {}, suffixes)
+    entries = [(parent, entry) for parent, pictures in walked for entry in pictures]
     parts = [entries[begin : begin + _FILES_PER_TASK] for begin in range(0, len(entries), _FILES_PER_TASK)]
     # A network disk answers many questions in the time of one.
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
@@ -160,12 +178,12 @@ def _sizes(entries: Sequence[tuple[str, os.DirEntry[str]]]) -> list[tuple[str, i
 
 def pictures_under(folder: Path, ignored: IgnoredFiles | None = None) -> list[Path]:
     """All pictures under a folder, in the order of their paths; errors as of `sizes_under`."""
-    entries = _walk(str(folder), IgnoredFiles() if ignored is None else ignored, {})
+    entries = _walk(str(folder), IgnoredFiles() if ignored is None else ignored, {}, IMAGE_SUFFIXES)
     return sorted(Path(parent, entry.name) for parent, pictures in entries for entry in pictures)
 
 
 def _walk(
-    folder: str, ignored: IgnoredFiles, excluded: Mapping[str, str]
+    folder: str, ignored: IgnoredFiles, excluded: Mapping[str, str], suffixes: Collection[str]
 ) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
     """Each folder and the pictures in it. Links are followed, and each folder is searched once."""
     start = os.path.realpath(folder)
@@ -181,14 +199,16 @@ def _walk(
         if reason:
             ignored.folders[parent] = reason
             continue
-        pictures, inner = [], []
+        pictures, inner, others = [], [], []
         for entry in entries:
             if _is_folder(entry):
                 inner.append(entry)
-            elif is_picture(entry.name):
+            elif is_picture(entry.name, suffixes):
                 pictures.append(entry)
             else:
-                ignored.add(entry.name)
+                others.append(entry.name)
+        for name in sorted(others):
+            ignored.add(name, parent)
         # Sorted, so that the same one of two links to a folder is followed.
         waiting += reversed(
             list(_unseen_folders(sorted(inner, key=lambda entry: entry.name), parent, real, seen, ignored))

@@ -1,15 +1,17 @@
 """Turns the inputs of a shard job (folders, globs, files, lists, videos) into one sorted list of pictures."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cartoon_dist.data.format.sample import Split
 from cartoon_dist.data.inputs.arguments import InputCollector
 from cartoon_dist.data.inputs.scenes import pick_test_scenes, read_scenes
-from cartoon_dist.data.inputs.search import IgnoredFiles
-from cartoon_dist.errors import PictureError
+from cartoon_dist.data.inputs.search import IgnoredFiles, suffix_of
+from cartoon_dist.errors import ConfigError, PictureError
+from cartoon_dist.extras import is_installed, missing
+from cartoon_dist.image.file_kinds import HEIC_SUFFIXES, IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -83,19 +85,22 @@ def find_pictures(
     choose_frames: FrameChooser,
     ignored: IgnoredFiles | None = None,
     excluded: Mapping[str, str] | None = None,
+    suffixes: Collection[str] = IMAGE_SUFFIXES,
 ) -> PictureList:
     """Resolve inputs: a folder is searched through, a .txt file lists a path a line, the rest are files or globs.
 
     Of a video frames are chosen; each of its scenes is one for the split, unless a scenes.csv names the video.
     Names are relative to the deepest folder above all inputs, so that shards do not depend on where the pictures lie.
-    Files that were not taken are added to `ignored`; `excluded` has the real paths of folders to skip, and why. Raises
-    PictureError for an input without pictures and ShardError for a broken scenes.csv.
+    Files that were not taken are added to `ignored`; `excluded` has the real paths of folders to skip, and why;
+    `suffixes` are those of pictures. Raises PictureError for an input without pictures, ShardError for a broken
+    scenes.csv and ConfigError for HEIC files without the library that reads them.
     """
-    collected = InputCollector(ignored if ignored is not None else IgnoredFiles(), excluded or {})
+    collected = InputCollector(ignored if ignored is not None else IgnoredFiles(), excluded or {}, suffixes)
     for text in inputs:
         collected.add(text)
     if not collected.sizes:
         raise PictureError(f"{inputs[0]}: no pictures in it; {'; '.join(collected.ignored.lines())}")
+    _require_heic_reader(collected.sizes)
     root = os.path.commonpath(collected.roots)
     begin = len(root.rstrip("/")) + 1
     scenes = _SceneLookup(root, collected.sizes)
@@ -116,6 +121,13 @@ def find_pictures(
             for name, scene, num_bytes, frame in listed
         ),
     )
+
+
+def _require_heic_reader(paths: Collection[str]) -> None:
+    """Else the shards would hold fewer pictures on a machine that lacks the library."""
+    heics = [path for path in paths if suffix_of(path) in HEIC_SUFFIXES]
+    if heics and not is_installed("heic"):
+        raise ConfigError(f"{heics[0]}: {missing('pillow-heif', 'heic')}; or leave the HEIC files out ({len(heics)})")
 
 
 def _in_order(paths: Mapping[str, int], begin: int, root: str) -> list[str]:

@@ -21,10 +21,10 @@ def searched(folder: Path) -> tuple[list[str], IgnoredFiles]:
 
 
 def test_files_of_other_kinds_are_counted_by_their_suffix(tmp_path: Path) -> None:
-    put(tmp_path, "a.jpg", "b.PNG", "p.heic", "d/q.avif", "d/r.AVIF", "scenes.csv", "LICENSE", "x.jpg?width=9000000000")
+    put(tmp_path, "a.jpg", "b.PNG", "p.psd", "d/q.jxl", "d/r.JXL", "scenes.csv", "LICENSE", "x.jpg?width=9000000000")
     taken, ignored = searched(tmp_path)
     assert taken == ["a.jpg", "b.PNG"]
-    assert ignored.in_words() == "not taken: 2 .avif, 2 without a suffix, 1 .heic"
+    assert ignored.in_words() == "not taken: 2 .jxl, 2 without a suffix, 1 .psd"
 
 
 def test_rare_suffixes_are_summed_up(tmp_path: Path) -> None:

@@ -1,0 +1,168 @@
+"""`launch/cartoonize.py` where INPUT is a picture or a folder of pictures."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED
+from cartoon_dist.config.commands import CartoonizeSettings
+from cartoon_dist.console.limited_messages import LimitedMessages
+from cartoon_dist.console.messages import pluralize, print_message, print_result
+from cartoon_dist.console.progress import Progress
+from cartoon_dist.data.inputs.not_pictures import why_not_drawn
+from cartoon_dist.data.inputs.search import IgnoredFiles
+from cartoon_dist.distributed import devices
+from cartoon_dist.errors import PictureError
+from cartoon_dist.files.atomic import write_atomically
+from cartoon_dist.files.bounded import read_regular
+from cartoon_dist.hub.locate import locate_model
+from cartoon_dist.image.decode import DamagedPictureError, Picture, decode_file, max_file_bytes
+from cartoon_dist.image.encode import DEFAULT_QUALITY, encode, require_side
+from cartoon_dist.image.exif_copy import kept_exif
+from cartoon_dist.image.srgb import srgb_profile
+from cartoon_dist.inference.batched import Cartoonizer, batch_by_size
+from cartoon_dist.inference.load import load_model
+from cartoon_dist.inference.output_paths import OutputPath, default_target, output_paths
+
+_NUM_NAMED = 20
+
+
+def draw_pictures(model: str | None, source: Path, target: Path | None, settings: CartoonizeSettings) -> int:
+    """Draw a picture, or those of a folder, with a model (None: the built-in one) into `target` (None: beside the
+    source); the exit status.
+
+    PictureError, at the end, where some could not be drawn; ConfigError and CheckpointError before anything is.
+    """
+    target = target or default_target(source, settings.format)
+    ignored = IgnoredFiles()
+    outputs = output_paths(source, target, ignored, file_format=settings.format)
+    if settings.quality is not None and all(output.file_format == "png" for output in outputs):
+        print_message("warning: quality= has no effect on PNG, which keeps every pixel; see format=")
+    for path in ignored.paths:
+        print_message(f"not drawn: {path}: {why_not_drawn(path)}")
+    for line in ignored.lines():
+        print_message(line)
+    loaded = load_model(
+        locate_model(model), weights=settings.weights, device=settings.device, megapixels=settings.megapixels
+    )
+    session = _Session(outputs, loaded.cartoonizer, settings)
+    try:
+        with devices.without_tf32():  # a drawing is the same on a GPU and on a CPU
+            session.run()
+    except KeyboardInterrupt:
+        print_message(f"{target}: stopped; what is drawn is kept, the same command draws all again")
+        return EXIT_STOPPED
+    finally:
+        if session.num_drawn:
+            by = "the built-in model" if model is None else str(Path(model))
+            print_result(_summary(by, target, outputs, session.num_drawn, ignored))
+    if session.failed:
+        raise PictureError(_failure(session.failed, len(outputs)))
+    return EXIT_DONE
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A decoded picture's output, and what its drawing says of it: EXIF, and whether it had a colour profile."""
+
+    output: OutputPath
+    exif: bytes
+    has_profile: bool
+
+
+class _Session:
+    """Draws all outputs; `failed` names the pictures that could not be drawn."""
+
+    def __init__(self, outputs: Sequence[OutputPath], cartoonizer: Cartoonizer, settings: CartoonizeSettings) -> None:
+        self._outputs, self._cartoonizer, self._settings = outputs, cartoonizer, settings
+        self.num_drawn = 0
+        self.failed: list[str] = []
+        self._skipped, self._warned = LimitedMessages("skipped"), LimitedMessages("warnings")
+        self._progress = Progress(total=len(outputs), unit="pictures", label="cartoonize")
+
+    def run(self) -> None:
+        """Draw all that can be drawn; PictureError where a drawing cannot be written."""
+        with self._progress:
+            for batch in batch_by_size(self._decoded(), max_pixels=self._cartoonizer.max_batch_pixels):
+                self._draw([waiting for waiting, _ in batch], [picture for _, picture in batch])
+        self._skipped.print_summary()
+        self._warned.print_summary()
+
+    def _decoded(self) -> Iterator[tuple[_Waiting, Picture]]:
+        max_megapixels = self._settings.max_megapixels
+        for output in self._outputs:
+            try:
+                data = read_regular(output.picture, max_bytes=max_file_bytes(max_megapixels))
+                decoded = decode_file(data, max_megapixels=max_megapixels, damaged=self._settings.damaged)
+                height, width = decoded.picture.shape[:2]
+                require_side(height, width, output.file_format)
+                if decoded.complaint:
+                    line = f"warning: {output.name}: {decoded.complaint}; drawn as it is"
+                    self._warned.print(line, decoded.complaint)
+                exif = kept_exif(decoded.exif, keep_place=self._settings.keep_place)
+                yield _Waiting(output, exif, decoded.has_profile), decoded.picture
+            except DamagedPictureError as error:
+                self._skip(output, f"{error}; damaged=take draws what can be read of it")
+            except PictureError as error:
+                self._skip(output, str(error))
+            except OSError as error:
+                self._skip(output, f"cannot be read ({error.strerror})")
+            except MemoryError:
+                self._skip(output, "does not fit the memory")
+
+    def _draw(self, batch: Sequence[_Waiting], pictures: Sequence[Picture]) -> None:
+        def tell(done: int, of: int) -> None:
+            self._progress.update(self._num_done, f"{batch[0].output.name}: pass {done} of {of}")
+
+        try:
+            drawings = self._cartoonizer.cartoonize(pictures, on_pass=tell)
+        except PictureError as error:
+            for waiting in batch:
+                self._skip(waiting.output, str(error))
+            return
+        for waiting, drawing in zip(batch, drawings, strict=True):
+            _write(waiting.output.path, self._encoded(drawing, waiting))
+            self.num_drawn += 1
+            self._progress.update(self._num_done)
+
+    def _encoded(self, drawing: Picture, waiting: _Waiting) -> bytes:
+        return encode(
+            drawing,
+            waiting.output.file_format,
+            quality=self._settings.quality or DEFAULT_QUALITY,
+            exif=waiting.exif,
+            icc=srgb_profile() if waiting.has_profile else None,
+        )
+
+    @property
+    def _num_done(self) -> int:
+        return self.num_drawn + len(self.failed)
+
+    def _skip(self, output: OutputPath, reason: str) -> None:
+        self._skipped.print(f"skipped {output.name}: {reason}", reason)
+        self.failed.append(output.name)
+        self._progress.update(self._num_done)
+
+
+def _write(drawing: Path, content: bytes) -> None:
+    try:
+        write_atomically(drawing, content)
+    except OSError as error:
+        raise PictureError(
+            f"{drawing}: cannot be written ({error.strerror}); make room or name another output, then run it again"
+        ) from None
+
+
+def _summary(model: str, target: Path, outputs: Sequence[OutputPath], num_drawn: int, ignored: IgnoredFiles) -> str:
+    beside = f", {words}" if (words := ignored.in_words()) else ""
+    if len(outputs) == 1:
+        return f"{outputs[0].path}: drawn by {model}{beside}"
+    drawn = f"{pluralize(num_drawn, 'drawing')} of {pluralize(len(outputs), 'picture')} by {model}"
+    return f"{target}: {drawn}{beside}"
+
+
+def _failure(failed: Sequence[str], num_pictures: int) -> str:
+    named = ", ".join(sorted(failed)[:_NUM_NAMED])
+    more = f" and {len(failed) - _NUM_NAMED} more" if len(failed) > _NUM_NAMED else ""
+    pictures = pluralize(num_pictures, "picture")
+    return f"{len(failed)} of {pictures} could not be drawn: {named}{more}; the reasons are above"
