@@ -1,6 +1,9 @@
 """A trained generator as an ONNX graph."""
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 
 import onnx
@@ -19,8 +22,7 @@ def to_onnx(generator: CartoonGenerator, facts: ExportMetadata) -> bytes:
     """
     network = _GeneratedOnly(deepcopy(generator).float()).eval()
     height, width = (torch.export.Dim(name, min=2) for name in ("height_in_fours", "width_in_fours"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, about torch's internals
+    with _exporter_quiet():
         program = torch.onnx.export(
             network,
             # Two photos of unequal sides: the exporter would treat a side of 1, or two equal ones, as fixed.
@@ -38,6 +40,20 @@ def to_onnx(generator: CartoonGenerator, facts: ExportMetadata) -> bytes:
     for key, value in to_strings(facts).items():
         model.metadata_props.add(key=key, value=value)
     return bytes(model.SerializeToString())
+
+
+@contextmanager
+def _exporter_quiet() -> Iterator[None]:
+    """Without what the exporter says of torch's internals, and of torchvision, whose operators no generator has."""
+    registry = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registry.level
+    registry.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        registry.setLevel(level)
 
 
 def _remove_source_notes(graph: onnx.GraphProto) -> None:

@@ -48,15 +48,15 @@ def load_model(
     and a model that only copies photos, is logged as a warning.
     """
     if weights and model.is_file():
-        _log.warning("warning: weights=%s has no effect on an export, which holds its own", weights)
+        _log.warning("weights=%s has no effect on an export, which holds its own", weights)
     if model.suffix == ".onnx" and not model.is_dir():
         # Takes a second to import, and only this kind of model needs it.
         from cartoon_dist.inference.onnx_generator import load_onnx
 
         if device == "cuda":
-            _log.warning("warning: device=cuda has no effect on an .onnx, which is drawn with on the CPU")
+            _log.warning("device=cuda has no effect on an .onnx, which is drawn with on the CPU")
         if precision != "fp32":
-            _log.warning("warning: precision=%s has no effect on an .onnx, which computes in fp32", precision)
+            _log.warning("precision=%s has no effect on an .onnx, which computes in fp32", precision)
         onnx = load_onnx(model)
         _warn_of_copies(model, onnx.facts)
         cartoonizer = Cartoonizer(generate=onnx, generate_large=None, megapixels=megapixels)
@@ -70,4 +70,4 @@ def load_model(
 
 def _warn_of_copies(source: Path, model: ExportMetadata | TrainedGenerator) -> None:
     if model.is_warmup:
-        _log.warning("warning: %s", warmup_warning(source, model.step))
+        _log.warning("%s", warmup_warning(source, model.step))
