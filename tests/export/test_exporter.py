@@ -12,7 +12,7 @@ import torch
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.export.exporter import compare, export_generator, load_exported
+from cartoon_dist.export.exporter import HALF_TOLERANCE, compare, export_generator, load_exported
 from cartoon_dist.inference.onnx_generator import load_onnx
 from cartoon_dist.models.generator import CartoonGenerator
 from cartoon_dist.runs import networks_from_config
@@ -88,6 +88,21 @@ def test_onnxruntime_equals_torch_at_any_size(tmp_path: Path, words: list[str]) 
 
 def test_safetensors_gives_the_same_bits(tmp_path: Path) -> None:
     assert export_generator(made(), tmp_path / "a.safetensors", photos(1, 3, 32, 24)).difference == 0
+
+
+def test_half_precision_is_half_the_file_and_near_the_trained_one(tmp_path: Path) -> None:
+    out = tmp_path / "a.safetensors"
+    source, photo = made("method=whitebox", "model.saliency=none", "model.attention=none"), photos(1, 3, 32, 24)
+    export_generator(source, out, photo)
+    whole = out.stat().st_size
+    comparison = export_generator(source, out, photo, precision="fp16")
+    assert 0 < comparison.difference <= HALF_TOLERANCE
+    assert comparison.precision == "fp16"
+    num_parameters = sum(parameter.numel() for parameter in source.generator.parameters())
+    assert whole - out.stat().st_size == pytest.approx(2 * num_parameters, abs=16)
+    assert load_exported(out)(from_bytes(photo)).dtype == torch.float32
+    with pytest.raises(CheckpointError, match="onnx is written in float32"):
+        export_generator(source, tmp_path / "a.onnx", photo, precision="fp16")
 
 
 @pytest.mark.parametrize(

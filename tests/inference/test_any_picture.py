@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cartoon_dist.errors import PictureError
 from cartoon_dist.image.decode import decode
@@ -55,6 +55,15 @@ def test_exif_turns_an_image_as_it_turns_a_file(orientation: int) -> None:
     pixels = to_pixels(opened, max_megapixels=1)
     assert pixels.shape[:2] == ((13, 9) if orientation > 4 else (9, 13))
     assert np.array_equal(pixels, decode(data, max_megapixels=1))
+
+
+def test_the_note_of_the_orientation_can_be_taken_out_as_the_page_says() -> None:
+    _, opened = stored(IMAGES["RGB"], exif=turned(6))
+    by_hand = opened.transpose(Image.Transpose.ROTATE_270)
+    del by_hand.getexif()[0x0112]
+    upright = to_pixels(opened, max_megapixels=1)
+    assert np.array_equal(to_pixels(by_hand, max_megapixels=1), upright)
+    assert np.array_equal(to_pixels(ImageOps.exif_transpose(opened), max_megapixels=1), upright)
 
 
 def test_colour_keys_and_transparent_palettes_are_laid_on_white() -> None:
