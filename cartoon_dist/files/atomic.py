@@ -126,6 +126,12 @@ def _temporary_file(path: Path, content: str | bytes) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
+def sync_file(path: Path) -> None:
+    """Push to the disk what a library has written into a file."""
+    with path.open("rb+") as file:  # Windows pushes only what is open for writing
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Push a folder's entries to the disk, so that a rename survives a power cut; the system's own task on Windows."""
     if not FOLDERS_CAN_BE_OPENED:

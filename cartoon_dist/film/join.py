@@ -3,7 +3,6 @@
 Nothing is encoded here: packets are copied.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +18,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from cartoon_dist.errors import PictureError
-from cartoon_dist.files.atomic import sync_folder, temporary_path
+from cartoon_dist.files.atomic import replace_file, sync_file, sync_folder, temporary_path
 from cartoon_dist.film.look import CONTAINERS, FilmLook, configure
 from cartoon_dist.film.segments import PartsFolder, SegmentTimes
 from cartoon_dist.film.tracks import add_tracks, copied_packets, kept_metadata
@@ -48,9 +47,8 @@ def join_film(source: Path, target: Path, parts: PartsFolder, look: FilmLook, *,
     try:
         with av.open(str(source), metadata_errors="replace") as film:
             left_out = _write(film, temporary, target.suffix.lower(), parts, look, drawn)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        sync_file(temporary)
+        replace_file(temporary, target)
     except (av.FFmpegError, OSError) as error:
         raise PictureError(
             f"{target}: cannot be written ({error.strerror}); make room or name another output, then give the same "

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cartoon_dist.data.format.manifest import has_valid_hash, record_bytes
 from cartoon_dist.errors import CheckpointError
-from cartoon_dist.files.atomic import sync_folder, write_atomically
+from cartoon_dist.files.atomic import sync_file, sync_folder, write_atomically
 from cartoon_dist.files.bounded import MAX_RECORD_BYTES, MAX_TENSOR_BYTES, read_regular_text, sha256_of
 from cartoon_dist.files.json_yaml import parse_json
 from cartoon_dist.runs.layout import RunFolder
@@ -163,6 +163,5 @@ def remove_leftovers(run: RunFolder) -> None:
 
 def _write_tensors(path: Path, named: Mapping[str, Tensor]) -> str:
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}, path)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    sync_file(path)
     return sha256_of(path)

@@ -10,7 +10,7 @@ from cartoon_dist.data.build.prepare import PreparedPicture
 from cartoon_dist.data.format.manifest import SampleEntry, ShardIndex, Skipped, index_path, write_record
 from cartoon_dist.data.format.sample import RECORD_MEMBER
 from cartoon_dist.data.format.tar_index import read_tar_samples
-from cartoon_dist.files.atomic import sync_folder
+from cartoon_dist.files.atomic import replace_file, sync_folder
 from cartoon_dist.files.bounded import MAX_SHARD_BYTES, open_regular, sha256_of
 
 PART_SUFFIX = ".part"
@@ -27,7 +27,7 @@ def write_shard(folder: Path, name: str, settings_sha256: str, prepared: Iterabl
     try:
         contents = _write_tar(part, prepared)
         if contents.num_samples:
-            part.replace(path)
+            replace_file(part, path)
     finally:
         part.unlink(missing_ok=True)
     sync_folder(folder)
