@@ -14,7 +14,7 @@ from cartoon_dist.distributed import devices
 from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.export import model_card
 from cartoon_dist.export.comparison_photo import comparison_photo
-from cartoon_dist.export.exporter import SUFFIXES, Comparison, export_generator
+from cartoon_dist.export.exporter import HALF_TOLERANCE, SUFFIXES, Comparison, export_generator
 from cartoon_dist.export.model_folder import CardFacts, export_folder
 from cartoon_dist.files.atomic import write_atomically
 from cartoon_dist.hub.names import SCHEME
@@ -35,6 +35,8 @@ def main(argv: Sequence[str]) -> int:
             f"{out}: name it .safetensors or .onnx, FOLDER/ with a slash, or {SCHEME}OWNER/NAME; other formats are "
             "not written"
         )
+    if settings.precision == "fp16" and (to_hub or Path(out).suffix != ".safetensors"):
+        raise ConfigError(f"precision=fp16: is for OUT.safetensors alone, not for {out}; leave it out")
     if not run.is_dir():
         raise CheckpointError(f"{run}: is no run and no checkpoint; an export is made from one of these")
     if to_hub:
@@ -48,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
         comparison = export_folder(loaded, Path(out), photo, facts, device)
         print_result(f"{Path(out)}: {_in_words(loaded, comparison)}; it holds the weights, a config and a card")
         return EXIT_DONE
-    comparison = export_generator(loaded, Path(out), photo, device)
+    comparison = export_generator(loaded, Path(out), photo, device, precision=settings.precision)
     card = _write_card(loaded, Path(out), comparison, settings)
     print_result(f"{Path(out)}: {_in_words(loaded, comparison)}; its card is {card.name}")
     return EXIT_DONE
@@ -104,5 +106,7 @@ def _warn_of_warmup(loaded: TrainedGenerator) -> None:
 
 
 def _in_words(loaded: TrainedGenerator, comparison: Comparison) -> str:
-    differs = f"differs from the trained generator by {comparison.difference:.2g} at most"
+    half = comparison.precision == "fp16"
+    allowed = f" ({HALF_TOLERANCE:.2g}, two grey levels, are allowed in half precision)" if half else ""
+    differs = f"differs from the trained generator by {comparison.difference:.2g} at most{allowed}"
     return f"step {loaded.step}, {loaded.weights}; {differs}"

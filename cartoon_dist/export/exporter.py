@@ -2,8 +2,9 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -21,6 +22,10 @@ from cartoon_dist.tensors import Bytes, Images, from_bytes
 SUFFIXES = (".safetensors", ".onnx")
 TOLERANCE = 1e-3
 """The largest difference allowed, in [-1, 1]: an eighth of a grey level."""
+HALF_TOLERANCE = 2 / 127.5
+"""The same for weights that were rounded to half precision: two grey levels."""
+Precision = Literal["trained", "fp16"]
+"""Weights as they were trained, or rounded to half precision: half the file."""
 
 GenerateFunction = Callable[[Images], Images]
 _CPU = torch.device("cpu")
@@ -28,41 +33,61 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The largest difference to the trained generator's output, in [-1, 1], over the sizes (h, w) compared."""
+    """The largest difference to the trained generator's output, in [-1, 1], over the sizes (h, w) compared.
+
+    precision: of the weights in the file.
+    """
 
     difference: float
     sizes: tuple[tuple[int, int], ...]
+    precision: Precision = "trained"
 
 
-def export_generator(source: TrainedGenerator, out: Path, photo: Bytes, device: torch.device = _CPU) -> Comparison:
+def export_generator(
+    source: TrainedGenerator,
+    out: Path,
+    photo: Bytes,
+    device: torch.device = _CPU,
+    *,
+    precision: Precision = "trained",
+) -> Comparison:
     """Write `out`, safetensors or ONNX by its suffix, once its output on a photo (1 3 h w, sides multiples of 4) and
     on a part of it equals the trained generator's.
 
     The file is written to a temporary folder, read back as a user's would be, compared, and only then put in place.
-    device: where torch runs for the comparison; onnxruntime runs on the CPU. CheckpointError for another suffix, for a
-    difference beyond the tolerance, for a disk that is full.
+    device: where torch runs for the comparison; onnxruntime runs on the CPU. precision: of the weights; fp16 is drawn
+    with in float32, and may differ by HALF_TOLERANCE. CheckpointError for another suffix, for a difference beyond the
+    tolerance, for an ONNX in half precision, for a disk that is full.
     """
     if out.suffix not in SUFFIXES:
         raise CheckpointError(f"{out}: name it .safetensors or .onnx; other formats are not written")
+    if precision == "fp16" and out.suffix == ".onnx":
+        raise CheckpointError(f"{out}: an .onnx is written in float32; leave precision=fp16 out, or name .safetensors")
     facts = metadata_of(source)
     if out.suffix == ".onnx":
         content = to_onnx(source.generator, facts)
     else:
-        content = to_safetensors(source.generator.state_dict(), facts)
+        weights = source.generator.state_dict()
+        if precision == "fp16":
+            weights = {
+                name: weight.half() if weight.is_floating_point() else weight for name, weight in weights.items()
+            }
+        content = to_safetensors(weights, facts)
+    tolerance = HALF_TOLERANCE if precision == "fp16" else TOLERANCE
     try:
         with tempfile.TemporaryDirectory() as folder:
             temporary = Path(folder) / out.name
             temporary.write_bytes(content)
             comparison = compare(source, load_exported(temporary, device), photo, device)
-        if not comparison.difference <= TOLERANCE:  # also where it is NaN
+        if not comparison.difference <= tolerance:  # also where it is NaN
             raise CheckpointError(
                 f"{out}: not written: its drawings differ from the trained generator's by {comparison.difference:.2g}, "
-                f"{TOLERANCE:g} is allowed"
+                f"{tolerance:.2g} is allowed"
             )
         write_atomically(out, content)
     except OSError as error:
         raise CheckpointError(f"{out}: cannot be written ({error.strerror}); make room or name another place") from None
-    return comparison
+    return replace(comparison, precision=precision)
 
 
 def metadata_of(source: TrainedGenerator) -> ExportMetadata:
@@ -77,6 +102,8 @@ def load_exported(path: Path, device: torch.device = _CPU) -> GenerateFunction:
     if path.suffix == ".onnx":
         return load_onnx(path)
     generator = trained.load(path, weights="ema").generator.to(device)
+    if next(generator.parameters()).dtype == torch.float16:
+        generator = generator.float()  # as drawing does, see inference/batched.py
     dtype = next(generator.parameters()).dtype
 
     def generate(photo: Images) -> Images:

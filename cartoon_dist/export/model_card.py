@@ -92,6 +92,7 @@ def _model_rows(source: TrainedGenerator, out: Path, comparison: Comparison) -> 
         (
             f"with the trained generator on a photo at {sizes}: the drawings differ by at most "
             f"{comparison.difference:.2g}, in [-1, 1]"
+            + ("; its weights are in half precision" if comparison.precision == "fp16" else "")
         ),
     )
 

@@ -62,6 +62,17 @@ def test_a_checkpoint_as_safetensors(run: Path, tmp_path: Path, weights: str) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hayao.safetensors", "hayao.safetensors.md"]
 
 
+def test_half_precision(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "small.safetensors"
+    assert export.main([str(run), str(out), "precision=fp16"]) == 0
+    assert "two grey levels, are allowed in half precision" in capsys.readouterr().out
+    assert "half precision" in out.with_name("small.safetensors.md").read_text(encoding="utf-8")
+    assert next(trained.load(out, weights="ema").generator.parameters()).dtype == torch.float16
+    for other in ("small.onnx", "folder/", "hf://me/small"):
+        with pytest.raises(ConfigError, match=r"precision=fp16: is for OUT\.safetensors alone"):
+            export.main([str(run), other, "precision=fp16"])
+
+
 def test_what_cannot_be_exported(run: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "a.safetensors")
     with pytest.raises(ConfigError, match=r"a\.pt: name it"):

@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
         help="weights=ema|raw: the running average (default), or the raw ones. photo=FILE: what to compare on "
         "(default: a photo out of the run's shards). pictures_licence=TEXT: for the card, what binds the pictures it "
         "learned from. licence=NAME: for the card, of the weights, as a hub names it (mit, cc-by-4.0; default other). "
+        "precision=fp16: of a .safetensors, weights in half precision, half the file. "
         "visibility=private|public: of a new repository on the hub (default private). device=auto|cpu|cuda: where "
         "torch draws for the comparison; auto, the default, takes CUDA",
     )
