@@ -51,13 +51,16 @@ def try_lock(lock: Path) -> int | None:
 
 def unlock(lock: Path, descriptor: int) -> None:
     """Take the lock file away and release it."""
-    if sys.platform != "win32":
+    try:
         lock.unlink(missing_ok=True)  # before the release: a waiting process then sees that the file is another one
+        removed = True
+    except PermissionError:  # Windows: not while it is open
+        removed = False
+    finally:
         os.close(descriptor)
-        return
-    os.close(descriptor)
-    with suppress(OSError):  # an open file cannot be taken away there: another process has it, and needs it
-        lock.unlink()
+    if not removed:
+        with suppress(OSError):  # now another process may have it open, and needs it
+            lock.unlink()
 
 
 def read_holder(lock: Path) -> str:
