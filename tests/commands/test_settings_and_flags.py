@@ -89,8 +89,8 @@ def test_settings_stand_anywhere_and_paths_may_look_like_them() -> None:
     for argv in (["weights=raw", *MODEL], ["run", "weights=raw", "in", "out"], [*MODEL, "weights=raw"]):
         arguments, settings = cartoonize.read_command_line(argv)
         assert ([arguments.model, arguments.input, arguments.output], settings.weights) == (MODEL, "raw")
-    arguments, settings = cartoonize.read_command_line(["run", "a=b/photo.jpg", "weights=1", "device=cpu"])
-    assert (arguments.input, arguments.output, settings.device) == ("a=b/photo.jpg", "weights=1", "cpu")
+    arguments, settings = cartoonize.read_command_line(["run", "a=b/photo.jpg", "./weights=1", "device=cpu"])
+    assert (arguments.input, arguments.output, settings.device) == ("a=b/photo.jpg", "./weights=1", "cpu")
 
 
 def test_help_shows_the_new_spellings_alone() -> None:
