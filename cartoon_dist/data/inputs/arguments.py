@@ -18,6 +18,7 @@ from cartoon_dist.data.inputs.search import (
 )
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.files.folder_kinds import folder_kind, require_pictures_folder
+from cartoon_dist.files.slashes import absolute_path, common_path, folder_of, real_path
 from cartoon_dist.files.system_files import is_system_file
 from cartoon_dist.image.file_kinds import IMAGE_SUFFIXES
 
@@ -45,7 +46,7 @@ class InputCollector:
 
     def add(self, text: str) -> None:
         """Add an input; PictureError when there is no picture in it, or it cannot be read."""
-        path = os.path.abspath(text)  # noqa: PTH100 (resolve would follow links)
+        path = absolute_path(text)
         mode, num_bytes = _mode_and_size(path)
         if stat.S_ISDIR(mode):
             self._add_folder(text, path)
@@ -76,12 +77,12 @@ class InputCollector:
         if problem:
             raise PictureError(f"{text}: {problem}")
         self._add_sizes({path: num_bytes})
-        self.roots.append(_folder(path))
+        self.roots.append(folder_of(path))
 
     def _add_matches(self, text: str) -> None:
         matches: dict[str, int] = {}
         for match in sorted(glob.glob(text, recursive=True)):  # noqa: PTH207 (keeps absolute patterns)
-            path = os.path.abspath(match)  # noqa: PTH100
+            path = absolute_path(match)
             mode, num_bytes = _mode_and_size(path)
             if stat.S_ISREG(mode):
                 name = path.rpartition("/")[2]
@@ -91,13 +92,15 @@ class InputCollector:
                     self.ignored.add(name)
         if not matches:
             raise PictureError(f"{text}: no such file or folder, and no picture matches it; check the path")
-        root = os.path.commonpath([_folder(path) for path in matches])
+        root = common_path([folder_of(path) for path in matches])
         require_pictures_folder(Path(root))
-        kept = {path: size for path, size in matches.items() if not self._excluded_folders.contain(_folder(path), root)}
+        kept = {
+            path: size for path, size in matches.items() if not self._excluded_folders.contain(folder_of(path), root)
+        }
         if not kept:
             raise PictureError(f"{text}: no pictures match it; {'; '.join(self.ignored.lines())}")
         self._add_sizes(kept)
-        self.roots.append(os.path.commonpath([_folder(path) for path in kept]))
+        self.roots.append(common_path([folder_of(path) for path in kept]))
 
     def _add_sizes(self, named: Mapping[str, int]) -> None:
         self.sizes |= named
@@ -120,17 +123,17 @@ def excluded_folders(inputs: Sequence[str], output: Path | None, maps: str | Non
 
     ConfigError where the output is an input, or is a folder with pictures of the user.
     """
-    real_inputs = {os.path.realpath(text) for text in inputs}
+    real_inputs = {real_path(text) for text in inputs}
     excluded: dict[str, str] = {}
     if output is not None:
-        real = os.path.realpath(output)
+        real = real_path(output)
         if real in real_inputs:
             raise ConfigError(f"{output}: is the folder of the pictures; name another folder to write to")
         if output.is_dir() and folder_kind(output) is None:
             _require_no_pictures(output, inside=any(real.startswith(f"{above}/") for above in real_inputs))
         excluded[real] = "the folder to write to"
-    if maps is not None and os.path.realpath(maps) not in real_inputs:
-        excluded[os.path.realpath(maps)] = "the folder of the maps"
+    if maps is not None and real_path(maps) not in real_inputs:
+        excluded[real_path(maps)] = "the folder of the maps"
     return excluded
 
 
@@ -142,10 +145,6 @@ def _require_no_pictures(output: Path, *, inside: bool) -> None:
         raise ConfigError(
             f"{output}: holds pictures ({min(pictures).relative_to(output)}); name a new folder to write to"
         )
-
-
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0] or "/"
 
 
 def _mode_and_size(path: str) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from cartoon_dist.console.messages import first_few, pluralize
 from cartoon_dist.data.inputs.scenes import SCENES
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.files.folder_kinds import folder_kind, require_pictures_folder
+from cartoon_dist.files.slashes import real_path
 from cartoon_dist.files.system_files import is_system_file, is_system_folder
 from cartoon_dist.image.file_kinds import IMAGE_SUFFIXES
 
@@ -141,7 +142,7 @@ class ExcludedFolders:
         if is_system_folder(name):
             self._ignored.system[name] += 1
             return True
-        reason = self._excluded.get(os.path.realpath(folder)) or folder_kind(Path(folder))
+        reason = self._excluded.get(real_path(folder)) or folder_kind(Path(folder))
         if reason:
             self._ignored.folders[folder] = reason
         return bool(reason)
@@ -186,7 +187,7 @@ def _walk(
     folder: str, ignored: IgnoredFiles, excluded: Mapping[str, str], suffixes: Collection[str]
 ) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
     """Each folder and the pictures in it. Links are followed, and each folder is searched once."""
-    start = os.path.realpath(folder)
+    start = real_path(folder)
     seen, waiting = {start}, [(folder.rstrip("/"), start)]
     while waiting:
         parent, real = waiting.pop()
@@ -225,15 +226,15 @@ def _unseen_folders(
             ignored.system[entry.name] += 1
             continue
         path = f"{parent}/{entry.name}"
-        real_path = os.path.realpath(path) if entry.is_symlink() else f"{real.rstrip('/')}/{entry.name}"
-        if real_path not in seen:
-            seen.add(real_path)
-            yield path, real_path
+        followed = real_path(path) if entry.is_symlink() else f"{real.rstrip('/')}/{entry.name}"
+        if followed not in seen:
+            seen.add(followed)
+            yield path, followed
 
 
 def _scan_folder(folder: str) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder or "/") as entries:
+        with os.scandir(f"{folder}/") as entries:
             return list(entries)
     except OSError as error:
         raise PictureError(

@@ -11,6 +11,7 @@ from cartoon_dist.data.inputs.scenes import pick_test_scenes, read_scenes
 from cartoon_dist.data.inputs.search import IgnoredFiles, suffix_of
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.extras import is_installed, missing
+from cartoon_dist.files.slashes import common_path, folder_of
 from cartoon_dist.image.file_kinds import HEIC_SUFFIXES, IMAGE_SUFFIXES
 
 
@@ -101,7 +102,10 @@ def find_pictures(
     if not collected.sizes:
         raise PictureError(f"{inputs[0]}: no pictures in it; {'; '.join(collected.ignored.lines())}")
     _require_heic_reader(collected.sizes)
-    root = os.path.commonpath(collected.roots)
+    try:
+        root = common_path(collected.roots)
+    except ValueError:  # Windows
+        raise PictureError(f"{inputs[0]}: the inputs are on different drives; copy them to one") from None
     begin = len(root.rstrip("/")) + 1
     scenes = _SceneLookup(root, collected.sizes)
     listed: list[tuple[str, str, int, FrameLocation | None]] = []
@@ -152,7 +156,7 @@ class _SceneLookup:
 
     def find(self, picture: str) -> str | None:
         """The scene that the nearest scenes.csv gives a picture; None where none names it."""
-        for begin, scenes in self._chain(picture.rpartition("/")[0]):
+        for begin, scenes in self._chain(folder_of(picture)):
             scene = scenes.get(picture[begin:])
             if scene is not None:
                 return scene
@@ -161,7 +165,7 @@ class _SceneLookup:
     def _chain(self, folder: str) -> tuple[tuple[int, dict[str, str]], ...]:
         """The scenes.csv of a folder and of those above it, the nearest first, each with where names in it begin."""
         if folder not in self._above:
-            own = read_scenes(Path(folder or "/"), self._known)
-            above = () if (folder or "/") == self._root else self._chain(folder.rpartition("/")[0])
-            self._above[folder] = ((len(folder) + 1, own), *above) if own else above
+            own = read_scenes(Path(folder), self._known)
+            above = () if folder == self._root else self._chain(folder_of(folder))
+            self._above[folder] = ((len(folder.rstrip("/")) + 1, own), *above) if own else above
         return self._above[folder]
