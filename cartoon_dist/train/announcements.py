@@ -1,7 +1,10 @@
 """What training prints when it begins and when it ends."""
 
+from pathlib import Path
+
 from cartoon_dist.config.checks import settings_without_effect
 from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.console.escape import shell_quoted
 from cartoon_dist.console.messages import print_message, print_result
 from cartoon_dist.distributed import collectives
 from cartoon_dist.runs.layout import RunFolder
@@ -20,6 +23,8 @@ def announce_start(settings: TrainSettings, engine: Engine, schedule: Schedule, 
         f"{schedule.num_photos} photos, {schedule.num_cartoons} cartoons; {schedule.total_steps} steps, "
         f"{min(schedule.warmup_steps, schedule.total_steps)} of them warm-up"
     )
+    page = RunFolder(Path(settings.run_dir)).report
+    print_message(f"{page} shows how it goes; or type: tensorboard --logdir {shell_quoted(settings.run_dir)}")
     if settings.precision == "bf16" and engine.device.type == "cpu":
         print_message("warning: precision=bf16 on a CPU without native bf16 is many times slower than fp32")
     if settings.capture.mode != "none" and engine.device.type == "cpu":

@@ -1,4 +1,4 @@
-"""Devices, processes, precision and weight updates: the only file that knows accelerate."""
+"""Devices, processes, precision and weight updates: the only file of a step that knows accelerate."""
 
 import warnings
 from collections import defaultdict

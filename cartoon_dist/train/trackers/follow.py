@@ -161,8 +161,8 @@ class _Follower:
             self._child.kill()
             self._child.wait()
             self._warn(
-                "has not taken everything in time and is left; what is missing is sent when the run goes on or is "
-                "scored (docs/training.md)"
+                "has not taken everything in time; what is missing is sent when the run goes on or is scored "
+                "(docs/training.md#following-a-run)"
             )
         self._thread.join(timeout=1.0)
         self._print()
@@ -173,8 +173,9 @@ class _Follower:
 
     def _read(self) -> None:
         assert self._child.stdout is not None
-        for line in self._child.stdout:
-            self._lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+        with self._child.stdout as lines:
+            for line in lines:
+                self._lines.append(line.decode("utf-8", "replace").rstrip("\n"))
 
     def _print(self) -> None:
         while self._lines:

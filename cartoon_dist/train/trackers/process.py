@@ -15,11 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cartoon_dist.config.reading import check
+from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.console.escape import escape_line, truncated
 from cartoon_dist.errors import CheckpointError
+from cartoon_dist.files.json_yaml import read_yaml
 from cartoon_dist.files.locks import lock_file
 from cartoon_dist.runs.layout import RunFolder
-from cartoon_dist.runs.trained import read_run_config
 from cartoon_dist.train.trackers import progress as progresses
 from cartoon_dist.train.trackers.sent_values import (
     MetricsReader,
@@ -36,6 +38,7 @@ _LAST_SECONDS = 90.0
 _MAX_LINES = 10
 _ROWS_A_SAVE = 50
 _SECRET_NAME = re.compile(r"(?i)key|token|secret|passw")
+_MIN_SECRET = 8
 _IN_URL = re.compile(r"(?i)(://)[^/@\s]+@|([?&][\w-]*(?:token|key|secret|passw)[\w-]*=)[^&\s]+")
 
 
@@ -61,12 +64,8 @@ class Sender:
         if time.monotonic() < self.retry_at and not last:
             return
         try:
-            settings = settings_to_send(read_run_config(self.run.config)) if not self.has_sent_settings else {}
-            if self.tracker is None:
-                self._begin(settings)
             if not self.has_sent_settings:
-                self.tracker.send_settings(settings)
-            self.has_sent_settings = True
+                self._begin(settings_to_send(check(TrainSettings, read_yaml(self.run.config))))
             self._send()
         # Whatever a library raises, also where it means to end the process, must not end the following of the run.
         except (Exception, SystemExit) as error:  # noqa: BLE001
@@ -87,9 +86,14 @@ class Sender:
             self._failed(error)
 
     def _begin(self, settings: Mapping[str, Any]) -> None:
-        # Imported here: it takes seconds, and what fails in it is told like all else.
-        from cartoon_dist.train.trackers import accelerate_trackers
+        """Begin or go on at the tracker, and send the settings; what of this was done stays done when it fails."""
+        if self.tracker is None:
+            self._find_run(settings)
+        self.tracker.send_settings(settings)
+        self.has_sent_settings = True
+        self.tell(f"run {self.progress.name} of project {self.progress.project}, {self.tracker.place()}")
 
+    def _find_run(self, settings: Mapping[str, Any]) -> None:
         project = settings["track_project"]
         known = progresses.load(self.run, self.name)
         self.progress = known or progresses.begin(self.run, self.name, project)
@@ -97,9 +101,11 @@ class Sender:
             progresses.save(self.run, self.name, self.progress)
         elif known.project != project:
             self.tell(f"goes on in project {known.project}, where it began")
+        # Imported here: it takes seconds, and what fails in it is told like all else.
+        from cartoon_dist.train.trackers import accelerate_trackers
+
         self.tracker = accelerate_trackers.begin(self.name, self.run, self.progress, settings)
         progresses.save(self.run, self.name, self.progress)
-        self.tell(f"run {self.progress.name} of project {self.progress.project}, {self.tracker.place()}")
 
     def _send(self) -> None:
         try:
@@ -131,20 +137,21 @@ class Sender:
     def _failed(self, error: BaseException) -> None:
         self.retry_at = time.monotonic() + _RETRY_SECONDS
         if not self.has_failed:
-            self.tell(f"warning: {reason_of(error)}; training goes on, and what is missing is sent later")
+            self.tell(f"warning: {reason_of(error)}; the run folder has all of it, and what is missing is sent later")
         self.has_failed = True
 
 
 def reason_of(error: BaseException) -> str:
     """What an error says, on one line and without secrets."""
-    return truncated(without_secrets(" ".join(f"{type(error).__name__}: {error}".split())), 300)
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return truncated(escape_line(without_secrets(text)), 300)
 
 
 def without_secrets(text: str) -> str:
     """A text without values of the environment that are secrets by their names, and without what a URL says before an
     @ or as a token."""
     for name, value in os.environ.items():
-        if _SECRET_NAME.search(name) and len(value) > 3:
+        if _SECRET_NAME.search(name) and len(value) >= _MIN_SECRET:
             text = text.replace(value, "***")
     return _IN_URL.sub(lambda match: f"{match[1] or ''}{match[2] or ''}***" + ("@" if match[1] else ""), text)
 
@@ -162,7 +169,7 @@ def main(argv: Sequence[str]) -> int:
     except CheckpointError:
         tell("another process follows this run and sends what is new")
     except OSError as error:
-        tell(f"warning: {reason_of(error)}; training goes on without it")
+        tell(f"warning: {reason_of(error)}; the run is not followed there")
     return 0
 
 
