@@ -21,7 +21,7 @@ _SRGB_PRIMARIES, _SRGB_TRANSFER, _IDENTITY, _FULL_RANGE = 1, 13, 0, 1
 
 @dataclass(frozen=True, kw_only=True)
 class MainPicture:
-    """Width and height in pixels as stored, before it is turned, and the colour space."""
+    """Width and height in pixels as stored, before it is cut and turned, and the colour space."""
 
     width: int
     height: int
