@@ -2,7 +2,7 @@
 
 import argparse
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cartoon_dist import extras
@@ -16,13 +16,13 @@ from cartoon_dist.console.messages import pluralize, print_message, print_result
 from cartoon_dist.hub.locate import locate_model
 from cartoon_dist.web import server
 from cartoon_dist.web.static_page import write_static_page
-from cartoon_dist.web.styles import PhotoLimits, load_styles
+from cartoon_dist.web.styles import PhotoLimits, load_styles, style_names
 
 
 def main(argv: Sequence[str]) -> int:
     """Serve the page until it is stopped, or write it; the exit status."""
     arguments, settings = read_command_line(argv)
-    models = [locate_model(word) for word in arguments.models or [None]]
+    models = _models(arguments.models)
     if arguments.static:
         _write(models, Path(arguments.static), settings)
     else:
@@ -38,11 +38,19 @@ def read_command_line(argv: Sequence[str]) -> tuple[argparse.Namespace, WebSetti
     return arguments, read_words(WebSettings, [word for word in words if SETTING.match(word)])
 
 
-def _serve(models: Sequence[Path], settings: WebSettings) -> None:
+def _models(words: Sequence[str]) -> dict[str, Path]:
+    """The models by the names that the page shows; the built-in one where there are no words."""
+    if not words:
+        model = locate_model(None)
+        return {model.stem: model}
+    return dict(zip(style_names(words), map(locate_model, words), strict=True))
+
+
+def _serve(models: Mapping[str, Path], settings: WebSettings) -> None:
     extras.require("web")  # before anything is loaded
     listening = server.open_socket(settings.host, settings.port)
     with listening:
-        if not _is_this_machine_alone(settings.host):
+        if not is_this_machine_alone(settings.host):
             print_message(f"warning: host={settings.host}: anyone in the network can open the page and send it photos")
         styles = load_styles(models, weights=settings.weights, device=settings.device, megapixels=settings.megapixels)
         address = server.address_of(listening)
@@ -65,7 +73,8 @@ def _serve(models: Sequence[Path], settings: WebSettings) -> None:
     print_result(f"{address}: stopped; photos and drawings are deleted")
 
 
-def _is_this_machine_alone(host: str) -> bool:
+def is_this_machine_alone(host: str) -> bool:
+    """Whether only this machine itself can reach what listens there."""
     if host == "localhost":
         return True
     try:
@@ -74,7 +83,7 @@ def _is_this_machine_alone(host: str) -> bool:
         return False
 
 
-def _write(models: Sequence[Path], folder: Path, settings: WebSettings) -> None:
+def _write(models: Mapping[str, Path], folder: Path, settings: WebSettings) -> None:
     runtime = Path(settings.runtime) if settings.runtime else None
     written = write_static_page(models, folder, weights=settings.weights, runtime=runtime)
     print_message(

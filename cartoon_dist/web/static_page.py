@@ -2,7 +2,7 @@
 but one that hands out files."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +17,7 @@ from cartoon_dist.report import rendering
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.export_file import ExportMetadata, warmup_warning
 from cartoon_dist.web.browser_runtime import VERSION, bring_runtime
-from cartoon_dist.web.styles import LONG_SIDES, style_names
+from cartoon_dist.web.styles import LONG_SIDES
 
 _log = logging.getLogger(__name__)
 _PACKAGE = "cartoon_dist.web"
@@ -33,19 +33,19 @@ class _PageModel:
 
 
 def write_static_page(
-    models: Sequence[Path], folder: Path, *, weights: Literal["ema", "raw"] | None, runtime: Path | None
+    models: Mapping[str, Path], folder: Path, *, weights: Literal["ema", "raw"] | None, runtime: Path | None
 ) -> int:
     """Write the page into a folder, which may hold an earlier one; how many bytes it has in all.
 
-    weights: which of a run's draw. runtime: see `browser_runtime.bring_runtime`. A model that is no .onnx yet is
-    exported, ten seconds each. index.html is written last. CheckpointError for what is no model; ConfigError where
-    onnxruntime-web cannot be had, or the folder is a file.
+    models: by the names that the page shows, see `styles.style_names`. weights: which of a run's draw. runtime: see
+    `browser_runtime.bring_runtime`. A model that is no .onnx yet is exported, ten seconds each. index.html is written
+    last. CheckpointError for what is no model; ConfigError where onnxruntime-web cannot be had or the folder is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file; name a folder for the page")
     bring_runtime(folder / "runtime", runtime)
     listed = []
-    for name, model in zip(style_names(models), models, strict=True):
+    for name, model in models.items():
         content = _onnx_of(model, weights)
         write_atomically(folder / "models" / f"{name}.onnx", content)
         listed.append(_PageModel(name, f"models/{name}.onnx", f"{len(content) / 1e6:.1f}"))

@@ -1,7 +1,7 @@
 """The models that a page offers, each under a name of its own, and a visitor's photo drawn by them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,9 @@ from cartoon_dist.runs import checkpoint
 LONG_SIDES = (512, 768, 1024, 1536)
 """Sizes a visitor may choose, in pixels of the long side, beside the photo's own."""
 
+_SUFFIXES = (".safetensors", ".onnx")
+_MAX_NAME = 60
+
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
@@ -41,24 +44,25 @@ class PhotoLimits:
 
 
 def load_styles(
-    models: Sequence[Path], *, weights: Literal["ema", "raw"] | None, device: DeviceName, megapixels: float
+    models: Mapping[str, Path], *, weights: Literal["ema", "raw"] | None, device: DeviceName, megapixels: float
 ) -> list[Style]:
-    """Load every model, as `inference.load.load_model` does; its errors name the model."""
+    """Load every model by its name, as `inference.load.load_model` does; its errors name the file."""
     return [
         Style(
             name=name,
             cartoonizer=load_model(model, weights=weights, device=device, megapixels=megapixels).cartoonizer,
         )
-        for name, model in zip(style_names(models), models, strict=True)
+        for name, model in models.items()
     ]
 
 
-def style_names(models: Sequence[Path]) -> list[str]:
-    """A name for each model: of a file its stem, of a run its folder, of a checkpoint both; a number where two are the
-    same. Letters, digits, `.`, `_` and `-` only, so that a name may also be a file's."""
+def style_names(typed: Sequence[str]) -> list[str]:
+    """A name for each model as the user typed it: of a file its stem, of a run its folder, of a checkpoint both, of a
+    repository on a hub its own; a number where two are the same. Letters, digits, `.`, `_` and `-` only, so that a name
+    may also be a file's."""
     names: list[str] = []
-    for model in models:
-        stem = _file_name(model)
+    for word in typed:
+        stem = _file_name(Path(word))
         name, number = stem, 2
         while name.casefold() in (other.casefold() for other in names):
             name, number = f"{stem}-{number}", number + 1
@@ -67,12 +71,12 @@ def style_names(models: Sequence[Path]) -> list[str]:
 
 
 def _file_name(model: Path) -> str:
-    path = model.resolve()
-    if not path.is_dir():
-        text = path.stem
-    else:
-        text = f"{path.parent.name}-{path.name}" if checkpoint.is_checkpoint(path) else path.name
-    return re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).strip("-.")[:60] or "model"
+    name = model.resolve().name if model.is_dir() else model.name
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    if checkpoint.is_checkpoint(model):
+        name = f"{model.resolve().parent.name}-{name}"
+    return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.")[:_MAX_NAME] or "model"
 
 
 def read_photo(path: Path, limits: PhotoLimits) -> Picture:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.browser import Page
+from tests.running import ROOT
 
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 """For a browser that reaches this machine alone."""
@@ -78,9 +79,7 @@ def rgb(path: Path) -> Pixels:
 
 
 def write_photo(path: Path, *, height: int, width: int) -> Path:
-    """A part of a sample photo, as the file's ending says."""
-    from tests.running import ROOT
-
-    photo = cv2.imread(str(ROOT / "shards/samples/photos/wine.jpg"))
+    """A part of a sample photo and its copies side by side, as the file's ending says."""
+    photo = np.tile(cv2.imread(str(ROOT / "shards/samples/photos/wine.jpg")), (1, 3, 1))
     assert cv2.imwrite(str(path), photo[100 : 100 + height, 100 : 100 + width])
     return path

@@ -21,7 +21,7 @@ DRAWN = "!page.timer && !at('result').hidden"
 def test_a_file_in_the_folder_s_place_and_what_is_no_model(tmp_path: Path, models: list[Path]) -> None:
     (tmp_path / "page").write_text("")
     with pytest.raises(ConfigError, match="page: is a file; name a folder"):
-        write_static_page(models, tmp_path / "page", weights=None, runtime=None)
+        write_static_page({"a": models[0]}, tmp_path / "page", weights=None, runtime=None)
 
 
 @pytest.fixture(scope="module")
@@ -210,5 +210,5 @@ def test_what_is_no_model_leaves_no_page(tmp_path: Path, runtime: Path) -> None:
     (tmp_path / "runtime").symlink_to(runtime)
     (tmp_path / "a.onnx").write_text("no model")
     with pytest.raises(CheckpointError, match="is no ONNX file"):
-        write_static_page([tmp_path / "a.onnx"], tmp_path, weights=None, runtime=None)
+        write_static_page({"a": tmp_path / "a.onnx"}, tmp_path, weights=None, runtime=None)
     assert not (tmp_path / "index.html").exists()

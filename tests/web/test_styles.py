@@ -23,8 +23,9 @@ def written(path: Path, *, height: int, width: int) -> Path:
 def test_no_two_models_have_one_name(tmp_path: Path) -> None:
     (tmp_path / "runs/hayao").mkdir(parents=True)
     models = ["a/hayao.safetensors", "b/hayao.onnx", "runs/hayao", "c/Hayao.onnx", "c/hosoda.onnx"]
-    names = style_names([tmp_path / model for model in models])
-    assert names == ["hayao", "hayao-2", "hayao-3", "Hayao-4", "hosoda"]
+    models += ["anyone/hosoda@v1"]
+    names = style_names([str(tmp_path / model) for model in models])
+    assert names == ["hayao", "hayao-2", "hayao-3", "Hayao-4", "hosoda", "hosoda-v1"]
 
 
 @pytest.mark.parametrize(
@@ -39,14 +40,14 @@ def test_no_two_models_have_one_name(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_can_be_a_file_and_a_word_of_the_page(tmp_path: Path, file: str, name: str) -> None:
-    assert style_names([tmp_path / file]) == [name]
+    assert style_names([str(tmp_path / file)]) == [name]
 
 
 def test_a_checkpoint_is_named_with_its_run(tmp_path: Path) -> None:
     folder = tmp_path / "hayao" / "step-0000020"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text("{}")
-    assert style_names([folder]) == ["hayao-step-0000020"]
+    assert style_names([str(folder)]) == ["hayao-step-0000020"]
 
 
 def test_a_photo_is_read_as_it_was_uploaded(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_photos_are_made_smaller_and_never_larger(
 
 
 def test_a_drawing_has_the_photo_s_size_and_a_limit(tmp_path: Path) -> None:
-    [style] = load_styles([write_model(tmp_path / "a.safetensors")], weights=None, device="cpu", megapixels=1)
+    [style] = load_styles({"a": write_model(tmp_path / "a.safetensors")}, weights=None, device="cpu", megapixels=1)
     photo = np.random.default_rng(0).integers(0, 256, (50, 61, 3), dtype=np.uint8)
     cartoon = draw(style, photo, LIMITS, lambda _done, _of: None)
     assert (cartoon.shape, cartoon.dtype) == ((50, 61, 3), np.uint8)
@@ -102,4 +103,4 @@ def test_a_drawing_has_the_photo_s_size_and_a_limit(tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="nowhere"):
-        load_styles([tmp_path / "nowhere"], weights=None, device="cpu", megapixels=1)
+        load_styles({"a": tmp_path / "nowhere"}, weights=None, device="cpu", megapixels=1)
