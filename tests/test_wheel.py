@@ -145,7 +145,7 @@ def test_the_wheel_holds_all_that_travels_and_nothing_else(wheel: Path, source: 
     assert wheel.stat().st_size < MAX_BYTES
 
 
-def test_its_metadata_are_whole(wheel: Path, built: Path) -> None:
+def test_its_metadata_are_whole(wheel: Path, built: Path, source: Path) -> None:
     with zipfile.ZipFile(wheel) as files:
         [at] = [name for name in files.namelist() if name.endswith(".dist-info/METADATA")]
         metadata = Metadata.from_email(files.read(at), validate=True)
