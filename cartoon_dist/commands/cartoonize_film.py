@@ -108,13 +108,13 @@ def _look(reader: "FilmReader", target: Path, settings: FilmSettings) -> "FilmLo
 
 
 def _statistics(loaded: LoadedModel, settings: FilmSettings) -> SteadyStatistics | None:
-    """What eases the light; None where each frame is drawn alone, with a word where that is not what was asked for."""
+    """The statistics to ease; None where there are none, with a word where that is not what was asked for."""
     if settings.steady == 0:
         return None
     if loaded.generator is None:
         print_message(
-            f"{loaded.source}: an .onnx draws each frame alone, so the light may flicker; steady= works with a run or a "
-            ".safetensors export"
+            f"{loaded.source}: the statistics inside an .onnx cannot be eased, so the light may flicker: steady= eases "
+            "what stands still alone; a run or a .safetensors export has both"
         )
         return None
     statistics = SteadyStatistics(loaded.generator)

@@ -13,6 +13,7 @@ from cartoon_dist.film.look import FilmLook, frame_settings, new_encoder
 from cartoon_dist.film.read import FilmFrame, FilmReader
 from cartoon_dist.film.scene_cuts import SceneCuts
 from cartoon_dist.film.segments import EncodedPacket, PartsFolder, Segment
+from cartoon_dist.film.still_parts import StillParts
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.inference.batched import Cartoonizer, padded_side
 from cartoon_dist.inference.steady import SteadyStatistics
@@ -23,14 +24,16 @@ _MAX_BATCH = 32
 _SEGMENT_PIXELS, _MIN_SEGMENT, _MAX_SEGMENT = 100_000_000, 48, 240
 """A segment has about so many pixels, within these numbers of frames: more would lose more work when it is stopped,
 fewer make the file larger, as each begins with a whole frame."""
-_STATISTICS, _CUTS = "statistics/", "cuts/"
+_STATISTICS, _CUTS, _STILL = "statistics/", "cuts/", "still/"
 
 
 @dataclass(kw_only=True)
 class SteadyLight:
-    """Draws batches of frames with statistics that are eased over time, and begins anew where a scene does.
+    """Draws batches of frames with what stands still, and the statistics of whole frames, eased over time; begins anew
+    where a scene does.
 
-    steady: 0 draws each frame alone; weight of the past at 25 frames a second.
+    steady: the weight of the past at 25 frames a second; 0 draws each frame alone. statistics: None for a model that
+    has none or whose inside is closed.
     """
 
     cartoonizer: Cartoonizer
@@ -38,14 +41,18 @@ class SteadyLight:
     steady: float
     time_base: Fraction
     _cuts: SceneCuts = field(default_factory=SceneCuts)
+    _still: StillParts = field(default_factory=StillParts)
     _last_pts: int = 0
 
     def draw(self, frames: Sequence[FilmFrame]) -> list[Picture]:
         """The cartoons of the next frames, in order."""
-        if self.statistics is None:
-            return self.cartoonizer.cartoonize([frame.picture for frame in frames])
-        self.statistics.begin_batch([self._past_weight(frame) for frame in frames])
-        return self.cartoonizer.cartoonize([frame.picture for frame in frames])
+        pictures = [frame.picture for frame in frames]
+        if self.steady:
+            weights = [self._past_weight(frame) for frame in frames]
+            pictures = [self._still.ease(picture, past) for picture, past in zip(pictures, weights, strict=True)]
+            if self.statistics is not None:
+                self.statistics.begin_batch(weights)
+        return self.cartoonizer.cartoonize(pictures)
 
     def _past_weight(self, frame: FilmFrame) -> float:
         seconds = (frame.pts - self._last_pts) * self.time_base
@@ -55,18 +62,23 @@ class SteadyLight:
         return float(self.steady ** float(seconds * _STEADY_RATE))
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` goes on from: float64 and int64 tensors by name."""
-        if self.statistics is None:
+        """What `restore` goes on from."""
+        if not self.steady:
             return {}
-        parts = ((_STATISTICS, self.statistics.state()), (_CUTS, self._cuts.state()))
+        parts = [(_CUTS, self._cuts.state()), (_STILL, self._still.state())]
+        if self.statistics is not None:
+            parts.append((_STATISTICS, self.statistics.state()))
         return {prefix + name: values for prefix, state in parts for name, values in state.items()}
 
     def restore(self, state: Mapping[str, Tensor], last_pts: int) -> None:
         """Go on after the frame of that time, at which `state` was taken."""
+        if not self.steady:
+            return
+        self._cuts.restore(_under(state, _CUTS))
+        self._still.restore(_under(state, _STILL))
         if self.statistics is not None:
             self.statistics.restore(_under(state, _STATISTICS))
-            self._cuts.restore(_under(state, _CUTS))
-            self._last_pts = last_pts
+        self._last_pts = last_pts
 
 
 def draw_segments(
@@ -87,7 +99,7 @@ def draw_segments(
     after: int | None = None
     if number:
         last = parts.read(number - 1)
-        light.restore(last.state, last.last_pts)
+        light.restore(parts.read_state(number - 1), last.last_pts)
         after, num_done = last.last_pts, (number - 1) * num_frames + len(last.packets)
         on_frames(num_done)
     frames = reader.frames(after=after)
@@ -98,7 +110,7 @@ def draw_segments(
             encoder.add(batch, light.draw(batch))
             num_done += len(batch)
             on_frames(num_done)
-        parts.write(number, encoder.finish(light.state()))
+        parts.write(number, encoder.finish(), light.state())
         number += 1
 
 
@@ -123,8 +135,8 @@ class SegmentEncoder:
             picture.pts, picture.time_base = frame.pts - self._first_pts, self._look.time_base
             self._encode(picture)
 
-    def finish(self, state: dict[str, Tensor]) -> Segment:
-        """The segment, with the state that the next one begins from."""
+    def finish(self) -> Segment:
+        """The segment."""
         self._encode(None)
         if len(self._packets) != len(self._durations):
             raise PictureError(
@@ -134,7 +146,6 @@ class SegmentEncoder:
             packets=tuple(self._packets),
             durations=tuple(self._durations),
             header=bytes(self._context.extradata or b""),
-            state=state,
         )
 
     def _encode(self, frame: av.VideoFrame | None) -> None:

@@ -113,7 +113,7 @@ def _drawn_packets(
                 "draw the film anew"
             )
         for encoded in segment.packets:
-            packet: "Packet[Any]" = Packet(encoded.content)
+            packet: Packet[Any] = Packet(encoded.content)
             packet.stream, packet.time_base, packet.is_keyframe = video, look.time_base, encoded.is_key
             packet.pts, packet.dts, packet.duration = times.pts[index], times.dts[index], times.durations[index]
             index += 1

@@ -2,8 +2,8 @@
 
 `drawn.mp4.parts/` lies beside the film until it is done. `film.json` in it says of which film, model and settings the
 segments are. `000000.safetensors` holds a segment: `packets`, the encoder's output end to end, with `sizes`, `times`
-and `keys` of each in the order of decoding; `durations` of the frames in their order; `header`, the encoder's; and
-`state/...`, what the next segment begins from.
+and `keys` of each in the order of decoding; `durations` of the frames in their order; and `header`, the encoder's.
+`000000.state.safetensors`, of the last segment alone, holds what the next one begins from: eased statistics and frames.
 """
 
 import hashlib
@@ -47,13 +47,11 @@ class EncodedPacket:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Segment:
     """A part of a drawn film. packets: in the order of decoding. durations: of the frames in the order of showing, 0
-    where the film does not say. header: the encoder's, the same in all segments. state: of what goes on from frame to
-    frame."""
+    where the film does not say. header: the encoder's, the same in all segments."""
 
     packets: tuple[EncodedPacket, ...]
     durations: tuple[int, ...]
     header: bytes
-    state: Mapping[str, Tensor]
 
     @property
     def last_pts(self) -> int:
@@ -100,11 +98,10 @@ class PartsFolder:
         """How many frames they have."""
         return sum(len(self.times(number).pts) for number in range(self.num_segments()))
 
-    def write(self, number: int, segment: Segment) -> None:
-        """Write a segment, atomically."""
-        tensors = {f"state/{name}": values.contiguous() for name, values in segment.state.items()}
+    def write(self, number: int, segment: Segment, state: Mapping[str, Tensor]) -> None:
+        """Write a segment, atomically, and the state that the next one begins from, which replaces the one before."""
         packets = segment.packets
-        tensors |= {
+        tensors = {
             "packets": _bytes_tensor(b"".join(packet.content for packet in packets)),
             "sizes": torch.tensor([len(packet.content) for packet in packets], dtype=torch.int64),
             "times": torch.tensor([packet.pts for packet in packets], dtype=torch.int64),
@@ -112,7 +109,18 @@ class PartsFolder:
             "durations": torch.tensor(segment.durations, dtype=torch.int64),
             "header": _bytes_tensor(segment.header),
         }
+        # The state first: a segment that is there has its state.
+        write_atomically(self._state_file(number), save({name: values.contiguous() for name, values in state.items()}))
         write_atomically(self._file(number), save(tensors))
+        self._state_file(number - 1).unlink(missing_ok=True)
+
+    def read_state(self, number: int) -> dict[str, Tensor]:
+        """The state after the last segment, whose number it is; PictureError where it is missing or damaged."""
+        path = self._state_file(number)
+        try:
+            return load(read_regular(path, max_bytes=_MAX_SEGMENT_BYTES))
+        except (OSError, SafetensorError) as error:
+            raise PictureError(f"{path}: is damaged ({error}); remove the folder to draw the film anew") from None
 
     def read(self, number: int) -> Segment:
         """A segment; PictureError where its file is damaged."""
@@ -132,9 +140,6 @@ class PartsFolder:
                 packets=packets,
                 durations=tuple(tensors["durations"].tolist()),
                 header=tensors["header"].numpy().tobytes(),
-                state={
-                    name.removeprefix("state/"): values for name, values in tensors.items() if name.startswith("state/")
-                },
             )
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise _damaged(path, error) from None
@@ -150,6 +155,9 @@ class PartsFolder:
 
     def _file(self, number: int) -> Path:
         return self.path / f"{number:06d}.safetensors"
+
+    def _state_file(self, number: int) -> Path:
+        return self.path / f"{number:06d}.state.safetensors"
 
     def _require_same(self, facts: Mapping[str, Any]) -> None:
         record = self.path / _RECORD
@@ -172,7 +180,7 @@ class PartsFolder:
 
 
 def _damaged(path: Path, error: Exception) -> PictureError:
-    return PictureError(f"{path}: is damaged ({error}); remove it and those after it, then go on")
+    return PictureError(f"{path}: is damaged ({error}); remove the folder to draw the film anew")
 
 
 _TOLD = frozenset({"steady", "codec", "crf", "preset", "segment", "megapixels", "damaged", "weights"})
