@@ -156,7 +156,7 @@ class _Follower:
         try:
             self._child.wait(timeout=max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            if hasattr(os, "killpg"):
+            if sys.platform != "win32":
                 os.killpg(self._child.pid, signal.SIGKILL)
             self._child.kill()
             self._child.wait()
@@ -192,7 +192,7 @@ class _Follower:
 def _signals_blocked() -> Iterator[None]:
     """What is started here never sees the signals that ask a job to stop, from its first moment on; training, which
     does, ends it."""
-    if not hasattr(signal, "pthread_sigmask"):
+    if sys.platform == "win32":
         yield
         return
     asked = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)

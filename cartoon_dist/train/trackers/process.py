@@ -208,7 +208,7 @@ def _take_output() -> Callable[[str], None]:
 
 
 def _end() -> None:
-    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+    if sys.platform != "win32" and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
 
