@@ -99,7 +99,9 @@ def _is_model(text: str) -> bool:
         return True
     if path.exists():
         return path.is_dir() and (is_run_or_checkpoint(path) or is_model_folder(path))
-    return not is_picture(text) and not is_video(text) and parse_name(text) is not None
+    # Where the first part of OWNER/NAME is a folder here, a path with a slip is meant, as `locate_model` has it.
+    is_name = parse_name(text) is not None and not Path(path.parts[0]).exists()
+    return is_name and not is_picture(text) and not is_video(text)
 
 
 def _tell_without_effect(settings: Sequence[str], keys: Collection[str], kind: str) -> None:
