@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 import traceback
 from pathlib import Path
 
@@ -136,6 +137,14 @@ def test_what_is_on_the_disk_wins(hub: StandIn, repository: Repository, folder: 
     assert locate_model("someone/small") == Path("someone/small/model.safetensors")
     assert hub.requests == []
     assert locate_model("hf://someone/small").parent.name == list(repository.commits)[-1]
+
+
+def test_without_the_library_one_line_says_what_to_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert "to ask the hub huggingface_hub is not installed; type: pip install 'cartoon-dist[hub]'" in str(
+        refused("someone/small")
+    )
 
 
 @pytest.mark.parametrize("name", ["nothing", f"nothing{os.sep}at{os.sep}all", "a/b.safetensors", "x" * 5000, "a\0b"])
