@@ -74,7 +74,7 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> int | None:
     deadline = time.monotonic() + KILL_SECONDS
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if process.poll() is None and sys.platform != "win32":
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, _KILL)
     while True:
         left = kill_marked(mark)
         if (process.poll() is not None and not left) or time.monotonic() > deadline:
