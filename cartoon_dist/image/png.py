@@ -40,7 +40,7 @@ def encode_png(picture: Picture) -> bytes:
 def _compressed(padded: ByteRows, num_channels: int) -> bytes:
     """The picture's rows, filtered, as a zlib stream; `padded` has zeros above and to the left of the picture."""
     if find_spec("numba") is None:
-        return zlib.compress(paeth_filtered_by_numpy(padded, num_channels))
+        return zlib.compress(paeth_filtered_by_numpy(padded, num_channels).tobytes())
     from cartoon_dist.image.deflate import deflate
     from cartoon_dist.image.paeth import paeth_filtered
 
