@@ -67,7 +67,7 @@ def render_card(
         "## Scores",
         _table(("step", "score", "value", "counts", "features", "whose weights drew"), _score_rows(scores))
         if scores
-        else "Not scored. `launch/fid.py` scores a run.",
+        else "Not scored. `cartoon-dist fid` scores a run.",
         "## Licences",
         "\n".join(f"* {line}" for line in _licence_lines(source.settings, pictures_licence)),
     ]
@@ -108,7 +108,7 @@ def scores_of(loaded: TrainedGenerator) -> list[dict[str, Any]]:
 
 
 def _usage(name: str, *, is_onnx: bool) -> str:
-    command = f"```\npython launch/cartoonize.py {escape_line(shell_quoted(name))} PHOTOS CARTOONS\n```"
+    command = f"```\ncartoon-dist cartoonize {escape_line(shell_quoted(name))} PHOTOS CARTOONS\n```"
     python = (
         "```python\nfrom cartoon_dist import load\n\n"
         f"cartoonize = load({json.dumps(name)})\n"

@@ -34,7 +34,7 @@ def test_it_says_what_a_user_asks(tmp_path: Path, shards: Path) -> None:
         "step 3, the running average",
         "| images seen | 24 |",
         "64 x 64 and 20 x 32: the drawings differ by at most 2.5e-06",
-        "launch/cartoonize.py hayao.onnx",
+        "cartoon-dist cartoonize hayao.onnx",
         "| `batch_size` | 8 | 4 |",
         "| 3 | `fid` | 171.2 | 26 against 166 | inception | ema |",
         "0.0871 (constant map 0.247)",
@@ -75,7 +75,7 @@ def test_markup_in_names_is_escaped(tmp_path: Path) -> None:
     assert card.replace("\n", "").isprintable()
     for wanted in (
         r"# a b\`$(x)\`\<script\>\*\\x1b[2J\\u202e.onnx",
-        r"python launch/cartoonize.py 'a b`$(x)`<script>*\x1b[2J\u202e.onnx' PHOTOS",
+        r"cartoon-dist cartoonize 'a b`$(x)`<script>*\x1b[2J\u202e.onnx' PHOTOS",
         r"| \[x](y) | `a'b\n\|` | 171.2 | 26 against \<b\> | \<img src=x\>\\n# b | ema |",
     ):
         assert wanted in card, wanted
