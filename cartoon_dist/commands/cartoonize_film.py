@@ -81,7 +81,7 @@ def _draw(loaded: LoadedModel, source: Path, target: Path, reader: "FilmReader",
             draw_segments(reader, light, look, parts, num_frames=num_in_segment, on_frames=progress.update)
         left_out = join_film(source, target, parts, look, drawn=reader.facts.stream_index)
         num_frames = parts.num_frames()
-        parts.remove()
+    parts.remove()
     for track in left_out:
         print_message(f"warning: {target}: left out {track}")
     if reader.num_damaged:

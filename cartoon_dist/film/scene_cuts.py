@@ -12,10 +12,10 @@ from cartoon_dist.image.decode import Picture
 
 _SIDE = 16
 """Frames are compared as squares of so many pixels: a cut shows, noise and small movements do not."""
-_CUT_LEVELS, _CUT_RATIO = 12.0, 3.0
+_CUT_LEVELS, _CUT_RATIO = 12.0, 2.5
 """At a cut the mean difference (0..255) is above the first, and so many times that of the frames before it: a fast pan
-differs much too, but steadily."""
-_MEMORY = 0.8
+differs much too, but steadily; only its first frame may be taken for a cut."""
+_MEMORY = 0.7
 """How much of the mean difference so far counts with each frame."""
 
 
@@ -34,7 +34,7 @@ class SceneCuts:
             return True
         difference = float(np.abs(small - before).mean())
         if difference > max(_CUT_LEVELS, _CUT_RATIO * self._usual):
-            self._usual = 0.0
+            self._usual = difference
             return True
         self._usual = _MEMORY * self._usual + (1 - _MEMORY) * difference
         return False

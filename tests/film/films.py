@@ -36,6 +36,7 @@ def write_film(
     *,
     ticks: Sequence[int] | None = None,
     rotation: int = 0,
+    mirrored: bool = False,
     pixel_aspect: Fraction = Fraction(1),
     pixel_format: str = "yuv420p",
     sound: bool = True,
@@ -53,8 +54,8 @@ def write_film(
         video.codec_context.sample_aspect_ratio = pixel_aspect
         for name, value in (colours or {}).items():
             setattr(video.codec_context, name, value)
-        if rotation:
-            video.set_display_rotation(rotation)
+        if rotation or mirrored:
+            video.set_display_rotation(rotation, hflip=mirrored)
         audio: Any = film.add_stream("aac", rate=SOUND_RATE) if sound else None
         words = film.add_mux_stream(SUBTITLES[path.suffix]) if subtitles else None
         film.metadata.update({"title": "Shapes", "comment": "made by a test"})
