@@ -1,5 +1,6 @@
 """The command on films: frames, times, sound, subtitles and chapters; killed, stopped, damaged, without room."""
 
+import os
 import signal
 from fractions import Fraction
 from pathlib import Path
@@ -93,11 +94,9 @@ def test_killed_and_typed_again_it_gives_the_same_film(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", moving_shapes(60, width=128, height=96), ticks=uneven(60))
     undisturbed, killed = tmp_path / "undisturbed.mp4", tmp_path / "killed.mp4"
     draw(film, undisturbed, "segment=8")
-    child = started(ROOT / DRAW, MODEL, film, killed, *FAST, "segment=8")
-    parts = tmp_path / "killed.mp4.parts"
-    wait_for(parts / "000001.safetensors", child)
-    child.kill()
-    child.wait(timeout=LIMIT_SECONDS)
+    with started(ROOT / DRAW, MODEL, film, killed, *FAST, "segment=8") as child:
+        wait_for(tmp_path / "killed.mp4.parts/000001.safetensors", child)
+        child.kill()
     assert not killed.exists()
     done = script(DRAW, MODEL, film, killed, *FAST, "segment=8", "steady=0.5")
     assert done.returncode == 2
@@ -111,10 +110,12 @@ def test_killed_and_typed_again_it_gives_the_same_film(tmp_path: Path) -> None:
 def test_stopped_it_says_that_the_same_command_goes_on(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", moving_shapes(60, width=128, height=96), sound=False, subtitles=False)
     drawn = tmp_path / "drawn.mp4"
-    child = started(ROOT / DRAW, MODEL, film, drawn, *FAST, "segment=4")
-    wait_for(tmp_path / "drawn.mp4.parts/000000.safetensors", child)
-    child.send_signal(signal.SIGTERM)
-    assert child.wait(timeout=LIMIT_SECONDS) == 75
+    with started(ROOT / DRAW, MODEL, film, drawn, *FAST, "segment=4") as child:
+        wait_for(tmp_path / "drawn.mp4.parts/000000.safetensors", child)
+        os.kill(child.pid, signal.SIGTERM)
+        _, said = child.communicate(LIMIT_SECONDS)
+        assert child.returncode == 75, said
+        assert "the same command goes on" in said
     draw(film, drawn, "segment=4")
     assert len(shown_frames(drawn)) == 60
 
