@@ -6,6 +6,8 @@ direction of writing, bytes that are not UTF-8. Printed as they are, they hide o
 
 import re
 import shlex
+import subprocess
+import sys
 
 _CONTROL = (
     "\x00-\x1f\x7f-\x9f"  # control characters: line ends, ESC, BEL, and the C1 set, which some terminals obey
@@ -35,7 +37,7 @@ def escape_lines(text: str) -> str:
 
 def shell_quoted(path: object) -> str:
     """A path quoted as one word of a command that a message tells the user to type."""
-    return shlex.quote(str(path))
+    return subprocess.list2cmdline([str(path)]) if sys.platform == "win32" else shlex.quote(str(path))
 
 
 def truncated(text: str, max_length: int = 200) -> str:

@@ -21,7 +21,7 @@ class SafeTextStream(io.TextIOWrapper):
     """
 
     def __init__(self, descriptor: int, original: TextIO, *, carriage_return: bool) -> None:
-        binary = io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False))
+        binary = os.fdopen(descriptor, "wb", closefd=False)  # on Windows it knows a console, which takes any letter
         flush_lines = getattr(original, "line_buffering", True) or getattr(original, "write_through", True)
         super().__init__(binary, encoding=original.encoding, errors="backslashreplace", line_buffering=flush_lines)
         self._carriage_return = carriage_return

@@ -7,6 +7,7 @@ and renamed; nothing in it is pickled. A copy of the folder alone can still be r
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -146,12 +147,18 @@ def config_path(folder: Path) -> Path:
 def remove(folder: Path) -> None:
     """Rename a checkpoint, then delete it: a kill in between leaves no checkpoint that looks damaged.
 
-    What cannot be deleted now, because another process reads it, is deleted by the next `remove_leftovers`.
+    What cannot be deleted now, because another process reads it, is deleted by the next `remove_leftovers`; Windows
+    cannot even rename that, and it stays.
     """
     if folder.exists():
         renamed = folder.with_name(f".{folder.name}.{os.getpid()}.old.tmp")
         shutil.rmtree(renamed, ignore_errors=True)
-        folder.rename(renamed)
+        try:
+            folder.rename(renamed)
+        except PermissionError:
+            if sys.platform != "win32":
+                raise
+            return
         shutil.rmtree(renamed, ignore_errors=True)
 
 
