@@ -156,7 +156,9 @@ def test_fp16_on_a_cpu_is_refused(shards: Path, tmp_path: Path) -> None:
 
 
 def test_a_config_that_is_not_there() -> None:
-    with pytest.raises(ConfigError, match=r"^hayo: is no config file, and no config has this name; there are ablation/"):
+    with pytest.raises(
+        ConfigError, match=r"^hayo: is no config file, and no config has this name; there are ablation/"
+    ):
         main(["hayo", "seed=1"])
 
 
