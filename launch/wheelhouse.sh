@@ -8,4 +8,4 @@ folder=${1:-wheelhouse} extras=${2:-train,score,film,hub} python=${PYTHON:-pytho
 clone=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 "$python" -m pip wheel --wheel-dir "$folder" "$clone[$extras]"
 echo "$folder: $(find "$folder" -name '*.whl' | wc -l) wheels; on the node:"
-echo "  python3 -m venv .venv && .venv/bin/pip install --no-index --find-links $folder 'cartoon-dist[$extras]'"
+printf "  python3 -m venv .venv && .venv/bin/pip install --no-index --find-links %q %q\n" "$folder" "cartoon-dist[$extras]"
