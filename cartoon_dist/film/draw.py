@@ -120,15 +120,14 @@ class SegmentEncoder:
     def __init__(self, look: FilmLook) -> None:
         self._look, self._context = look, new_encoder(look)
         self._packets: list[EncodedPacket] = []
-        self._durations: list[int] = []
-        self._first_pts = 0
+        self._num_frames = self._last_duration = self._first_pts = 0
 
     def add(self, frames: Sequence[FilmFrame], drawings: Sequence[Picture]) -> None:
         """Encode the drawings of frames."""
         for frame, drawing in zip(frames, drawings, strict=True):
-            if not self._durations:
+            if not self._num_frames:
                 self._first_pts = frame.pts
-            self._durations.append(frame.duration)
+            self._num_frames, self._last_duration = self._num_frames + 1, frame.duration
             picture = av.VideoFrame.from_ndarray(drawing, format="rgb24")
             picture = picture.reformat(format=self._look.pixel_format, **frame_settings())
             # From 0 on: encoders do not like times below it, and those of a recording may be enormous.
@@ -138,13 +137,13 @@ class SegmentEncoder:
     def finish(self) -> Segment:
         """The segment."""
         self._encode(None)
-        if len(self._packets) != len(self._durations):
+        if len(self._packets) != self._num_frames:
             raise PictureError(
-                f"codec={self._look.codec}: made {len(self._packets)} frames of {len(self._durations)}; use codec=h264"
+                f"codec={self._look.codec}: made {len(self._packets)} frames of {self._num_frames}; use codec=h264"
             )
         return Segment(
             packets=tuple(self._packets),
-            durations=tuple(self._durations),
+            last_duration=self._last_duration,
             header=bytes(self._context.extradata or b""),
         )
 

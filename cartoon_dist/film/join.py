@@ -95,9 +95,8 @@ def frame_times(segments: Sequence[SegmentTimes], look: FilmLook) -> FrameTimes:
     early = max(index - rank[time] for index, time in enumerate(pts))
     usual = max(1, round(1 / look.rate / look.time_base))
     dts = [shown[0] - usual * before for before in range(early, 0, -1)] + shown[: len(shown) - early]
-    lasting = [length for segment in segments for length in segment.durations]
-    until_next = [after - time for time, after in pairwise(shown)]
-    lasting = [length or gap for length, gap in zip(lasting, [*until_next, usual], strict=True)]
+    # A frame is shown until the next one. What an .mp4 says of a frame's duration is that of its decoding.
+    lasting = [*(after - time for time, after in pairwise(shown)), segments[-1].last_duration or usual]
     return FrameTimes(pts, dts, [lasting[rank[time]] for time in pts])
 
 

@@ -2,7 +2,7 @@
 
 `drawn.mp4.parts/` lies beside the film until it is done. `film.json` in it says of which film, model and settings the
 segments are. `000000.safetensors` holds a segment: `packets`, the encoder's output end to end, with `sizes`, `times`
-and `keys` of each in the order of decoding; `durations` of the frames in their order; and `header`, the encoder's.
+and `keys` of each in the order of decoding; `last_duration`, of the last frame; and `header`, the encoder's.
 `000000.state.safetensors`, of the last segment alone, holds what the next one begins from: eased statistics and frames.
 """
 
@@ -46,11 +46,11 @@ class EncodedPacket:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Segment:
-    """A part of a drawn film. packets: in the order of decoding. durations: of the frames in the order of showing, 0
-    where the film does not say. header: the encoder's, the same in all segments."""
+    """A part of a drawn film. packets: in the order of decoding. last_duration: of the last frame, 0 where nothing says
+    it. header: the encoder's, the same in all segments."""
 
     packets: tuple[EncodedPacket, ...]
-    durations: tuple[int, ...]
+    last_duration: int
     header: bytes
 
     @property
@@ -61,10 +61,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class SegmentTimes:
-    """pts: of a segment's packets, in the order of decoding; durations as in `Segment`."""
+    """pts: of a segment's packets, in the order of decoding; last_duration as in `Segment`."""
 
     pts: tuple[int, ...]
-    durations: tuple[int, ...]
+    last_duration: int
 
 
 class PartsFolder:
@@ -106,7 +106,7 @@ class PartsFolder:
             "sizes": torch.tensor([len(packet.content) for packet in packets], dtype=torch.int64),
             "times": torch.tensor([packet.pts for packet in packets], dtype=torch.int64),
             "keys": torch.tensor([packet.is_key for packet in packets], dtype=torch.bool),
-            "durations": torch.tensor(segment.durations, dtype=torch.int64),
+            "last_duration": torch.tensor([segment.last_duration], dtype=torch.int64),
             "header": _bytes_tensor(segment.header),
         }
         # The state first: a segment that is there has its state.
@@ -129,7 +129,7 @@ class PartsFolder:
             tensors = load(read_regular(path, max_bytes=_MAX_SEGMENT_BYTES))
             content = tensors["packets"].numpy().tobytes()
             sizes, times, keys = (tensors[name].tolist() for name in ("sizes", "times", "keys"))
-            if sum(sizes) != len(content) or not sizes or not len(sizes) == len(times) == len(tensors["durations"]):
+            if sum(sizes) != len(content) or not sizes or len(sizes) != len(times):
                 raise ValueError("its numbers do not agree")
             ends = np.cumsum(sizes).tolist()
             packets = tuple(
@@ -138,7 +138,7 @@ class PartsFolder:
             )
             return Segment(
                 packets=packets,
-                durations=tuple(tensors["durations"].tolist()),
+                last_duration=int(tensors["last_duration"]),
                 header=tensors["header"].numpy().tobytes(),
             )
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
@@ -149,7 +149,7 @@ class PartsFolder:
         path = self._file(number)
         try:
             with safe_open(path, framework="pt") as file:
-                return SegmentTimes(*(tuple(file.get_tensor(name).tolist()) for name in ("times", "durations")))
+                return SegmentTimes(tuple(file.get_tensor("times").tolist()), int(file.get_tensor("last_duration")))
         except (OSError, SafetensorError) as error:
             raise _damaged(path, error) from None
 

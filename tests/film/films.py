@@ -92,7 +92,9 @@ def _chapters(seconds: float) -> list[Any]:
 def _write_sound(film: Any, stream: Any, seconds: float) -> None:
     for block in range(int(seconds * SOUND_RATE / 1024) + 2):
         wave = np.sin(np.arange(block * 1024, (block + 1) * 1024) * 0.06, dtype=np.float64)
-        frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]).astype(np.float32) / 3, format="fltp", layout="stereo")
+        frame = av.AudioFrame.from_ndarray(
+            np.stack([wave, wave]).astype(np.float32) / 3, format="fltp", layout="stereo"
+        )
         frame.rate, frame.pts = SOUND_RATE, block * 1024
         film.mux(stream.encode(frame))
     film.mux(stream.encode())
@@ -144,6 +146,9 @@ def shown_frames(path: Path) -> list[tuple[Fraction, Pixels]]:
     """Each frame of a film, RGB as it is stored, with its time in seconds."""
     with av.open(str(path)) as film:
         return [
-            ((frame.pts or 0) * (frame.time_base or Fraction(1)), np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
+            (
+                (frame.pts or 0) * (frame.time_base or Fraction(1)),
+                np.asarray(frame.to_ndarray(format="rgb24"), np.uint8),
+            )
             for frame in film.decode(video=0)
         ]
