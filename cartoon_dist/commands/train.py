@@ -27,6 +27,7 @@ from cartoon_dist.data.remote.fetch_per_node import fetch_shards
 from cartoon_dist.distributed import collectives
 from cartoon_dist.distributed.heartbeat import monitor
 from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
+from cartoon_dist.extras import require
 from cartoon_dist.files.locks import lock_folder
 from cartoon_dist.metrics import score_file
 from cartoon_dist.metrics.run_scores import require_score_inputs, score_checkpoint, summarize
@@ -81,6 +82,8 @@ def read_command_line(arguments: argparse.Namespace) -> tuple[TrainSettings, int
 def run(settings: TrainSettings) -> int:
     """Train to the end, or to a request to stop, and leave the reason in the run folder; the exit status."""
     require_installed(settings.track)
+    if settings.score_at_end:
+        require("score")
     folder = RunFolder(Path(settings.run_dir))
     report = ReportRefresher(folder)
     # The workers are forked first of all: before CUDA, NCCL and this process's threads.

@@ -8,7 +8,6 @@ plain ones.
 
 import os
 from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from torch.optim import Adam
 
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.extras import require
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.state import TrainState
 
@@ -145,8 +145,7 @@ def _check(precision: str, stage: int, num_parts: int) -> None:
         raise ConfigError(f"precision: {precision} does not go with DeepSpeed; use fp32 or bf16")
     if stage == 2 and num_parts > 1:  # tried: the gradients of the parts do not add up to those of the whole
         raise ConfigError(f"accumulate: {num_parts} does not go with zero_stage=2; use zero_stage=1")
-    if find_spec("deepspeed") is None:
-        raise ConfigError("DeepSpeed is not installed: pip install -e '.[deepspeed]', or start without it")
+    require("deepspeed")
 
 
 def _zero_moments(optimizer: Adam) -> None:

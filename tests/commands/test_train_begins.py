@@ -1,6 +1,7 @@
 """How a run begins, with another's weights, and how one that is finished is prolonged."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from cartoon_dist.commands import export
 from cartoon_dist.commands.train import main
-from cartoon_dist.errors import CheckpointError
+from cartoon_dist.errors import CheckpointError, ConfigError
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.layout import RunFolder
 from tests.running import cheap, train, weights
@@ -143,3 +144,13 @@ def test_two_processes_begin_as_one_does(shards: Path, first: Path, tmp_path: Pa
         assert done.stderr.count("begins with the weights of") == 1
     one, two = (weights(run, 2) for run in runs)
     assert all(torch.allclose(tensor, two[name], rtol=0, atol=1e-9) for name, tensor in one.items())
+
+
+def test_a_score_at_the_end_is_refused_at_the_start_where_its_extra_is_missing(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    said = r"^torch_fidelity is not installed; type: pip install 'cartoon-dist\[score\]'$"
+    with pytest.raises(ConfigError, match=said):
+        main(cheap(shards, tmp_path / "run", "score_at_end=true"))
+    assert not (tmp_path / "run").exists()
