@@ -9,7 +9,8 @@ import av
 from torch import Tensor
 
 from cartoon_dist.errors import PictureError
-from cartoon_dist.film.look import FilmLook, frame_settings, new_encoder
+from cartoon_dist.film.colours import to_video_frame
+from cartoon_dist.film.look import FilmLook, new_encoder
 from cartoon_dist.film.read import FilmFrame, FilmReader
 from cartoon_dist.film.scene_cuts import SceneCuts
 from cartoon_dist.film.segments import EncodedPacket, PartsFolder, Segment
@@ -128,8 +129,7 @@ class SegmentEncoder:
             if not self._num_frames:
                 self._first_pts = frame.pts
             self._num_frames, self._last_duration = self._num_frames + 1, frame.duration
-            picture = av.VideoFrame.from_ndarray(drawing, format="rgb24")
-            picture = picture.reformat(format=self._look.pixel_format, **frame_settings())
+            picture = to_video_frame(drawing, self._look.pixel_format)
             # From 0 on: encoders do not like times below it, and those of a recording may be enormous.
             picture.pts, picture.time_base = frame.pts - self._first_pts, self._look.time_base
             self._encode(picture)

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import av
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from cartoon_dist.config.commands import FilmCodec, FilmPreset
 from cartoon_dist.errors import ConfigError
@@ -100,13 +99,3 @@ def _options(look: FilmLook) -> dict[str, str]:
     if look.codec == "h265":
         return {"crf": crf, "preset": look.preset, "x265-params": "log-level=error"}
     return {"crf": crf, "b": "0", "cpu-used": str(_VP9_SPEEDS[look.preset]), "row-mt": "1"}
-
-
-def frame_settings() -> dict[str, Any]:
-    """How RGB becomes the encoder's colours, for VideoFrame.reformat: BT.709, 16 to 235."""
-    exact = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INP
-    return {
-        "dst_colorspace": Colorspace.ITU709,
-        "dst_color_range": ColorRange.MPEG,
-        "interpolation": int(exact),
-    }
