@@ -45,7 +45,7 @@ def build_page(
     """
     gradio = import_gradio()
     names = [style.name for style in styles]
-    drawing = _Drawing(styles, limits, folder, is_stopped)
+    drawing = Drawing(styles, limits, folder, is_stopped)
     period = min(keep_seconds, 60)
     with gradio.Blocks(
         title="Turn a photo into a cartoon",
@@ -123,8 +123,8 @@ def _privacy_note(keep_seconds: int) -> str:
     return f"Photos and drawings are deleted from this server after {kept}."
 
 
-class _Drawing:
-    """What happens when a visitor asks for a drawing."""
+class Drawing:
+    """What happens when a visitor asks for a drawing. folder, is_stopped: as `build_page` takes them."""
 
     def __init__(
         self, styles: Sequence[Style], limits: PhotoLimits, folder: Path, is_stopped: Callable[[], bool]
@@ -135,7 +135,7 @@ class _Drawing:
     def run(self, photo: str | None, chosen: list[str], size: str, progress: Any) -> Iterator[list[Any]]:
         """The outputs after each style: all sliders, the files to download, a line on what was drawn.
 
-        Where a visitor leaves, gradio asks for no more, and the styles that are left are not drawn.
+        Where the iterator is closed before its end, the styles that are left are not drawn, and no file stays.
         """
         picture = self._photo(photo, size)
         styles = [style for style in self._styles if style.name in chosen]
