@@ -21,7 +21,13 @@ from cartoon_dist.train.trackers.progress import Progress
 
 
 class Tracker(ABC):
-    """A run at a tracker, begun or gone on with. Every method may raise whatever the library raises."""
+    """A run at a tracker, begun or gone on with. Every method may raise whatever the library raises.
+
+    sends_at_once: whether a row has arrived when the method that sends it returns; else a thread or a process of the
+    library sends it later.
+    """
+
+    sends_at_once = False
 
     def __init__(self, tracker: Any) -> None:
         PartialState(cpu=True)  # Accelerate's trackers ask it whether this is the main process
@@ -102,6 +108,8 @@ class Wandb(Tracker):
 
 class Mlflow(Tracker):
     """mlflow's server gives the id. It never changes a parameter: what changed when the run went on becomes a tag."""
+
+    sends_at_once = True
 
     def __init__(self, run: RunFolder, progress: Progress) -> None:  # noqa: ARG002
         self.mlflow = import_module("mlflow")

@@ -35,6 +35,8 @@ NEWS, FINISHED = b"n", b"f"
 _RETRY_SECONDS = 60.0
 _LAST_SECONDS = 90.0
 """How long this process lives after the end of training, whatever its library waits for."""
+_SETTLED_SECONDS = 5.0
+"""After so long what a library was given has left this process, or lies in the library's own files."""
 _MAX_LINES = 10
 _ROWS_A_SAVE = 50
 _SECRET_NAME = re.compile(r"(?i)key|token|secret|passw")
@@ -58,6 +60,7 @@ class Sender:
         self.has_sent_settings = False
         self.has_failed = False
         self.retry_at = 0.0
+        self.sent_at = time.monotonic()
 
     def catch_up(self, *, last: bool = False) -> None:
         """Begin at the tracker if that is not done, and send all that is new. last: try also if it failed just now."""
@@ -82,6 +85,7 @@ class Sender:
             return
         try:
             self.tracker.finish(killed=killed)
+            self._save()
         except (Exception, SystemExit) as error:  # noqa: BLE001
             self._failed(error)
 
@@ -98,16 +102,20 @@ class Sender:
         known = progresses.load(self.run, self.name)
         self.progress = known or progresses.begin(self.run, self.name, project)
         if known is None:
-            progresses.save(self.run, self.name, self.progress)
+            self._save()
         elif known.project != project:
             self.tell(f"goes on in project {known.project}, where it began")
         # Imported here: it takes seconds, and what fails in it is told like all else.
         from cartoon_dist.train.trackers import accelerate_trackers
 
         self.tracker = accelerate_trackers.begin(self.name, self.run, self.progress, settings)
-        progresses.save(self.run, self.name, self.progress)
+        self._save()
 
     def _send(self) -> None:
+        # Where a library sends behind our back, the last rows are kept as sent only when they surely are: what is
+        # killed before that sends them again, rather than never.
+        if time.monotonic() - self.sent_at > _SETTLED_SECONDS:
+            self._save()
         try:
             self._send_figures()
             for step, picture in new_pictures(self.run, self.progress.picture):
@@ -119,7 +127,9 @@ class Sender:
                 self.progress.scores.append(digest)
                 self.progress.num_rows += 1
         finally:
-            progresses.save(self.run, self.name, self.progress)
+            self.sent_at = time.monotonic()
+            if self.tracker.sends_at_once:
+                self._save()
 
     def _send_figures(self) -> None:
         self.records += self.reader.new_records()
@@ -130,9 +140,12 @@ class Sender:
                 self.tracker.send_figures(record["step"], figures_of(record), self.progress.num_rows)
                 self.progress.step = record["step"]
                 self.progress.num_rows += 1
-                if self.progress.num_rows % _ROWS_A_SAVE == 0:
-                    progresses.save(self.run, self.name, self.progress)
+                if self.tracker.sends_at_once and self.progress.num_rows % _ROWS_A_SAVE == 0:
+                    self._save()
             self.records.popleft()
+
+    def _save(self) -> None:
+        progresses.save(self.run, self.name, self.progress)
 
     def _failed(self, error: BaseException) -> None:
         self.retry_at = time.monotonic() + _RETRY_SECONDS
