@@ -19,12 +19,15 @@ from cartoon_dist.hub.locate import locate_model
 from cartoon_dist.image.decode import DamagedPictureError, Picture, decode_file, max_file_bytes
 from cartoon_dist.image.encode import DEFAULT_QUALITY, encode, require_side
 from cartoon_dist.image.exif_copy import kept_exif
+from cartoon_dist.image.quick_size import estimated_pixels
 from cartoon_dist.image.srgb import srgb_profile
 from cartoon_dist.inference.batched import Cartoonizer, batch_by_size
 from cartoon_dist.inference.load import load_model
 from cartoon_dist.inference.output_paths import OutputPath, default_target, output_paths
 
 _NUM_NAMED = 20
+_MAX_ASKED = 2000
+"""Of how many pictures the size is asked for before the first is drawn; on a network disk each takes milliseconds."""
 
 
 def draw_pictures(model: str | None, source: Path, target: Path | None, settings: CartoonizeSettings) -> int:
@@ -78,7 +81,10 @@ class _Session:
         self.num_drawn = 0
         self.failed: list[str] = []
         self._skipped, self._warned = LimitedMessages("skipped"), LimitedMessages("warnings")
-        self._progress = Progress(total=len(outputs), unit="pictures", label="cartoonize")
+        pixels = estimated_pixels([output.picture for output in outputs], max_asked=_MAX_ASKED)
+        self._pixels = dict(zip((output.name for output in outputs), pixels, strict=True))
+        self._pixels_done = 0.0
+        self._progress = Progress(total=len(outputs), unit="pictures", label="cartoonize", work=sum(pixels))
 
     def run(self) -> None:
         """Draw all that can be drawn; PictureError where a drawing cannot be written."""
@@ -112,7 +118,9 @@ class _Session:
 
     def _draw(self, batch: Sequence[_Waiting], pictures: Sequence[Picture]) -> None:
         def tell(done: int, of: int) -> None:
-            self._progress.update(self._num_done, f"{batch[0].output.name}: pass {done} of {of}")
+            name = batch[0].output.name
+            pixels = self._pixels_done + done / of * self._pixels[name]
+            self._progress.update(self._num_done, f"{name}: pass {done} of {of}", work=pixels)
 
         try:
             drawings = self._cartoonizer.cartoonize(pictures, on_pass=tell)
@@ -123,7 +131,7 @@ class _Session:
         for waiting, drawing in zip(batch, drawings, strict=True):
             _write(waiting.output.path, self._encoded(drawing, waiting))
             self.num_drawn += 1
-            self._progress.update(self._num_done)
+            self._tell_done(waiting.output)
 
     def _encoded(self, drawing: Picture, waiting: _Waiting) -> bytes:
         return encode(
@@ -141,7 +149,11 @@ class _Session:
     def _skip(self, output: OutputPath, reason: str) -> None:
         self._skipped.print(f"skipped {output.name}: {reason}", reason)
         self.failed.append(output.name)
-        self._progress.update(self._num_done)
+        self._tell_done(output)
+
+    def _tell_done(self, output: OutputPath) -> None:
+        self._pixels_done += self._pixels[output.name]
+        self._progress.update(self._num_done, work=self._pixels_done)
 
 
 def _write(drawing: Path, content: bytes) -> None:

@@ -34,6 +34,22 @@ def test_a_line_every_half_a_minute_and_the_last_one(capsys: pytest.CaptureFixtu
     ]
 
 
+def test_the_time_left_counts_work_where_units_differ(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with Progress(total=4, unit="pictures", label="OUT", work=100.0, clock=clock) as progress:
+        clock.now += 30
+        progress.update(3, work=10.0)  # three small pictures, and a large one
+        clock.now += 90
+        progress.update(3, "pass 1 of 3", work=40.0)
+        clock.now += 10
+        progress.update(4, work=100.0)
+    assert capsys.readouterr().err.splitlines() == [
+        "OUT: 3/4 pictures (75 %), 0.1 pictures/s, 4:30 left",
+        "OUT: 3/4 pictures (75 %), 0.025 pictures/s, 3:00 left, pass 1 of 3",
+        "OUT: 4/4 pictures (100 %), 0.0308 pictures/s",
+    ]
+
+
 def test_control_characters_in_names_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(total=2, unit="photos", label="a\nb\x1b[2J") as progress:
         progress.update(1, "c\r\udcff\u202e")
@@ -64,12 +80,13 @@ def test_closing_twice_prints_once_and_hours_are_written_as_hours(capsys: pytest
     assert capsys.readouterr().err == "run: 1/7201 steps (0 %), 1 steps/s, 2:00:00 left\n"
 
 
-def test_a_terminal_gets_a_bar() -> None:
+@pytest.mark.parametrize("work", ["", ", work=5.0"])
+def test_a_terminal_gets_a_bar(work: str) -> None:
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     code = (
         "from cartoon_dist.console.progress import Progress\n"
-        "with Progress(total=4, unit='steps', label='run') as p:\n"
+        f"with Progress(total=4, unit='steps', label='run'{work}) as p:\n"
         "    [p.update(n, 'loss 1') for n in range(1, 5)]\n"
     )
     subprocess.run([sys.executable, "-c", code], stderr=inner, check=True)
