@@ -121,6 +121,7 @@ def _heic(data: bytes, require_size: RequireSize) -> StoredPicture:
     require_size(main.width, main.height)
     file = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
     image = file[file.primary_index]
+    require_size(*image.size)  # what the decoder goes by, should it differ
     block = image.info["exif"]
     exif = block.removeprefix(_EXIF_MARK) if isinstance(block, bytes) else b""
     pixels, alpha = _channels(image.to_pillow())
