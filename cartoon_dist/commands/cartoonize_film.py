@@ -91,7 +91,7 @@ def _draw(loaded: LoadedModel, source: Path, target: Path, reader: "FilmReader",
 
 
 def _look(reader: "FilmReader", target: Path, settings: FilmSettings) -> "FilmLook":
-    from cartoon_dist.film.look import FilmLook, choose_codec, default_crf
+    from cartoon_dist.film.look import FilmLook, choose_codec, choose_crf
 
     facts = reader.facts
     codec = choose_codec(settings.codec, target.suffix.lower())
@@ -102,7 +102,7 @@ def _look(reader: "FilmReader", target: Path, settings: FilmSettings) -> "FilmLo
         rate=facts.rate,
         pixel_aspect=facts.pixel_aspect,
         codec=codec,
-        crf=default_crf(codec) if settings.crf is None else settings.crf,
+        crf=choose_crf(settings.crf, codec),
         preset=settings.preset,
     )
 

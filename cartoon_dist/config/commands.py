@@ -40,7 +40,7 @@ class CartoonizeSettings(ComputeSettings):
     keep_place: bool = False
 
 
-FilmCodec = Literal["h264", "h265", "vp9"]
+FilmCodec = Literal["h264", "vp9"]
 FilmPreset = Literal["ultrafast", "veryfast", "fast", "medium", "slow", "veryslow"]
 
 

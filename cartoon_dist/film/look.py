@@ -15,8 +15,9 @@ CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", "
 """FFmpeg's name of the container by the ending of the file."""
 _NUM_THREADS = 4
 """Of the encoder. A fixed number: what it writes depends on it, and a film that goes on elsewhere is to be the same."""
-_ENCODERS: dict[FilmCodec, str] = {"h264": "libx264", "h265": "libx265", "vp9": "libvpx-vp9"}
-_DEFAULT_CRF: dict[FilmCodec, int] = {"h264": 18, "h265": 20, "vp9": 24}
+_ENCODERS: dict[FilmCodec, str] = {"h264": "libx264", "vp9": "libvpx-vp9"}
+_MAX_CRF: dict[FilmCodec, int] = {"h264": 51, "vp9": 63}
+_DEFAULT_CRF: dict[FilmCodec, int] = {"h264": 18, "vp9": 24}
 _VP9_SPEEDS: dict[FilmPreset, int] = {"ultrafast": 5, "veryfast": 4, "fast": 3, "medium": 2, "slow": 1, "veryslow": 0}
 _BT709 = {
     "colorspace": Colorspace.ITU709,
@@ -47,10 +48,10 @@ class FilmLook:
 
     @property
     def pixel_format(self) -> str:
-        """Colour at half the resolution, as all players take it; at full resolution where x264 and x265 cannot halve an
-        odd side."""
+        """Colour at half the resolution, as all players take it; at full resolution where H.264 cannot halve an odd
+        side."""
         is_odd = self.width % 2 or self.height % 2
-        return "yuv444p" if is_odd and self.codec in ("h264", "h265") else "yuv420p"
+        return "yuv444p" if is_odd and self.codec == "h264" else "yuv420p"
 
 
 def choose_codec(codec: FilmCodec | None, suffix: str) -> FilmCodec:
@@ -58,7 +59,7 @@ def choose_codec(codec: FilmCodec | None, suffix: str) -> FilmCodec:
     or this installation has no such encoder."""
     is_webm = CONTAINERS[suffix] == "webm"
     chosen: FilmCodec = codec or ("vp9" if is_webm else "h264")
-    if is_webm and chosen in ("h264", "h265"):
+    if is_webm and chosen == "h264":
         raise ConfigError(f"codec={chosen}: a .webm cannot hold it; use codec=vp9, or name an .mp4 or .mkv")
     try:
         av.Codec(_ENCODERS[chosen], "w")
@@ -67,9 +68,12 @@ def choose_codec(codec: FilmCodec | None, suffix: str) -> FilmCodec:
     return chosen
 
 
-def default_crf(codec: FilmCodec) -> int:
-    """The quality that is hard to tell from the drawing."""
-    return _DEFAULT_CRF[codec]
+def choose_crf(crf: int | None, codec: FilmCodec) -> int:
+    """The quality: without one, that at which a film is hard to tell from the drawings; ConfigError for one that the
+    codec does not know."""
+    if crf is not None and crf > _MAX_CRF[codec]:
+        raise ConfigError(f"crf={crf}: of {codec} the largest is {_MAX_CRF[codec]}")
+    return _DEFAULT_CRF[codec] if crf is None else crf
 
 
 def new_encoder(look: FilmLook) -> VideoCodecContext:
@@ -96,6 +100,4 @@ def _options(look: FilmLook) -> dict[str, str]:
     crf = str(look.crf)
     if look.codec == "h264":
         return {"crf": crf, "preset": look.preset}
-    if look.codec == "h265":
-        return {"crf": crf, "preset": look.preset, "x265-params": "log-level=error"}
     return {"crf": crf, "b": "0", "cpu-used": str(_VP9_SPEEDS[look.preset]), "row-mt": "1"}

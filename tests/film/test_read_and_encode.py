@@ -11,7 +11,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.film.draw import SegmentEncoder, segment_length
 from cartoon_dist.film.join import frame_times, join_film
-from cartoon_dist.film.look import FilmLook, choose_codec
+from cartoon_dist.film.look import FilmLook, choose_codec, choose_crf
 from cartoon_dist.film.read import FilmFrame, FilmReader
 from cartoon_dist.film.segments import PartsFolder, SegmentTimes
 from tests.film.films import moving_shapes, shown_frames, uneven, write_film
@@ -126,7 +126,14 @@ def test_which_codec_fits_which_container() -> None:
     assert choose_codec(None, ".webm") == "vp9"
     assert choose_codec("vp9", ".mkv") == "vp9"
     with pytest.raises(ConfigError, match=r"a .webm cannot hold it"):
-        choose_codec("h265", ".webm")
+        choose_codec("h264", ".webm")
+
+
+def test_qualities() -> None:
+    assert choose_crf(None, "h264") == 18
+    assert choose_crf(60, "vp9") == 60
+    with pytest.raises(ConfigError, match="the largest is 51"):
+        choose_crf(60, "h264")
 
 
 def test_only_an_odd_side_has_colour_at_full_resolution() -> None:
