@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,7 @@ from cartoon_dist.errors import CheckpointError
 from cartoon_dist.export.onnx_model import to_onnx
 from cartoon_dist.files.atomic import write_atomically
 from cartoon_dist.inference.onnx_generator import load_onnx
-from cartoon_dist.models.generator import GeneratorOutput
+from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.export_file import ExportMetadata, to_safetensors
 from cartoon_dist.runs.trained import TrainedGenerator
@@ -101,16 +102,20 @@ def load_exported(path: Path, device: torch.device = _CPU) -> GenerateFunction:
     """The generator of an exported file, as a function of float32 photos; its output is in host memory."""
     if path.suffix == ".onnx":
         return load_onnx(path)
-    generator = trained.load(path, weights="ema").generator.to(device)
-    if next(generator.parameters()).dtype == torch.float16:
-        generator = generator.float()  # as drawing does, see inference/batched.py
-    dtype = next(generator.parameters()).dtype
+    generator = trained.load(path, weights="ema").generator
+    dtype = _drawing_dtype(generator)
+    generator.to(device, dtype)
 
     def generate(photo: Images) -> Images:
         output: GeneratorOutput = generator(photo.to(device, dtype))
         return output.generated.float().cpu()
 
     return generate
+
+
+def _drawing_dtype(generator: CartoonGenerator) -> torch.dtype:
+    """What a generator computes in: float32 where its weights have 16 bits, as drawing does (inference/batched.py)."""
+    return torch.float64 if next(generator.parameters()).dtype == torch.float64 else torch.float32
 
 
 @without_tf32()
@@ -122,12 +127,14 @@ def compare(
     that a size that was frozen into a graph is found."""
     height, width = photo.shape[2:]
     part = photo[:, :, : max(8, height // 8 * 4), : max(8, width // 12 * 4)]
-    generator = source.generator.to(device)
-    dtype = next(generator.parameters()).dtype
+    generator, dtype = source.generator.to(device), _drawing_dtype(source.generator)
+    if next(generator.parameters()).dtype != dtype:
+        generator = deepcopy(generator).to(dtype)  # the trained one stays as it is
     differences = []
     for picture in (photo, part):
-        trained_output: GeneratorOutput = generator(from_bytes(picture.to(device), dtype))
-        exported = generate(from_bytes(picture))
+        photo_values = from_bytes(picture)  # the same numbers for both, whatever they compute in
+        trained_output: GeneratorOutput = generator(photo_values.to(device, dtype))
+        exported = generate(photo_values)
         differences.append((exported - trained_output.generated.float().cpu()).abs().max())
     # torch's maximum is NaN where any difference is; Python's may not be.
     difference = float(torch.stack(differences).max())

@@ -40,15 +40,16 @@ def endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT") or None
 
 
-def open_api(repository: RepositoryName) -> "HfApi":
-    """huggingface_hub's client; ConfigError where the library is missing. `repository`: for the message."""
+def open_api(repository: RepositoryName, purpose: Purpose) -> "HfApi":
+    """huggingface_hub's client; ConfigError where the library is missing. The arguments are for its message."""
     try:
         from huggingface_hub import HfApi
     except ImportError:
         need = missing("huggingface_hub", "hub")
     else:
         return HfApi(endpoint=endpoint(), library_name=LIBRARY, library_version=version(LIBRARY))
-    raise ConfigError(f"{repository}: there is no such path here, and to ask the hub {need}")
+    why = "there is no such path here, and to ask the hub" if purpose == "read" else "to write to the hub"
+    raise ConfigError(f"{repository}: {why} {need}")
 
 
 def ask(repository: RepositoryName, purpose: Purpose, question: Callable[[], Answer]) -> Answer:

@@ -27,7 +27,7 @@ def download_model(repository: RepositoryName) -> Path:
     HF_HUB_OFFLINE=1, the file in the cache is taken. CheckpointError where there is no such repository, where it holds
     no generator of ours, or where its files are larger than such files may be.
     """
-    api = open_api(repository)
+    api = open_api(repository, "read")
     try:
         info = ask(
             repository,

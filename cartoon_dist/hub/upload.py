@@ -44,7 +44,7 @@ def push(
     name = parse_name(repository)
     if name is None or name.revision is not None:
         raise ConfigError(f"{repository}: is no name of a repository to write to; name it {SCHEME}OWNER/NAME")
-    api = open_api(name)
+    api = open_api(name, "write")
     source = Path(model)
     if is_model_folder(source):
         _check_folder(source)

@@ -86,8 +86,11 @@ def test_onnxruntime_equals_torch_at_any_size(tmp_path: Path, words: list[str]) 
         torch.testing.assert_close(generate(photo), expected, atol=1e-4, rtol=0)
 
 
-def test_safetensors_gives_the_same_bits(tmp_path: Path) -> None:
-    assert export_generator(made(), tmp_path / "a.safetensors", photos(1, 3, 32, 24)).difference == 0
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_safetensors_gives_the_same_bits(tmp_path: Path, dtype: torch.dtype) -> None:
+    source = made()
+    source.generator.to(dtype)
+    assert export_generator(source, tmp_path / "a.safetensors", photos(1, 3, 32, 24)).difference == 0
 
 
 def test_half_precision_is_half_the_file_and_near_the_trained_one(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 
-from cartoon_dist.errors import CartoonError, CheckpointError
+from cartoon_dist.errors import CartoonError, CheckpointError, ConfigError
 from cartoon_dist.files.bounded import MAX_EXPORT_BYTES
+from cartoon_dist.hub import push
 from cartoon_dist.hub.locate import locate_model
 from cartoon_dist.runs import trained
 from tests.hub.stand_in import TOKEN, Repository, StandIn
@@ -145,6 +146,8 @@ def test_without_the_library_one_line_says_what_to_type(monkeypatch: pytest.Monk
     assert "to ask the hub huggingface_hub is not installed; type: pip install 'cartoon-dist[hub]'" in str(
         refused("someone/small")
     )
+    with pytest.raises(ConfigError, match="to write to the hub huggingface_hub is not installed"):
+        push(tmp_path, "someone/small")
 
 
 @pytest.mark.parametrize("name", ["nothing", f"nothing{os.sep}at{os.sep}all", "a/b.safetensors", "x" * 5000, "a\0b"])
