@@ -34,6 +34,7 @@ def test_a_training_that_is_stopped_goes_on_in_the_same_run_and_its_scores_go_th
     done = train([*words, f"max_steps={stopped + 3}", f"sample_every={stopped + 3}"], num_processes=2)
     assert done.returncode == 0, done.stderr
     assert f"trackio: run {name} of project cartoon_dist" in done.stderr
+    assert f"{run.report} shows how it goes; or type: tensorboard --logdir {run.root}\n" in done.stderr
     assert "warning: " not in done.stderr
     records = metrics(run.root)
     assert [record["step"] for record in records] == list(range(1, stopped + 4))
