@@ -13,7 +13,7 @@ from cartoon_dist.console.messages import pluralize, print_message, print_result
 from cartoon_dist.console.progress import Progress
 from cartoon_dist.distributed import devices
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.extras import missing
+from cartoon_dist.extras import require
 from cartoon_dist.inference.load import LoadedModel, load_model
 from cartoon_dist.inference.steady import SteadyStatistics
 
@@ -31,13 +31,11 @@ def draw_film(model: Path, source: Path, target: Path, settings: FilmSettings) -
     What is drawn is kept in `target.parts/`, and the same command goes on from it. ConfigError for settings that do not
     fit, PictureError for a film that cannot be read, drawn or written, CheckpointError for a model.
     """
-    try:
-        import av
-    except ImportError as error:
-        raise missing("av", "film") from error
-    av.logging.set_level(None)  # FFmpeg's own lines on standard error; what matters of them is told here
+    require("film")
+    from cartoon_dist.film import ffmpeg
     from cartoon_dist.film.read import FilmReader
 
+    ffmpeg.silence()
     target = _output_file(source, target)
     with FilmReader(source, damaged=settings.damaged, max_megapixels=settings.max_megapixels) as reader:
         for notice in reader.facts.notices:
@@ -125,8 +123,7 @@ def _facts(
     loaded: LoadedModel, source: Path, look: "FilmLook", settings: FilmSettings, num_in_segment: int
 ) -> dict[str, Any]:
     """All that a segment depends on; segments drawn with other facts are of another film."""
-    import av
-
+    from cartoon_dist.film.ffmpeg import encoder_version
     from cartoon_dist.film.segments import film_fingerprint, model_fingerprint
 
     return {
@@ -139,7 +136,7 @@ def _facts(
         "crf": look.crf,
         "preset": look.preset,
         "segment": num_in_segment,
-        "encoder": ".".join(map(str, av.library_versions["libavcodec"])),
+        "encoder": encoder_version(),
     }
 
 

@@ -66,15 +66,15 @@ def test_colours_are_the_same_after_drawing(colours: dict[str, int], tmp_path: P
         assert np.abs(one.picture[below].mean((0, 1)) - other.picture[below].mean((0, 1))).max() < 0.7
 
 
-def join(segments: list[list[FilmFrame]], target: Path, source: Path) -> Path:
+def join(segments: list[list[FilmFrame]], target: Path, source: Path, time_base: Fraction = Fraction(1, 12800)) -> Path:
     """A film of these segments, as they are."""
-    parts = PartsFolder(target)
+    parts, shape = PartsFolder(target), look(time_base=time_base)
     with parts.opened({}):
         for number, frames in enumerate(segments):
-            encoder = SegmentEncoder(look())
+            encoder = SegmentEncoder(shape)
             encoder.add(frames, [frame.picture for frame in frames])
             parts.write(number, encoder.finish(), {})
-        assert join_film(source, target, parts, look(), drawn=0) == ()
+        assert join_film(source, target, parts, shape, drawn=0) == ()
     return target
 
 
@@ -140,3 +140,29 @@ def test_only_an_odd_side_has_colour_at_full_resolution() -> None:
     assert look().pixel_format == "yuv420p"
     assert look(width=47).pixel_format == "yuv444p"
     assert look(width=47, codec="vp9").pixel_format == "yuv420p"
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format"),
+    [
+        ("film.mkv", "libx264", "yuv420p10le"),
+        ("film.ts", "libx264", "yuv420p"),
+        ("film.avi", "mpeg4", "yuv420p"),
+        ("film.mov", "prores_ks", "yuv422p10le"),
+    ],
+)
+def test_ten_bits_and_other_containers(name: str, codec: str, pixel_format: str, tmp_path: Path) -> None:
+    """A film from a camera or from television, not beginning at 0, joined in an .mp4 at the same times."""
+    film, frames = tmp_path / name, moving_shapes(9)
+    with av.open(str(film), "w") as container:
+        video = container.add_stream(codec, rate=25)
+        video.width, video.height, video.pix_fmt = 48, 32, pixel_format
+        for frame in frames:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(video.encode())
+    before = read(film)
+    assert len(before) == 9
+    with FilmReader(film, damaged="skip", max_megapixels=1) as reader:
+        unit = reader.facts.time_base
+    drawn = join([before[:5], before[5:]], tmp_path / "drawn.mp4", film, time_base=unit)
+    assert [time for time, _ in shown_frames(drawn)] == [frame.pts * unit for frame in before]
