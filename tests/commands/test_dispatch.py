@@ -77,7 +77,10 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["trian", "hayao"], "trian: no such command; did you mean train?"),
         (["cartoonise"], "cartoonise: no such command; did you mean cartoonize?"),
         (["shards", "photo", "x"], "shards photo: no such command; did you mean shards photos?"),
-        (["shards", "x"], "shards x: no such command; there are shards photos, shards cartoons, shards verify"),
+        (
+            ["shards", "bananas!"],
+            "shards bananas!: no such command; there are shards photos, shards cartoons, shards verify",
+        ),
         (["photos"], "photos: no such command; did you mean shards photos?"),
         (["bananas!"], "bananas!: no such command; there are cartoonize, web, shards photos, "),
     ],
