@@ -82,8 +82,12 @@ def _draw(loaded: LoadedModel, source: Path, target: Path, reader: "FilmReader",
     parts.remove()
     for track in left_out:
         print_message(f"warning: {target}: left out {track}")
+    if reader.early_end:
+        print_message(f"warning: {source}: {reader.early_end}; drawn as far as it goes")
     if reader.num_damaged:
-        print_message(f"warning: {source}: {pluralize(reader.num_damaged, 'frame')} of it are damaged; see damaged=")
+        print_message(
+            f"warning: {source}: {pluralize(reader.num_damaged, 'frame')} of it damaged; drawn as they could be decoded"
+        )
     print_result(f"{target}: {pluralize(num_frames, 'frame')} drawn by {loaded.source}")
     return EXIT_DONE
 

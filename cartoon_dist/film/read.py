@@ -55,6 +55,8 @@ class FilmReader:
         self._path, self._damaged = path, damaged
         self.num_damaged = 0
         """Frames that were taken although they are damaged, and packets that gave none."""
+        self.early_end = ""
+        """In words where the film ends before its header says so; known when all frames are read."""
         self._video = VideoReader(path, num_threads=0)
         try:
             first = next(self._video.frames(), None)
@@ -143,12 +145,13 @@ class FilmReader:
     def _check_end(self) -> None:
         expected, decoded = self._video.header_seconds, self._video.decoded_seconds
         allowed = max(_MISSING_FRAMES * self._video.frame_seconds, min(_MISSING_SECONDS, _MISSING_SHARE * expected))
-        if expected - decoded <= allowed or self._damaged == "take":
+        if expected - decoded <= allowed:
             return
-        raise PictureError(
-            f"{self._path}: ends early, at {timecode(decoded)} where its header promises {timecode(expected)}; get the "
-            "whole film, or damaged=take draws what is there"
-        )
+        self.early_end = f"ends early, at {timecode(decoded)} where its header promises {timecode(expected)}"
+        if self._damaged == "skip":
+            raise PictureError(
+                f"{self._path}: {self.early_end}; get the whole film, or damaged=take draws what is there"
+            )
 
     def _time(self, pts: int) -> str:
         return timecode(pts * self._video.time_base)

@@ -128,7 +128,7 @@ def test_damaged_films(tmp_path: Path) -> None:
     cut.write_bytes(film.read_bytes()[: film.stat().st_size * 2 // 3])
     said = draw(cut, tmp_path / "drawn.mkv", status=2)
     assert "damaged=take" in said.splitlines()[-1]
-    draw(cut, tmp_path / "taken.mkv", "damaged=take")
+    assert "ends early" in draw(cut, tmp_path / "taken.mkv", "damaged=take")
     assert 10 < len(shown_frames(tmp_path / "taken.mkv")) < 60
     empty = tmp_path / "empty.mp4"
     empty.write_bytes(b"no film at all" * 100)
