@@ -139,11 +139,13 @@ def run(words: Sequence[str]) -> int:
 
 
 def _unknown(words: Sequence[str], known: dict[str, Command]) -> str:
-    name, names = " ".join(words[:2]), set(known)
     if known is COMMANDS:
-        name, names = words[0], names | {full.split()[0] for full in known}
+        name, group, names = words[0], "", {word for full in known for word in (full, full.split()[0])}
+    else:
+        name, group, names = words[1], f"{words[0]} ", {full.split()[1] for full in known}
     near = get_close_matches(name, names, 1, 0.6)
-    advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    name = group + name
+    advice = f"did you mean {group}{near[0]}?" if near else f"there are {', '.join(known)}"
     return f"{truncated(name)}: no such command; {advice}"
 
 
