@@ -50,6 +50,8 @@ def draw_film(model: Path, source: Path, target: Path, settings: FilmSettings) -
 
 
 def _output_file(source: Path, target: Path) -> Path:
+    from cartoon_dist.film.tracks import is_drawn
+
     if target.is_dir():
         ending = source.suffix.lower() if source.suffix.lower() in FILM_OUTPUTS else ".mp4"
         target = target / f"{source.stem}{ending}"
@@ -57,6 +59,11 @@ def _output_file(source: Path, target: Path) -> Path:
         raise ConfigError(f"{target}: is no name of a film; end it in {', '.join(FILM_OUTPUTS)}, or name a folder")
     if target.exists() and (target.samefile(source) or not target.is_file()):
         raise ConfigError(f"{target}: is the film itself or no file; name another output")
+    if target.exists() and not is_drawn(target):
+        raise ConfigError(
+            f"{target}: is there and was not drawn by this program, so it is not replaced; name another output or "
+            "remove it"
+        )
     return target
 
 

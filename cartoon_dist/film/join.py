@@ -21,7 +21,7 @@ from cartoon_dist.errors import PictureError
 from cartoon_dist.files.atomic import replace_file, sync_file, sync_folder, temporary_path
 from cartoon_dist.film.look import CONTAINERS, FilmLook, configure
 from cartoon_dist.film.segments import PartsFolder, SegmentTimes
-from cartoon_dist.film.tracks import add_tracks, copied_packets, kept_metadata
+from cartoon_dist.film.tracks import add_tracks, copied_packets, kept_metadata, marked
 
 _MAX_TIMESCALE = (1 << 31) - 1
 _MP4_TIMESCALE = 1000
@@ -74,7 +74,7 @@ def _write(
         video.metadata.update(kept_metadata(film.streams[drawn].metadata))
         video.disposition = film.streams[drawn].disposition
         tracks = add_tracks(film, output, drawn=drawn)
-        output.metadata.update(kept_metadata(film.metadata))
+        output.metadata.update(marked(kept_metadata(film.metadata)))
         output.set_chapters(film.chapters())
         output.start_encoding()
         packets = _drawn_packets(parts, times, look, video)

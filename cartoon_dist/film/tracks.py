@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
@@ -10,6 +12,7 @@ from av.stream import Disposition, Stream
 _WRITERS_OWN = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration", "bps", "rotate"})
 """Metadata in which a container's writer speaks of what it wrote."""
 _STATISTICS = ("number_of_", "_statistics_")
+_MARK = "drawn by cartoon-dist"
 _CHAPTER_TRACK = "bin_data"
 """What FFmpeg calls the track of an .mp4 that repeats the chapters' names."""
 
@@ -68,6 +71,22 @@ def kept_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
         for name, text in metadata.items()
         if name.lower().partition("-")[0] not in _WRITERS_OWN and not name.lower().startswith(_STATISTICS)
     }
+
+
+def marked(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The metadata of a film with our mark in its comment, the one field that every container keeps."""
+    comment = next((text for name, text in metadata.items() if name.lower() == "comment"), "")
+    others = {name: text for name, text in metadata.items() if name.lower() != "comment"}
+    return others | {"comment": comment if _MARK in comment else f"{comment} ({_MARK})" if comment else _MARK}
+
+
+def is_drawn(path: Path) -> bool:
+    """Whether a file is a film that was drawn by this program."""
+    try:
+        with av.open(str(path), metadata_errors="replace") as film:
+            return any(name.lower() == "comment" and _MARK in text for name, text in film.metadata.items())
+    except (av.FFmpegError, OSError):
+        return False
 
 
 def _why_not(stream: Stream, output: OutputContainer) -> str:

@@ -156,3 +156,20 @@ def test_names_that_do_not_fit(tmp_path: Path) -> None:
     assert "no name of a film" in draw(film, tmp_path / "drawn.avi", status=2)
     assert "codec=h264" in draw(film, tmp_path / "drawn.webm", "codec=h264", status=2)
     assert "the film itself" in draw(film, film, status=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+def test_a_drawing_is_drawn_anew_and_no_other_film_is_replaced(suffix: str, tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mkv", moving_shapes(2), sound=False, subtitles=False)
+    drawn = tmp_path / f"drawn{suffix}"
+    write_film(tmp_path / "other.mkv", moving_shapes(2), sound=False, subtitles=False).rename(drawn)
+    before = drawn.read_bytes()
+    assert "not drawn by this program" in draw(film, drawn, status=2)
+    assert drawn.read_bytes() == before
+    drawn.unlink()
+    draw(film, drawn)
+    draw(film, drawn)
+    with av.open(str(drawn)) as opened:
+        [comment] = [text for name, text in opened.metadata.items() if name.lower() == "comment"]
+        assert comment == "made by a test (drawn by cartoon-dist)"
