@@ -40,7 +40,13 @@ def draw_film(model: Path, source: Path, target: Path, settings: FilmSettings) -
     with FilmReader(source, damaged=settings.damaged, max_megapixels=settings.max_megapixels) as reader:
         for notice in reader.facts.notices:
             print_message(f"warning: {source}: {notice}")
-        loaded = load_model(model, weights=settings.weights, device=settings.device, megapixels=settings.megapixels)
+        loaded = load_model(
+            model,
+            weights=settings.weights,
+            device=settings.device,
+            megapixels=settings.megapixels,
+            precision=settings.precision,
+        )
         try:
             with _stopped_by_sigterm(), devices.without_tf32():
                 return _draw(loaded, source, target, reader, settings)
@@ -142,6 +148,7 @@ def _facts(
         "model": model_fingerprint(loaded.source, loaded.generator),
         "steady": settings.steady,
         "megapixels": settings.megapixels,
+        "precision": settings.precision,
         "damaged": settings.damaged,
         "codec": look.codec,
         "crf": look.crf,

@@ -46,7 +46,11 @@ def draw_pictures(model: str | None, source: Path, target: Path | None, settings
     for line in ignored.lines():
         print_message(line)
     loaded = load_model(
-        locate_model(model), weights=settings.weights, device=settings.device, megapixels=settings.megapixels
+        locate_model(model),
+        weights=settings.weights,
+        device=settings.device,
+        megapixels=settings.megapixels,
+        precision=settings.precision,
     )
     session = _Session(outputs, loaded.cartoonizer, settings)
     try:

@@ -26,6 +26,8 @@ class CartoonizeSettings(ComputeSettings):
 
     # Left out: ema, and for an export, which holds one kind alone, what it holds.
     weights: Weights | None = None
+    # The numbers that a model computes in; half precision only where it is asked for: drawings differ a little.
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     # Pictures, and batches, up to this size are drawn in one piece; larger ones in strips: less memory, more time.
     megapixels: Positive = 1.0
     # A larger picture is refused by its header, before it is decoded.

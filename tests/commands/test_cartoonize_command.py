@@ -117,6 +117,17 @@ def test_a_picture_by_a_checkpoint_and_by_raw_weights_replaces_the_old_one(run: 
     assert [path.name for path in drawing.parent.iterdir()] == ["b.png"]
 
 
+def test_half_precision_is_asked_for(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = put(tmp_path / "a.png", noise(24, 24, 3))
+    assert main([str(run), str(picture), str(tmp_path / "out"), "precision=bf16"]) == EXIT_DONE
+    half, whole = read_png(tmp_path / "out/a.png").astype(int), drawn_alone(run, picture).astype(int)
+    assert 0 < np.abs(half - whole).max()
+    assert np.abs(half - whole).mean() < 4
+    model = negative_onnx(tmp_path / "a.onnx")
+    assert status_of(main, [str(model), str(picture), str(tmp_path / "onnx"), "precision=bf16"]) == EXIT_DONE
+    assert "precision=bf16 has no effect on an .onnx" in capsys.readouterr().err
+
+
 def test_an_export_draws_as_its_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture, held = put(tmp_path / "a.png", noise(24, 24, 3)), trained.load(run, weights="ema")
     facts = export_file.ExportMetadata(settings=held.settings, weights="ema", step=held.step)
