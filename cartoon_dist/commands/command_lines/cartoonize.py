@@ -38,8 +38,9 @@ def parser() -> argparse.ArgumentParser:
         "by their header, before they are decoded (default 200). damaged=skip|take: whether pictures that are not "
         "whole are skipped, the default, or drawn as far as they can be read. device=auto|cpu|cuda: auto, the default, "
         "is CUDA where there is any. precision=fp32|bf16|fp16: the numbers it computes in (default fp32). Of films: "
-        "steady=N: how much of a frame's light comes from those before it, 0 to 1 (default 0.9). codec=h264|vp9, crf=N, preset=NAME: the "
-        "encoder, its loss and its speed. segment=N: frames in a part, of which a stopped drawing loses the last",
+        "steady=N: how much of a frame's light comes from those before it, 0 to 1 (default 0.9). codec=h264|vp9, "
+        "crf=N, preset=NAME: the encoder, its loss and its speed. segment=N: frames in a part, of which a stopped "
+        "drawing loses the last",
     )
     for option in ("--weights", "--megapixels", "--max-megapixels", "--format", "--quality", "--steady"):
         add_renamed(parser, option, option.removeprefix("--").replace("-", "_"))
