@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cartoon_dist.commands import export
-from cartoon_dist.errors import CartoonError, ConfigError
+from cartoon_dist.errors import CartoonError
 from cartoon_dist.metrics.folders import PictureFolder
 
 DAMAGE = ["empty", "cut", "dangling", "no picture", "a loop"]
@@ -35,9 +34,3 @@ def test_a_damaged_picture_is_named(name: str, how: str, tmp_path: Path) -> None
 
     with pytest.raises(CartoonError, match=rf"{name}: "):
         score()
-
-
-@pytest.mark.parametrize("how", DAMAGE)
-def test_a_damaged_photo_to_compare_on_is_named(how: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"photo\.png: .*give a"):
-        export._photo_from_file(damaged(tmp_path / "photo.png", how))
