@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cartoon_dist.built_in import FILE as BUILT_IN
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED
 from cartoon_dist.config.commands import FilmSettings
 from cartoon_dist.console.messages import pluralize, print_message, print_result
@@ -101,7 +102,8 @@ def _draw(loaded: LoadedModel, source: Path, target: Path, reader: "FilmReader",
         print_message(
             f"warning: {source}: {pluralize(reader.num_damaged, 'frame')} of it damaged; drawn as they could be decoded"
         )
-    print_result(f"{target}: {pluralize(num_frames, 'frame')} drawn by {loaded.source}")
+    by = "the built-in model" if loaded.source == BUILT_IN else loaded.source
+    print_result(f"{target}: {pluralize(num_frames, 'frame')} drawn by {by}")
     return EXIT_DONE
 
 

@@ -173,3 +173,13 @@ def test_a_drawing_is_drawn_anew_and_no_other_film_is_replaced(suffix: str, tmp_
     with av.open(str(drawn)) as opened:
         [comment] = [text for name, text in opened.metadata.items() if name.lower() == "comment"]
         assert comment == "made by a test (drawn by cartoon-dist)"
+
+
+@pytest.mark.slow
+def test_without_a_model_the_built_in_one_draws_beside_the_film(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mp4", moving_shapes(2), sound=False, subtitles=False)
+    done = script(DRAW, film, *FAST)
+    assert done.returncode == 0, done.stderr
+    drawn = tmp_path / "film-cartoon.mp4"
+    assert done.stdout.splitlines()[-1] == f"{drawn}: 2 frames drawn by the built-in model"
+    assert len(shown_frames(drawn)) == 2
