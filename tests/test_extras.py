@@ -68,7 +68,8 @@ def test_each_library_is_brought_by_its_extra(extra: str) -> None:
 
 
 def test_no_extra_is_forgotten() -> None:
-    assert set(extras.LIBRARIES) == set(EXTRAS) - {"test"}
+    """Those for developers are asked for by no command."""
+    assert set(extras.LIBRARIES) == set(EXTRAS) - {"test", "docs"}
 
 
 def test_the_tests_have_every_extra_but_remote() -> None:
