@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test quick test-oldest test-slurm check weights bench clean
+.PHONY: demo test quick test-oldest test-slurm check weights bench docs clean
 .DEFAULT_GOAL := test
 
 # The mark is touched last, so that a cut-off installation is taken up again.
@@ -59,6 +59,11 @@ test-slurm: weights
 # How fast the parts are, each against something known; adds to bench.jsonl.
 bench: weights
 	$(BIN)/python -m bench
+
+# The pages of docs/ as a site, in site/. A link that leads nowhere is a failure. To look at it:
+# python -m http.server --bind 127.0.0.1 --directory site 8000
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf .venv .venv-oldest
