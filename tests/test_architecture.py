@@ -1,4 +1,4 @@
-"""The architecture as a test: budgets of files and functions, the tree the README shows, nothing unfinished."""
+"""The architecture as a test: budgets of files and functions, the tree in its page, nothing unfinished."""
 
 import ast
 import re
@@ -53,18 +53,17 @@ def test_scripts_are_not_named_like_standard_modules() -> None:
     assert set(scripts) & set(sys.stdlib_module_names) == set()
 
 
-def test_readme_shows_the_tree_that_is_there() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    [block] = re.findall(r"<!-- tree -->\n```\n(.*?)```", readme, flags=re.DOTALL)
+def test_architecture_page_shows_the_tree_that_is_there() -> None:
+    [block] = re.findall(r"<!-- tree -->\n```\n(.*?)```", PAGE, flags=re.DOTALL)
     rooms = {line.strip().split()[0].rstrip("/") for line in block.splitlines() if line.strip()}
     there = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     there |= {path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__")}
-    assert there <= rooms, f"README's tree lacks {sorted(there - rooms)}"
+    assert there <= rooms, f"the tree lacks {sorted(there - rooms)}"
     top = {"launch", "shards", "configs", "tests", "docs", "cartoon_dist"}
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     folders = {line.split("/")[0] for line in tracked.splitlines() if "/" in line and not line.startswith(".")}
     assert folders <= top | {"bench", "slurm"}
-    assert folders <= rooms, f"README's tree lacks {sorted(folders - rooms)}"
+    assert folders <= rooms, f"the tree lacks {sorted(folders - rooms)}"
 
 
 def rooms() -> set[str]:
