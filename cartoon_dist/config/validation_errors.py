@@ -30,12 +30,22 @@ def setting_paths(kind: Any) -> list[str]:
 
 
 def did_you_mean(path: str, paths: Collection[str]) -> str:
-    """`, did you mean loss.content.weight?`, or nothing where no known path is near: one in full, or its last name."""
+    """`, did you mean loss.content.weight?`, or nothing where no known path is near: one in full, or its last name.
+
+    A name that differs only in its underscores, hyphens or capitals is the nearest: `batchsize`, `Batch-Size`.
+    """
     deepest_first = sorted(paths, key=lambda path: path.count("."), reverse=True)
     by_name = {path.rpartition(".")[2]: path for path in deepest_first}
-    near = difflib.get_close_matches(path, paths, 1, 0.75)
-    near = near or [by_name[name] for name in difflib.get_close_matches(path.rpartition(".")[2], by_name, 1, 0.75)]
+    same_path = [known for known in paths if _letters(known) == _letters(path)]
+    last = path.rpartition(".")[2]
+    same_name = [by_name[name] for name in by_name if name != last and _letters(name) == _letters(last)]
+    near = same_path or same_name or difflib.get_close_matches(path, paths, 1, 0.75)
+    near = near or [by_name[name] for name in difflib.get_close_matches(last, by_name, 1, 0.75)]
     return f", did you mean {near[0]}?" if near else ""
+
+
+def _letters(path: str) -> str:
+    return path.lower().replace("_", "").replace("-", "")
 
 
 def find_forbidden_characters(values: object, path: str = "") -> Iterator[tuple[str, str]]:
