@@ -88,6 +88,7 @@ def run(settings: TrainSettings) -> int:
     report = ReportRefresher(folder)
     # The workers are forked first of all: before CUDA, NCCL and this process's threads.
     with start_workers(settings) as workers, _locked(folder):
+        is_new = not folder.config.exists()
         if collectives.is_main_process():
             _record_exit(folder)
         try:
@@ -103,6 +104,8 @@ def run(settings: TrainSettings) -> int:
         finally:
             if collectives.is_main_process():
                 _record_exit(folder, (status, reason))
+                if is_new and status not in (EXIT_DONE, EXIT_STOPPED):
+                    _take_back_start(folder)
                 report.refresh()
     if reason and reason != preempt.MAX_HOURS:
         _requeue()
@@ -188,6 +191,14 @@ def _record_exit(folder: RunFolder, left: tuple[int, str] | None = None) -> None
             folder.write_exit(*left)
     except OSError as error:
         print_message(f"warning: {folder.exit}: cannot be written ({error.strerror}); nothing else depends on it")
+
+
+def _take_back_start(folder: RunFolder) -> None:
+    """Leave no folder that counts as a run where none began: its settings would bind the next start there."""
+    try:
+        folder.take_back_start()
+    except OSError as error:
+        print_message(f"warning: {folder.root}: what the failed start left cannot be removed ({error.strerror})")
 
 
 def _train(

@@ -1,5 +1,6 @@
 """A run folder: the paths of its files, and whether a run may resume in it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,20 @@ class RunFolder:
             raise CheckpointError(
                 f"{self.config}: cannot be written ({error.strerror}); make room, then run the same command again"
             ) from None
+
+    def take_back_start(self) -> None:
+        """After a start that failed: remove what would make the folder count as a run, unless a step was recorded or
+        saved. `exit.json`, which says why it failed, stays; only files that a run itself writes are touched."""
+        if self._has_begun():
+            return
+        for path in (self.config, self.metrics, self.report, self.sample(0)):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # not there, or with other files in it
+            self.sample(0).parent.rmdir()
+
+    def _has_begun(self) -> bool:
+        recorded = self.metrics.is_file() and self.metrics.stat().st_size > 0
+        return recorded or next(self.root.glob("step-*"), None) is not None
 
     def write_exit(self, status: int, reason: str) -> None:
         """Record why the process exits: a launcher turns every status but 0 into 1."""

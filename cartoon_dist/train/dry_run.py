@@ -94,8 +94,9 @@ def _followed(settings: TrainSettings) -> list[str]:
 
 
 def _folder(settings: TrainSettings) -> str:
-    begun = bool(checkpoint.steps(RunFolder(Path(settings.run_dir))))
-    state = "goes on" if begun or Path(settings.run_dir).exists() else "new"
+    run = RunFolder(Path(settings.run_dir))
+    begun = bool(checkpoint.steps(run))
+    state = "goes on" if begun else "begins again" if run.config.exists() else "new"
     if settings.init_from is not None:
         state += ", init_from is not read" if begun else f", begins with the weights of {settings.init_from}"
     return f"run folder: {settings.run_dir} ({state}); nothing was written"
