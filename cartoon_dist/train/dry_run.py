@@ -12,6 +12,7 @@ from cartoon_dist.errors import ShardError
 from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.estimate import checkpoint_bytes, largest_batch, memory_bytes, parameter_counts, traffic_bytes
 from cartoon_dist.runs.layout import RunFolder
+from cartoon_dist.runs.measured_speed import last_measured_speed
 from cartoon_dist.train.schedule import Schedule
 
 _PAPER_PHOTOS, _PAPER_CARTOONS = 6659, 2000
@@ -48,7 +49,23 @@ def _steps(settings: TrainSettings, world_size: int) -> list[str]:
         f"  warm-up       {warmup:>12,}",
         f"  GAN           {total - warmup:>12,}  {settings.epochs:g} epochs unless max_steps ends them",
         f"  images        {total * settings.batch_size:>12,}",
+        _time(settings, total),
+        "learning rates are taken as written: they do not change with batch_size or the number of processes",
     ]
+
+
+def _time(settings: TrainSettings, total_steps: int) -> str:
+    """The hours that are left, at the run's last measured speed; one line."""
+    run = RunFolder(Path(settings.run_dir))
+    speed = last_measured_speed(run.metrics)
+    if speed is None:
+        return "time: unknown until the run has measured it: start it, then ask again after its first log_every steps"
+    left = max(0, total_steps - max(checkpoint.steps(run), default=0))
+    hours = left * settings.batch_size / speed.images_per_second / 3600
+    return (
+        f"time: {hours:.3g} hours for the {left:,} steps left, at {speed.images_per_second:.3g} images a second as "
+        f"measured at step {speed.step} ({speed.phase}), wherever that ran"
+    )
 
 
 def _count(folder: str, otherwise: int) -> tuple[str, int]:

@@ -190,6 +190,8 @@ def test_the_dry_run_needs_neither_shards_nor_weights(tmp_path: Path, capsys: py
     assert "GAN 100,000" in said
     assert "steps of 4 photos, 4 cartoons; 1 process of 4 each" in said
     assert "sent and as much received warm-up 0.0 GAN 0.0" in said
+    assert "time: unknown until the run has measured it" in said
+    assert "learning rates are taken as written" in said
     assert set(tmp_path.iterdir()) == before
 
 
