@@ -14,7 +14,8 @@ def parser() -> argparse.ArgumentParser:
         description="Draw a picture, all pictures of a folder, or a film, in their own size. One path is INPUT. Of two "
         "the first is MODEL where it is one, else they are INPUT and OUTPUT. Drawings of an earlier run are replaced, "
         "other files are not.",
-        epilog=f"example: {command_line('cartoonize', 'photo.jpg')} (writes photo-cartoon.jpg)",
+        epilog=f"examples: {command_line('cartoonize', 'photo.jpg')} (writes photo-cartoon.jpg); after the demo: "
+        f"{command_line('cartoonize', 'runs/demo/run runs/demo/cartoons runs/demo/again')}",
     )
     parser.add_argument(
         "words",
