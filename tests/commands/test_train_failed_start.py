@@ -12,6 +12,7 @@ from cartoon_dist.files.folder_kinds import folder_kind
 from tests.running import cheap
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cause",
     [
