@@ -198,6 +198,8 @@ class TrainSettings:
     seed: Seed = 0
     image_size: Annotated[int, Field(ge=16, le=4096, multiple_of=4)] = 256
     batch_size: Count = 4
+    # What a batch other than the paper's 4 does to all learning rates: nothing, times batch_size / 4, or its root.
+    scale_lr: Literal["none", "linear", "sqrt"] = "none"
     # Each process computes its share of a batch in so many equal parts, one after the other: less memory, same result.
     accumulate: Count = 1
     epochs: Positive = 200.0

@@ -13,7 +13,7 @@ from cartoon_dist.runs import checkpoint
 from cartoon_dist.runs.estimate import checkpoint_bytes, largest_batch, memory_bytes, parameter_counts, traffic_bytes
 from cartoon_dist.runs.layout import RunFolder
 from cartoon_dist.runs.measured_speed import last_measured_speed
-from cartoon_dist.train.schedule import Schedule
+from cartoon_dist.train.schedule import PAPER_BATCH, Schedule, learning_rate_scale
 
 _PAPER_PHOTOS, _PAPER_CARTOONS = 6659, 2000
 _MIB, _GIB = 2**20, 2**30
@@ -50,8 +50,20 @@ def _steps(settings: TrainSettings, world_size: int) -> list[str]:
         f"  GAN           {total - warmup:>12,}  {settings.epochs:g} epochs unless max_steps ends them",
         f"  images        {total * settings.batch_size:>12,}",
         _time(settings, total),
-        "learning rates are taken as written: they do not change with batch_size or the number of processes",
+        _learning_rates(settings),
     ]
+
+
+def _learning_rates(settings: TrainSettings) -> str:
+    if settings.scale_lr == "none":
+        return (
+            f"learning rates are taken as written: they do not change with batch_size ({settings.batch_size}; the "
+            f"paper's is {PAPER_BATCH}) or the number of processes; scale_lr=linear|sqrt changes them with it"
+        )
+    return (
+        f"learning rates times {learning_rate_scale(settings):.4g}: scale_lr={settings.scale_lr}, a batch of "
+        f"{settings.batch_size} for the paper's {PAPER_BATCH}"
+    )
 
 
 def _time(settings: TrainSettings, total_steps: int) -> str:

@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.losses.content import content_weight
 
+PAPER_BATCH = 4
+"""The batch that the learning rates of the configs are written for."""
+
+
+def learning_rate_scale(settings: TrainSettings) -> float:
+    """By what `scale_lr` multiplies every learning rate: with the batch or with its root, as seen from the paper's."""
+    ratio = settings.batch_size / PAPER_BATCH
+    return {"none": 1.0, "linear": ratio, "sqrt": math.sqrt(ratio)}[settings.scale_lr]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -73,11 +82,12 @@ class Schedule:
 
     def learning_rates(self, step: int) -> dict[str, float]:
         """Each network's learning rate; in the warm-up the generator's alone."""
+        scale = learning_rate_scale(self.settings)
         if self.is_warmup(step):
-            return {"generator": self.settings.warmup.learning_rate}
+            return {"generator": self.settings.warmup.learning_rate * scale}
         optimizer = self.settings.optimizer
         passed = sum(self.epoch(step) >= milestone for milestone in optimizer.milestones)
-        factor = optimizer.factor**passed
+        factor = optimizer.factor**passed * scale
         return {"generator": optimizer.generator * factor, "discriminator": optimizer.discriminator * factor}
 
     def _steps(self, images: float) -> int:

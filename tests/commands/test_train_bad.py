@@ -192,6 +192,8 @@ def test_the_dry_run_needs_neither_shards_nor_weights(tmp_path: Path, capsys: py
     assert "sent and as much received warm-up 0.0 GAN 0.0" in said
     assert "time: unknown until the run has measured it" in said
     assert "learning rates are taken as written" in said
+    assert main([str(ROOT / "configs/hayao.yaml"), *nowhere, "batch_size=64", "scale_lr=sqrt", "--dry-run"]) == 0
+    assert "learning rates times 4: scale_lr=sqrt, a batch of 64 for the paper's 4" in capsys.readouterr().out
     assert set(tmp_path.iterdir()) == before
 
 

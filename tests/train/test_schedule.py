@@ -37,6 +37,16 @@ def test_the_warm_up_has_its_own_rate_for_the_generator_alone() -> None:
     assert schedule("warmup.learning_rate=0.5").learning_rates(0) == {"generator": 0.5}
 
 
+@pytest.mark.parametrize(("scale_lr", "factor"), [("none", 1), ("linear", 16), ("sqrt", 4)])
+def test_learning_rates_follow_the_batch_as_asked(scale_lr: str, factor: float) -> None:
+    large = schedule(
+        "batch_size=64", f"scale_lr={scale_lr}", "optimizer.discriminator=1e-4", "warmup.learning_rate=1e-3"
+    )
+    assert large.learning_rates(large.warmup_steps) == {"generator": 2e-4 * factor, "discriminator": 1e-4 * factor}
+    assert large.learning_rates(0) == {"generator": 1e-3 * factor}
+    assert schedule(f"scale_lr={scale_lr}").learning_rates(10**6) == schedule().learning_rates(10**6)  # the paper's 4
+
+
 def test_the_content_weight_follows_the_epoch() -> None:
     paper = schedule()
     weights = [paper.content_weight(paper.warmup_steps + 500 * epoch) for epoch in (0, 9, 10, 199)]
