@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
-from cartoon_dist.config.commands import ComputeSettings, Weights
-from cartoon_dist.config.fields import DeviceName, Positive, settings_dataclass
+from cartoon_dist.config.commands import DrawingSettings, Precision
+from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.config.reading import check
 from cartoon_dist.distributed import devices
 from cartoon_dist.errors import PictureError
 from cartoon_dist.hub.locate import locate_model
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.inference.any_picture import is_one_picture, of_the_same_kind, to_pixels
-from cartoon_dist.inference.batched import Precision, batch_by_size
-from cartoon_dist.inference.load import LoadedModel, load_model
+from cartoon_dist.inference.batched import batch_by_size
+from cartoon_dist.inference.load import LoadedModel, load_to_draw
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,19 +32,6 @@ _WINDOW_BATCHES = 16
 _MAX_NAMED = 3
 _one_drawing = threading.Lock()
 """A drawing takes all cores, or the GPU, and much memory; and whether TF32 is on is a setting of the process."""
-
-
-@settings_dataclass
-class DrawingSettings(ComputeSettings):
-    """How a loaded model draws. The names mean what they mean in `launch/cartoonize.py`."""
-
-    # Left out: ema, and for an export, which holds one kind alone, what it holds.
-    weights: Weights | None = None
-    precision: Precision = "fp32"
-    # Pictures, and batches, up to this size are drawn in one piece; larger ones in strips: less memory, more time.
-    megapixels: Positive = 1.0
-    # A larger picture is refused before it is decoded.
-    max_megapixels: Positive = 200.0
 
 
 def load(
@@ -71,13 +58,7 @@ def load(
     values = {"weights": weights, "device": device, "precision": precision}
     settings = check(DrawingSettings, values | {"megapixels": megapixels, "max_megapixels": max_megapixels})
     located = locate_model(None if model is None else os.fspath(model))
-    loaded = load_model(
-        located,
-        weights=settings.weights,
-        device=settings.device,
-        megapixels=settings.megapixels,
-        precision=settings.precision,
-    )
+    loaded = load_to_draw(located, settings)
     return Cartoonize(loaded, settings)
 
 

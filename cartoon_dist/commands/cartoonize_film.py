@@ -15,7 +15,7 @@ from cartoon_dist.console.progress import Progress
 from cartoon_dist.distributed import devices
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.extras import require
-from cartoon_dist.inference.load import LoadedModel, load_model
+from cartoon_dist.inference.load import LoadedModel, load_to_draw
 from cartoon_dist.inference.steady import SteadyStatistics
 
 if TYPE_CHECKING:
@@ -41,13 +41,7 @@ def draw_film(model: Path, source: Path, target: Path, settings: FilmSettings) -
     with FilmReader(source, damaged=settings.damaged, max_megapixels=settings.max_megapixels) as reader:
         for notice in reader.facts.notices:
             print_message(f"warning: {source}: {notice}")
-        loaded = load_model(
-            model,
-            weights=settings.weights,
-            device=settings.device,
-            megapixels=settings.megapixels,
-            precision=settings.precision,
-        )
+        loaded = load_to_draw(model, settings)
         try:
             with _stopped_by_sigterm(), devices.without_tf32():
                 return _draw(loaded, source, target, reader, settings)

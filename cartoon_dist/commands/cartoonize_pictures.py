@@ -22,7 +22,7 @@ from cartoon_dist.image.exif_copy import kept_exif
 from cartoon_dist.image.quick_size import estimated_pixels
 from cartoon_dist.image.srgb import srgb_profile
 from cartoon_dist.inference.batched import Cartoonizer, batch_by_size
-from cartoon_dist.inference.load import load_model
+from cartoon_dist.inference.load import load_to_draw
 from cartoon_dist.inference.output_paths import OutputPath, default_target, output_paths
 
 _NUM_NAMED = 20
@@ -45,13 +45,7 @@ def draw_pictures(model: str | None, source: Path, target: Path | None, settings
         print_message(f"not drawn: {path}: {why_not_drawn(path)}")
     for line in ignored.lines():
         print_message(line)
-    loaded = load_model(
-        locate_model(model),
-        weights=settings.weights,
-        device=settings.device,
-        megapixels=settings.megapixels,
-        precision=settings.precision,
-    )
+    loaded = load_to_draw(locate_model(model), settings)
     session = _Session(outputs, loaded.cartoonizer, settings)
     try:
         with devices.without_tf32():  # a drawing is the same on a GPU and on a CPU

@@ -12,6 +12,9 @@ from cartoon_dist.config.fields import Count, DeviceName, Fraction, PathOrURL, P
 Weights = Literal["ema", "raw"]
 """Which of a generator's weights: their running average, or the weights themselves."""
 
+Precision = Literal["fp32", "bf16", "fp16"]
+"""In which numbers a model draws: with half of the bits it needs half of the memory, and rounds more."""
+
 
 @settings_dataclass
 class ComputeSettings:
@@ -21,17 +24,23 @@ class ComputeSettings:
 
 
 @settings_dataclass
-class CartoonizeSettings(ComputeSettings):
-    """Of launch/cartoonize.py."""
+class DrawingSettings(ComputeSettings):
+    """How a loaded model draws: by the command and by `cartoon_dist.load`."""
 
     # Left out: ema, and for an export, which holds one kind alone, what it holds.
     weights: Weights | None = None
-    # The numbers that a model computes in; half precision only where it is asked for: drawings differ a little.
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    # Half precision only where it is asked for: drawings differ a little.
+    precision: Precision = "fp32"
     # Pictures, and batches, up to this size are drawn in one piece; larger ones in strips: less memory, more time.
     megapixels: Positive = 1.0
     # A larger picture is refused by its header, before it is decoded.
     max_megapixels: Positive = 200.0
+
+
+@settings_dataclass
+class CartoonizeSettings(DrawingSettings):
+    """Of launch/cartoonize.py."""
+
     # A picture that is not whole, or whose colours are not known: skip it, or take what a decoder makes of it.
     damaged: Literal["skip", "take"] = "skip"
     # Of drawings whose file is not named; left out: beside a picture its own or jpg, in a folder png.

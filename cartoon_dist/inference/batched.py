@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 
+from cartoon_dist.config.commands import Precision
 from cartoon_dist.cpu.malloc import limit_kernel_cache
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.image.decode import Picture
@@ -19,8 +20,6 @@ _MULTIPLE, _MIN_SIDE = 4, 8
 _MAX_WAITING_BATCHES = 16
 """How many batches' worth of pixels may wait for pictures of the same size."""
 
-Precision = Literal["fp32", "bf16", "fp16"]
-"""In which numbers a generator computes: with half of the bits it needs half of the memory, and rounds more."""
 _DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 Key = TypeVar("Key")

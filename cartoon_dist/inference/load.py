@@ -7,9 +7,10 @@ from typing import Literal
 
 import torch
 
+from cartoon_dist.config.commands import DrawingSettings, Precision
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.distributed import devices
-from cartoon_dist.inference.batched import Cartoonizer, Precision, torch_cartoonizer
+from cartoon_dist.inference.batched import Cartoonizer, torch_cartoonizer
 from cartoon_dist.models.generator import CartoonGenerator
 from cartoon_dist.runs import trained
 from cartoon_dist.runs.export_file import ExportMetadata, warmup_warning
@@ -66,6 +67,17 @@ def load_model(
     chosen = devices.choose_device(device)
     cartoonizer = torch_cartoonizer(loaded.generator, chosen, megapixels=megapixels, precision=precision)
     return LoadedModel(cartoonizer=cartoonizer, source=loaded.source, generator=loaded.generator, device=chosen)
+
+
+def load_to_draw(model: Path, settings: DrawingSettings) -> LoadedModel:
+    """`load_model` as the settings of a command, or of `cartoon_dist.load`, say."""
+    return load_model(
+        model,
+        weights=settings.weights,
+        device=settings.device,
+        megapixels=settings.megapixels,
+        precision=settings.precision,
+    )
 
 
 def _warn_of_copies(source: Path, model: ExportMetadata | TrainedGenerator) -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from cartoon_dist.config.commands import Precision
 from cartoon_dist.errors import ConfigError
-from cartoon_dist.inference.batched import Precision, torch_cartoonizer
+from cartoon_dist.inference.batched import torch_cartoonizer
 from tests.inference.test_batched import CPU, generator
 
 
