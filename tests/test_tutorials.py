@@ -112,3 +112,18 @@ def test_film(folder: Path) -> None:
     assert "frames of FILM" in (folder / "mystyle.safetensors.md").read_text(encoding="utf-8")
     with Image.open(folder / "mine.jpg") as drawing, Image.open(folder / "holiday.jpg") as photo:
         assert drawing.size == photo.size
+
+
+@pytest.mark.slow
+def test_cluster(folder: Path) -> None:
+    small_samples("photos", folder / "photos", num=16)
+    small_samples("photos", folder / "few", num=6)
+    small_samples("cartoons", folder / "cartoons", num=22)
+    said = "\n".join(type_commands("cluster.md", folder).values())
+    page = (TUTORIALS / "cluster.md").read_text(encoding="utf-8")
+    answers = re.findall(r"<!-- typed -->\n```\n.*?```\n((?:\n```\n.*?```\n)+)", page, flags=re.DOTALL)
+    lines = [line for answer in answers for line in answer.splitlines() if line and line != "```"]
+    assert len(lines) > 12
+    for line in lines:
+        for part in line.split("..."):  # what the page leaves out
+            assert part in said, line
