@@ -1,20 +1,17 @@
 """Fetches remote shards to every node before a command reads them: one process per node fetches."""
 
 import logging
-import socket
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import TypeVar
 
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.console.progress import Progress
 from cartoon_dist.data.remote.fetch import RemoteShards, ReportProgress, fetch, find_remote_or_cached, is_remote
 from cartoon_dist.distributed import collectives
-from cartoon_dist.errors import CartoonError, ShardError
+from cartoon_dist.distributed.work_while_waiting import Waiting, WorkState, work_while_waiting
+from cartoon_dist.errors import ShardError
 
 _logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
@@ -52,86 +49,24 @@ def _find_remote(url: str, cache: Path) -> RemoteShards:
     return remote
 
 
-class _State(NamedTuple):
-    """The progress of a process with its work."""
-
-    process: str
-    done: int
-    total: int
-    idle_seconds: float
-    is_done: bool
-    failure: str
-
-
-class _AbandonedError(Exception):
-    """The process no longer waits for the work."""
-
-
-class _Background(threading.Thread, Generic[Result]):
-    """Work in a thread of its own, so that its process can keep in touch with the others. Ends with its process."""
-
-    def __init__(self, work: Callable[[ReportProgress], Result]) -> None:
-        super().__init__(daemon=True)
-        self.work = work
-        self.results: list[Result] = []
-        self.error: BaseException | None = None
-        self.abandoned = threading.Event()
-        self.done, self.total, self.since = 0, 0, time.monotonic()
-        self.process = f"process {collectives.rank()} on {socket.gethostname()}"
-
-    def run(self) -> None:
-        """Do the work and keep its result, or its error."""
-        try:
-            self.results.append(self.work(self._on_progress))
-        except BaseException as error:  # noqa: BLE001 (the process's main thread raises it again)
-            self.error = error
-
-    def _on_progress(self, done: int, total: int) -> None:
-        if self.abandoned.is_set():
-            raise _AbandonedError
-        self.done, self.total, self.since = done, total, time.monotonic()
-
-    def state(self) -> _State:
-        """The progress, for the other processes."""
-        idle, failure = time.monotonic() - self.since, str(self.error or "") or repr(self.error)
-        return _State(self.process, self.done, self.total, idle, not self.is_alive(), failure if self.error else "")
-
-
 def _run_while_all_wait(work: Callable[[ReportProgress], Result], *, runs_here: bool, label: str) -> list[Result]:
     """Do the work on some processes while all wait for it; returns its results, in the order of the ranks.
 
     Raises ShardError on all processes when the work fails or stalls on one.
     """
-    job = _Background(work) if runs_here else None
-    if job:
-        job.start()
-    try:
-        with Progress(total=0, unit="MB", label=label, shown=collectives.is_main_process()) as progress:
-            while not _all_done(job, label, progress):
-                pass
-    finally:
-        if job:
-            job.abandoned.set()
-    return [result for part in collectives.all_gather(job.results if job else []) for result in part]
+    how = Waiting(
+        label=label,
+        unit="MB",
+        shown=_slowest,
+        poll_seconds=POLL_SECONDS,
+        stall_seconds=STALL_SECONDS,
+        stalled="has had no byte for {}; see whether its node reaches the server",
+        error=ShardError,
+    )
+    return work_while_waiting(work, how, runs_here=runs_here)
 
 
-def _all_done(job: _Background[Result] | None, label: str, progress: Progress) -> bool:
-    """Exchange the progress once; returns whether all work is done."""
-    if job:
-        job.join(POLL_SECONDS)
-    states = [state for state in collectives.all_gather(job.state() if job else None) if state]
-    if job and job.error and not isinstance(job.error, CartoonError):
-        raise job.error
-    failures = sorted({state.failure for state in states if state.failure})
-    failures += [
-        f"{label}: {state.process} has had no byte for {STALL_SECONDS:g} s; see whether its node reaches the server"
-        for state in states
-        if state.idle_seconds > STALL_SECONDS and not state.is_done
-    ]
-    if failures:
-        raise ShardError("; ".join(failures))
-    working = [state for state in states if not state.is_done]
-    if working:
-        slowest = min(working, key=lambda state: state.done)
-        progress.update(slowest.done // 10**6, f"of {slowest.total / 1e6:.0f}, waiting for {slowest.process}")
-    return not working
+def _slowest(states: Sequence[WorkState]) -> tuple[int, str]:
+    """Megabytes of the process that all wait for, and its name."""
+    slowest = min((state for state in states if not state.is_done), key=lambda state: state.done)
+    return slowest.done // 10**6, f"of {slowest.total / 1e6:.0f}, waiting for {slowest.process}"
