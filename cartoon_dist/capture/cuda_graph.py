@@ -1,13 +1,12 @@
 """A recorded step on a GPU: CUDA graphs. Written by the rules of torch's notes on them; docs/gpu.md says what of it has
 been run."""
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from cartoon_dist.gpu.graphs import Graphs
 from cartoon_dist.train.phase import EagerUpdate, Generated, StepOutput, Update, run_update
 
 
@@ -22,15 +21,16 @@ class CudaGraphRecorder:
 
     def __init__(self, abandon: Callable[[], None]) -> None:
         self.abandon = abandon
-        self.streams: dict[str, torch.cuda.Stream] = {}
-        self.graphs: list[torch.cuda.CUDAGraph] = []
+        self.plain_stream: torch.cuda.Stream | None = None
+        self.graphs = Graphs()
         self.program: list[Callable[[], None]] = []
         self.eager_figures: dict[str, Tensor] = {}
 
     def run_eagerly(self, step: Callable[[], StepOutput]) -> StepOutput:
         """The step on a side stream: what libraries set up there at first use may not happen within a recording."""
         here = torch.cuda.current_stream()
-        side = self._stream("plain")
+        # Not the one of recordings: what autograd holds from one step to the next stays on its stream.
+        side = self.plain_stream = self.plain_stream or torch.cuda.Stream()
         side.wait_stream(here)
         with torch.cuda.stream(side):
             output = step()
@@ -42,15 +42,15 @@ class CudaGraphRecorder:
     def record(self, step: Callable[[EagerUpdate], StepOutput], *, whole: bool) -> Callable[[], StepOutput]:
         """See Recorder; errors of the step, and CUDA's own where an operation cannot be recorded."""
         self.abandon()  # gradients are to be made in the pool
-        self.pool = torch.cuda.graph_pool_handle()
         try:
-            with self._recording():
+            with self.graphs.recording():
                 output = step(run_update if whole else self._leave_out)
                 names = list(output.figures)
                 # One tensor, so that one copy hands all figures out before the next replay writes over them.
                 figures = torch.stack([figure.detach().double() for figure in output.figures.values()])
         finally:
             self.abandon()
+        self.program.append(self.graphs.graphs[-1].replay)
         program, eager_figures, weights = self.program, self.eager_figures, output.term_weights
 
         def replay() -> StepOutput:
@@ -63,66 +63,16 @@ class CudaGraphRecorder:
 
     def release(self) -> None:
         """Give the graphs and their memory back."""
-        for graph in self.graphs:
-            graph.reset()
-        self.graphs, self.program, self.eager_figures = [], [], {}
-
-    def _stream(self, purpose: str) -> torch.cuda.Stream:
-        """One for plain steps and one for recordings: what autograd holds from one to the next stays on its stream."""
-        if purpose not in self.streams:
-            self.streams[purpose] = torch.cuda.Stream()
-        return self.streams[purpose]
-
-    @contextmanager
-    def _recording(self) -> Iterator[None]:
-        """Record what is issued meanwhile, in one graph or, where an update is left out, in several.
-
-        torch.cuda.graph, which does the same for one graph, stays on its stream and keeps its pool when ending a
-        recording fails. Here both are left, whatever happens.
-        """
-        torch.cuda.synchronize()
-        gc.collect()  # what cycles hold would stay in memory beside the pool
-        torch.cuda.empty_cache()
-        with torch.cuda.stream(self._stream("recording")):
-            self._begin()
-            try:
-                yield
-                self._end()
-            except BaseException:
-                self._break_off()
-                raise
-
-    def _break_off(self) -> None:
-        """End the recording under way as far as it can be ended: the error that broke it off is worth more."""
-        try:
-            self.graphs[-1].capture_end()
-        except RuntimeError:
-            # torch leaves these as they were in the recording when it cannot be ended; the functions are its own.
-            device = torch.cuda.current_device()
-            with suppress(RuntimeError, AttributeError):
-                torch._C._cuda_endAllocateToPool(device, self.pool)
-                torch._C._cuda_releasePool(device, self.pool)
-            with suppress(RuntimeError, AttributeError):  # the generator would refuse to draw: it counts for a graph
-                generator = torch.cuda.default_generators[device]
-                fresh = torch.Generator(device=f"cuda:{device}").set_state(generator.get_state())
-                generator.graphsafe_set_state(fresh.graphsafe_get_state())
-
-    def _begin(self) -> None:
-        self.graphs.append(torch.cuda.CUDAGraph())
-        # thread_local: another thread (of the writer, of the heartbeat) may call CUDA meanwhile.
-        self.graphs[-1].capture_begin(pool=self.pool, capture_error_mode="thread_local")
-
-    def _end(self) -> None:
-        self.graphs[-1].capture_end()
-        self.program.append(self.graphs[-1].replay)
+        self.graphs.release()
+        self.program, self.eager_figures = [], {}
 
     def _leave_out(self, update: Update, generated: Generated) -> StepOutput:
         """End this graph, and begin another after the update; what G made lies where each replay makes it anew."""
-        self._end()
+        self.graphs.end()
 
         def between() -> None:
             self.eager_figures.update(update(generated).figures)
 
-        self.program.append(between)
-        self._begin()
+        self.program += [self.graphs.graphs[-1].replay, between]
+        self.graphs.begin()
         return StepOutput({}, {})
