@@ -1,7 +1,9 @@
 """Photos of any size -> cartoons of the same size: padded, generated in batches or in strips, cropped back."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -11,6 +13,8 @@ from cartoon_dist.config.commands import Precision
 from cartoon_dist.cpu.malloc import limit_kernel_cache
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.image.decode import Picture
+from cartoon_dist.inference.cuda_drawing import NOT_FINITE, CudaDrawing, Pixels, WholePicture
+from cartoon_dist.inference.cpu_drawing import CpuDrawing
 from cartoon_dist.inference.tiled import PassProgress, generate_in_strips
 from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
@@ -31,11 +35,18 @@ class Cartoonizer:
 
     generate: the generator's forward on a batch in [-1, 1]. generate_large: on one photo, in strips; None where the
     model cannot be run in strips. megapixels: the largest picture, or batch, that is generated in one forward.
+    begin: takes the place of both, where the drawing is a device's work: it begins a batch, and what it returns waits.
     """
 
     generate: Callable[[Images], Images]
     generate_large: Callable[[Images, PassProgress], Images] | None
     megapixels: float
+    begin: Callable[[Pixels, PassProgress], WholePicture] | None = None
+
+    @property
+    def leaves_the_cpu_free(self) -> bool:
+        """Whether this process's CPU can decode and encode while it draws."""
+        return self.begin is not None
 
     @property
     def max_batch_pixels(self) -> int:
@@ -50,22 +61,34 @@ class Cartoonizer:
         PictureError where one is too large for this model or for the memory, or where its cartoon is not finite.
         on_pass: called before each pass of a picture in strips.
         """
+        return self.start(pictures, on_pass=on_pass)()
+
+    def start(
+        self, pictures: Sequence[Picture], *, on_pass: PassProgress = lambda _done, _of: None
+    ) -> Callable[[], list[Picture]]:
+        """As `cartoonize`, in two halves: what this returns waits for the cartoons, and raises PictureError too. On a
+        GPU the next batch may be started before; elsewhere all is done in the second half."""
         batch = np.stack([pad_sides(picture) for picture in pictures])  # n h w 3
+        with _told_of_memory():
+            wait = self.begin(batch, on_pass) if self.begin else partial(self._pixels, batch, on_pass)
+
+        def cartoons() -> list[Picture]:
+            with _told_of_memory():
+                pixels = wait()
+            return [
+                np.ascontiguousarray(cartoon[: picture.shape[0], : picture.shape[1]])
+                for cartoon, picture in zip(pixels, pictures, strict=True)
+            ]
+
+        return cartoons
+
+    def _pixels(self, batch: Pixels, on_pass: PassProgress) -> Pixels:
         photos = from_bytes(torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous())
-        try:
-            with torch.no_grad():
-                generated = self._generated(photos, on_pass)
-                if not generated.isfinite().all():
-                    raise PictureError("what the model draws of it is not finite: its training had diverged")
-                pixels = to_bytes(generated).cpu().permute(0, 2, 3, 1).numpy()
-        except Exception as error:
-            if _is_out_of_memory(error):
-                raise PictureError("does not fit the memory; make the picture smaller") from None
-            raise
-        return [
-            np.ascontiguousarray(cartoon[: picture.shape[0], : picture.shape[1]])
-            for cartoon, picture in zip(pixels, pictures, strict=True)
-        ]
+        with torch.no_grad():
+            generated = self._generated(photos, on_pass)
+            if not generated.isfinite().all():
+                raise PictureError(NOT_FINITE)
+            return to_bytes(generated).cpu().permute(0, 2, 3, 1).numpy()
 
     def _generated(self, photos: Images, on_pass: PassProgress) -> Images:
         num, _, height, width = photos.shape
@@ -82,7 +105,7 @@ class Cartoonizer:
 def torch_cartoonizer(
     generator: CartoonGenerator, device: torch.device, *, megapixels: float, precision: Precision = "fp32"
 ) -> Cartoonizer:
-    """A cartoonizer that runs a generator on a device.
+    """A cartoonizer that runs a generator on a device: in float32 on the CPU by onnxruntime, elsewhere by torch.
 
     precision: the numbers it computes in; with fp32 a generator that was trained in float64 stays so. ConfigError where
     the device cannot compute in them.
@@ -93,6 +116,9 @@ def torch_cartoonizer(
         dtype = _DTYPES[precision]
     _require_dtype(device, dtype, precision)
     generator.to(device, dtype)
+    begin = None
+    if device.type == "cuda":
+        begin = CudaDrawing(generator, device, dtype, max_pixels=round(megapixels * 1e6)).begin
 
     def generate(photos: Images) -> Images:
         output: GeneratorOutput = generator(photos.to(device, dtype))
@@ -101,7 +127,7 @@ def torch_cartoonizer(
     def generate_large(photos: Images, on_pass: PassProgress) -> Images:
         return generate_in_strips(generator, photos.to(device, dtype), on_pass=on_pass)
 
-    return Cartoonizer(generate=generate, generate_large=generate_large, megapixels=megapixels)
+    return Cartoonizer(generate=generate, generate_large=generate_large, megapixels=megapixels, begin=begin)
 
 
 def _require_dtype(device: torch.device, dtype: torch.dtype, precision: Precision) -> None:
@@ -150,6 +176,17 @@ def batch_by_size(pictures: Iterable[tuple[Key, Picture]], *, max_pixels: int) -
             num_waiting -= len(waiting[oldest]) * oldest[0] * oldest[1]
             yield waiting.pop(oldest)
     yield from waiting.values()
+
+
+@contextmanager
+def _told_of_memory() -> Iterator[None]:
+    """PictureError in the place of an error that says that memory is not there."""
+    try:
+        yield
+    except Exception as error:
+        if _is_out_of_memory(error):
+            raise PictureError("does not fit the memory; make the picture smaller") from None
+        raise
 
 
 def _is_out_of_memory(error: Exception) -> bool:
