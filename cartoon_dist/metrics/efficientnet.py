@@ -5,6 +5,7 @@ Tan and Le, ICML 2019, in its Lite form: no squeeze-and-excitation, ReLU6, stem 
 names are those of the published state.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cartoon_dist.files.half_tensors import read_half
 from cartoon_dist.tensors import Bytes, Features
 
 PIXELS = 224
@@ -124,5 +126,11 @@ def load(state: dict[str, Tensor]) -> EfficientNetLite0:
 
 
 def load_file(path: str) -> EfficientNetLite0:
-    """The network from the published file; nothing in the file is executed."""
+    """The network from the published file, or from its copy in half precision, which lacks the last layer and gives
+    features alone; nothing in the file is executed."""
+    if path.endswith(".safetensors"):
+        network = EfficientNetLite0()
+        missing, unknown = network.load_state_dict(read_half(Path(path)), strict=False)
+        assert (set(missing), unknown) == ({"_fc.weight", "_fc.bias"}, []), "the file's hash was checked"
+        return network
     return load(torch.load(path, map_location="cpu", weights_only=True))

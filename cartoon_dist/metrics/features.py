@@ -46,7 +46,7 @@ def load_extractor(kind: ExtractorKind, folder: Path, device: torch.device, *, l
 
     layer: of Inception alone, one of torch-fidelity's (`64`, `192`, `768`, `2048`).
     """
-    path = resolve(kind, folder)
+    path = resolve(kind, folder, or_half=kind == "efficientnet_lite0")
     return load_inception(path, device, layer=layer) if kind == "inception" else _load_efficientnet(path, device)
 
 

@@ -11,8 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cartoon_dist.files.array_pickle import read_arrays
 from cartoon_dist.models.vgg import VGG
-from cartoon_dist.pretrained import read_arrays, resolve, vgg16_convolutions
+from cartoon_dist.pretrained import resolve, vgg16_convolutions
 from cartoon_dist.tensors import Images, Maps
 
 LAYER_INDICES = (3, 8, 15, 22, 29)

@@ -25,7 +25,7 @@ FEW = 2000
 
 def require_score_inputs(settings: TrainSettings) -> None:
     """WeightsError or ShardError now, rather than after days of training, when a score could not be made at its end."""
-    resolve(settings.score.features, Path(settings.weights_folder))
+    resolve(settings.score.features, Path(settings.weights_folder), or_half=True)
     _require_content_weights(settings)
     open_shards(settings.data.photos, "photo", settings)
 

@@ -10,8 +10,9 @@ from torch import nn
 from torch_fidelity import sample_similarity_lpips as theirs
 
 from cartoon_dist.errors import WeightsError
+from cartoon_dist.files.array_pickle import read_arrays
 from cartoon_dist.metrics.lpips import LPIPS, load_lpips, lpips_and_salient
-from cartoon_dist.pretrained import read_arrays, vgg16_convolutions
+from cartoon_dist.pretrained import vgg16_convolutions
 from tests.running import ROOT
 
 CPU = torch.device("cpu")
