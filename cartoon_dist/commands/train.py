@@ -3,7 +3,7 @@
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,7 @@ from cartoon_dist.train.dry_run import describe_run
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.init_from import load_initial_weights
 from cartoon_dist.train.input import check_batch_divides, local_batches, open_streams, start_workers
+from cartoon_dist.train.keeping import keep_samples
 from cartoon_dist.train.loop import Hooks, TrainingStep, train
 from cartoon_dist.train.meter import Meter
 from cartoon_dist.train.preempt import StopRequest
@@ -224,7 +225,8 @@ def _train(
         folder.write_config(settings)
     announce_start(settings, engine, schedule, state)
     engine.prepare(state)
-    wrap = capture_phases(engine, state, settings.capture)
+    kept = keep_samples(settings, engine, (photos, cartoons), workers)
+    wrap = kept.wrap(capture_phases(engine, state, settings.capture))
     step = TrainingStep(method=method, engine=engine, state=state, num_parts=settings.accumulate, wrap=wrap)
 
     log = RunLog(folder, step=state.step)
@@ -241,11 +243,12 @@ def _train(
 
     with Followers(folder, settings.track) as log.followers:
         try:
-            with saver, step:
+            ahead = local_batches(settings, engine, schedule, workers, kept, reporter)
+            with saver, kept, step, closing(ahead):
                 reason = train(
                     step=step,
                     schedule=schedule,
-                    batches=local_batches(settings, engine, schedule, workers, (photos, cartoons), reporter),
+                    batches=ahead,
                     hooks=Hooks(report=reporter.report, save=save, draw_samples=draw),
                     stop=StopRequest(max_hours=settings.max_hours, bad_samples=bad_samples),
                 )

@@ -33,6 +33,9 @@ class DataSettings:
     fit: Literal["exact", "shrink", "crop"] = "exact"
     flip: bool = True
     num_workers: CountOrZero = 2
+    # Decode every sample once, before the first step, and keep its bytes in memory: one copy a node, or on each GPU
+    # (docs/training.md). auto takes what fits.
+    keep: Literal["none", "host", "device", "auto"] = "none"
 
 
 @settings_dataclass

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 _PLACES = frozenset(
     {"run_dir", "init_from", "weights_folder", "data.photos", "data.cartoons", "data.cache", "data.num_workers"}
-    | {"track", "track_project"}
+    | {"track", "track_project", "data.keep"}
 )
 _NOT_STATED = (
     "not stated; ask who built the shards. Whether a network may be given away that learned from a film is a question "

@@ -19,7 +19,7 @@ RESUMABLE_CHANGES = frozenset(
     | {"log_every", "sample_every", "num_samples", "weights", "track", "track_project"}
     | {"device", "zero_stage", "accumulate", "compare_every", "silence_seconds"}
     | {"checkpoint", "warning", "score", "score_at_end", "data.num_workers", "data.photos", "data.cartoons"}
-    | {"data.cache", "data.max_damaged", "capture", "model.checkpoint_blocks"}
+    | {"data.cache", "data.max_damaged", "data.keep", "capture", "model.checkpoint_blocks"}
 )
 """Settings that do not change what a step computes: they may differ when a run resumes. `epochs` and `max_steps` only
 set its end, as all else is a function of the step. Shards are compared by their bytes, not by their path; `init_from`

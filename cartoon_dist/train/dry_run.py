@@ -1,12 +1,13 @@
 """What `--dry-run` of training prints: settings, networks, steps and memory; it needs neither shards nor weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from cartoon_dist.config import overrides
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.data.format.manifest import read_manifest
+from cartoon_dist.data.format.manifest import Manifest, read_manifest
 from cartoon_dist.data.remote.fetch import RetryPolicy, find_remote, is_remote
 from cartoon_dist.errors import ShardError
 from cartoon_dist.runs import checkpoint
@@ -24,8 +25,9 @@ _CARDS = (8, 24, 80)
 def describe_run(settings: TrainSettings, *, world_size: int, zero_stage: int = 0) -> str:
     """The run that these settings would make on so many processes, in words; the last line names its folder."""
     head = yaml.safe_dump(overrides.to_dict(settings), sort_keys=False, allow_unicode=True)
-    parts = [_networks(settings), _steps(settings, world_size), _memory(settings, world_size, zero_stage)]
-    parts.append([_checkpoint(settings), *_followed(settings), _folder(settings)])
+    sets = [_find(folder) for folder in (settings.data.photos, settings.data.cartoons)]
+    parts = [_networks(settings), _steps(settings, world_size, sets), _memory(settings, world_size, zero_stage)]
+    parts.append([_kept(settings, sets), _checkpoint(settings), *_followed(settings), _folder(settings)])
     return "\n".join([head, *(line for part in parts for line in [*part, ""])][:-1])
 
 
@@ -35,9 +37,9 @@ def _networks(settings: TrainSettings) -> list[str]:
     return ["parameters", *lines, f"  {'together':<14}{sum(counts.values()):>12,}"]
 
 
-def _steps(settings: TrainSettings, world_size: int) -> list[str]:
-    photos, num_photos = _count(settings.data.photos, _PAPER_PHOTOS)
-    cartoons, num_cartoons = _count(settings.data.cartoons, _PAPER_CARTOONS)
+def _steps(settings: TrainSettings, world_size: int, sets: Sequence[Manifest | str]) -> list[str]:
+    photos, num_photos = _count(settings.data.photos, sets[0], _PAPER_PHOTOS)
+    cartoons, num_cartoons = _count(settings.data.cartoons, sets[1], _PAPER_CARTOONS)
     schedule = Schedule(settings=settings, num_photos=num_photos, num_cartoons=num_cartoons)
     warmup, total = min(schedule.warmup_steps, schedule.total_steps), schedule.total_steps
     return [
@@ -80,16 +82,23 @@ def _time(settings: TrainSettings, total_steps: int) -> str:
     )
 
 
-def _count(folder: str, otherwise: int) -> tuple[str, int]:
+def _count(folder: str, found: Manifest | str, otherwise: int) -> tuple[str, int]:
     """How many training samples a folder holds; where it is not there, as many as the paper had."""
+    if isinstance(found, str):
+        return f"the paper's number, as {found}", otherwise
+    return f"training samples in {folder}", _num_train(found)
+
+
+def _find(folder: str) -> Manifest | str:
+    """The manifest of a folder or an address, or why there is none."""
     try:
-        manifest = (
-            find_remote(folder, RetryPolicy(tries=2)).manifest if is_remote(folder) else read_manifest(Path(folder))
-        )
-        return f"training samples in {folder}", sum(shard.num_train for shard in manifest.shards)
+        return find_remote(folder, RetryPolicy(tries=2)).manifest if is_remote(folder) else read_manifest(Path(folder))
     except ShardError as error:
-        why = str(error) if is_remote(folder) else f"{folder} is not there yet"
-        return f"the paper's number, as {why}", otherwise
+        return str(error) if is_remote(folder) else f"{folder} is not there yet"
+
+
+def _num_train(manifest: Manifest) -> int:
+    return sum(shard.num_train for shard in manifest.shards)
 
 
 def _memory(settings: TrainSettings, world_size: int, zero_stage: int) -> list[str]:
@@ -110,6 +119,25 @@ def _memory(settings: TrainSettings, world_size: int, zero_stage: int) -> list[s
         f"  {'warm-up':<14}{sent['warmup'] / _MIB:>12.1f}",
         f"  {'GAN':<14}{sent['gan'] / _MIB:>12.1f}",
     ]
+
+
+def _kept(settings: TrainSettings, sets: Sequence[Manifest | str]) -> str:
+    """The memory that decoded pictures take, as `data.keep` keeps them; one line."""
+    data = settings.data
+    sizes = []
+    for found, otherwise, channels in zip(sets, (_PAPER_PHOTOS, _PAPER_CARTOONS), (4, 6), strict=True):
+        stored = settings.image_size if isinstance(found, str) or data.fit != "crop" else found.image_size
+        num = otherwise if isinstance(found, str) else _num_train(found)
+        sizes.append(num * stored**2 * channels)
+    photos, cartoons = (f"{size:,}" for size in sizes)
+    size = f"decoded pictures: {sum(sizes) / _GIB:.2f} GiB (bytes: {photos} of photos, {cartoons} of cartoons)"
+    where = {
+        "none": "not kept, as data.keep=none",
+        "host": "kept in host memory, one copy a node",
+        "device": "kept on each GPU; while they are decoded, in host memory too, one copy a node",
+        "auto": "kept on each GPU or in host memory, one copy a node, or not at all, by what is free at the start",
+    }
+    return f"{size}, {where[data.keep]}"
 
 
 def _checkpoint(settings: TrainSettings) -> str:

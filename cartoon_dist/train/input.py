@@ -1,17 +1,28 @@
 """What training reads: both domains' streams, and this process's share of each batch."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
+
+from torch import Tensor
 
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.format.reader import Shards
-from cartoon_dist.data.load.loader import LocalBatches, SampleStream, batches, local_batch_shapes, open_stream
+from cartoon_dist.data.load.loader import (
+    LocalBatches,
+    SampleStream,
+    local_batch_shapes,
+    open_stream,
+    read_local_batches,
+    sound_batches,
+)
 from cartoon_dist.data.load.loader_workers import LoaderWorkers
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import ConfigError, ShardError
 from cartoon_dist.tensors import Batch
+from cartoon_dist.train.ahead import DeviceCopies, on_device_ahead
 from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.keeping import Kept
 from cartoon_dist.train.reporter import Reporter
 from cartoon_dist.train.schedule import Schedule
 
@@ -66,12 +77,15 @@ def local_batches(
     engine: Engine,
     schedule: Schedule,
     workers: LoaderWorkers,
-    domains: tuple[SampleStream, SampleStream],
+    kept: Kept,
     reporter: Reporter,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """This process's batches from the reporter's step on, of photos and cartoons; the time spent waiting for them is
-    reported."""
-    photos, cartoons = domains
+    reported. On a GPU they lie there, copied while the step before ran; with data.keep=device they are picks.
+
+    ShardError at one that cannot be read.
+    """
+    photos, cartoons = kept.streams
     steps = LocalBatches(
         photos=photos,
         cartoons=cartoons,
@@ -80,18 +94,25 @@ def local_batches(
         rank=collectives.rank(),
         world_size=collectives.world_size(),
     )
-    ahead = batches(
-        steps,
-        first=reporter.first,
-        end=schedule.total_steps,
-        workers=workers,
-        pinned=engine.device.type == "cuda",
-        on_damaged=reporter.bad_samples.note,
-    )
+    on_cpu = engine.device.type == "cpu"
+    first, end = reporter.first, schedule.total_steps
+    if kept.place != "none":
+        read = kept.local_batches(steps, first, end)
+    else:
+        take = Tensor.clone if on_cpu else _as_it_is  # the copy to the device pins it first
+        read = read_local_batches(steps, first=first, end=end, workers=workers, take=take)
+    if not on_cpu:
+        gather = kept.gather if kept.place == "host" else None
+        read = on_device_ahead(read, DeviceCopies(engine.device, gather))
+    ready = sound_batches(read, reporter.bad_samples.note)
     while True:
         before = time.perf_counter()
-        batch = next(ahead, None)
+        batch = next(ready, None)
         if batch is None:
             return
         reporter.waited(time.perf_counter() - before)
         yield batch
+
+
+def _as_it_is(side: Tensor) -> Tensor:
+    return side

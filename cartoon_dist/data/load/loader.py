@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from cartoon_dist.data.format.reader import MEMBERS, SampleError, Shards
+from cartoon_dist.data.format.reader import MEMBERS, Sample, SampleError, Shards
 from cartoon_dist.data.load.loader_workers import Buffers, LoaderWorkers, WorkerError
 from cartoon_dist.data.load.sampler import SampleOrder, local_positions
 from cartoon_dist.errors import ShardError
 from cartoon_dist.tensors import Batch
 
+Found = TypeVar("Found")
 MAX_CANDIDATES = 100
 """How many samples are tried for one position before the whole set is refused."""
 _CHANNELS = {"photo": 3, "saliency": 1, "cartoon": 3, "smoothed": 3}
@@ -35,15 +37,27 @@ class LocalBatch(NamedTuple):
     damaged: Sequence[DamagedSample]
 
 
+class Samples(Protocol):
+    """Where samples are read by their index: shards, or what is kept of them in memory."""
+
+    def read(self, position: int, /) -> Sample:
+        """The sample of that index; SampleError where it alone cannot be read, ShardError where more than it."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class SampleStream:
-    """One domain's endless stream of pairs (picture, companion)."""
+    """One domain's endless stream of pairs (picture, companion).
+
+    kept: the same samples in memory, fitted by `fit_whole`; None decodes them from the shards at each use.
+    """
 
     shards: Shards
     order: SampleOrder
     image_size: int
     fit: Literal["exact", "shrink", "crop"]
     flip: bool
+    kept: Samples | None = None
 
     @property
     def shapes(self) -> list[tuple[int, int, int]]:
@@ -62,32 +76,46 @@ class SampleStream:
 
         ShardError when a shard cannot be read, or none of MAX_CANDIDATES samples.
         """
-        damaged = []
+        source = self.shards if self.kept is None else self.kept
+        sample, damaged = self.first_readable(position, source.read)
+        flipped, top, left = self.placement(position, sample.picture.shape[0])
+        for pixels, side in ((sample.picture, picture), (sample.companion, companion)):
+            window = self.fit_whole(pixels)[top : top + self.image_size, left : left + self.image_size]
+            fitted = window.reshape(side.shape)
+            if flipped:
+                cv2.flip(fitted, 1, side)  # in a twentieth of numpy's time
+            else:
+                side[:] = fitted
+        return damaged
+
+    def first_readable(self, position: int, read: Callable[[int], Found]) -> tuple[Found, list[DamagedSample]]:
+        """What `read` returns for the first sample at a position that it can read, and the damaged ones before it.
+
+        ShardError when it can read none of MAX_CANDIDATES samples.
+        """
+        damaged: list[DamagedSample] = []
         for index in self.order.candidates(position, MAX_CANDIDATES):
             try:
-                sample = self.shards.read(index)
+                return read(index), damaged
             except SampleError as error:
                 damaged.append(DamagedSample(self.shards.domain, index, str(error)))
-                continue
-            flipped = self.flip and self.order.random_choice(position, "flip", 2) == 1
-            for pixels, side in ((sample.picture, picture), (sample.companion, companion)):
-                fitted = self._fitted(pixels, position).reshape(side.shape)
-                if flipped:
-                    cv2.flip(fitted, 1, side)  # in a twentieth of numpy's time
-                else:
-                    side[:] = fitted
-            return damaged
         raise ShardError(f"{damaged[0].problem} (and {MAX_CANDIDATES - 1} samples in its place were no better)")
 
-    def _fitted(self, pixels: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
-        height, width = pixels.shape[:2]
-        if self.fit == "exact" or (height, width) == (self.image_size, self.image_size):
+    def placement(self, position: int, stored: int) -> tuple[bool, int, int]:
+        """Whether the sample at a position is flipped, and the top left corner of its window, which is that of the
+        picture where a picture stored with so many pixels is not cropped."""
+        flipped = self.flip and self.order.random_choice(position, "flip", 2) == 1
+        room = stored - self.image_size if self.fit == "crop" else 0
+        if not room:
+            return flipped, 0, 0
+        top, left = (self.order.random_choice(position, side, room + 1) for side in ("top", "left"))
+        return flipped, top, left
+
+    def fit_whole(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A picture as its windows are cut from it: shrunk where the stream shrinks, else as it is."""
+        if self.fit != "shrink" or pixels.shape[0] == self.image_size:
             return pixels
-        if self.fit == "shrink":
-            return np.asarray(cv2.resize(pixels, (self.image_size, self.image_size), interpolation=cv2.INTER_AREA))
-        top = self.order.random_choice(position, "top", height - self.image_size + 1)
-        left = self.order.random_choice(position, "left", width - self.image_size + 1)
-        return pixels[top : top + self.image_size, left : left + self.image_size]
+        return np.asarray(cv2.resize(pixels, (self.image_size, self.image_size), interpolation=cv2.INTER_AREA))
 
 
 def open_stream(
@@ -149,16 +177,20 @@ class LocalBatches:
         """
         damaged: list[DamagedSample] = []
         try:
-            for stream, stream_step, pair in (
-                (self.photos, step, buffers[:2]),
-                (self.cartoons, step - self.warmup_steps, buffers[2:]),
-            ):
-                local = local_positions(step=stream_step, **self.partition) if stream_step >= 0 else range(0)
-                for place, position in enumerate(local):
+            for (stream, positions), pair in zip(self.parts(step), (buffers[:2], buffers[2:]), strict=True):
+                for place, position in enumerate(positions):
                     damaged += stream.read_into(position, pair[0][place], pair[1][place])
         except ShardError as error:
             return error
         return damaged
+
+    def parts(self, step: int) -> list[tuple[SampleStream, range]]:
+        """Both streams, each with the positions of a step's local batch."""
+        steps = ((self.photos, step), (self.cartoons, step - self.warmup_steps))
+        return [
+            (stream, local_positions(step=number, **self.partition) if number >= 0 else range(0))
+            for stream, number in steps
+        ]
 
     def as_batch(self, step: int, buffers: Buffers) -> Batch:
         """The buffers into which a step's local batch was read, as a Batch; no copy."""
@@ -175,31 +207,47 @@ def batches(
     on_damaged: Callable[[Sequence[DamagedSample]], None],
     workers: LoaderWorkers | None = None,
 ) -> Iterator[Batch]:
-    """The batches of steps first..end-1, read ahead by workers if there are any; ShardError at one that cannot be read.
-    `on_damaged` is called with the damaged samples that were replaced, right before their batch is yielded."""
-    if workers is not None and workers.num_workers:
-        local_batches = _from_workers(workers, steps, first, end)
-    else:
-        local_batches = map(steps.__getitem__, range(first, end))
-    for local_batch in local_batches:
+    """The batches of steps first..end-1, read ahead by workers if there are any; see `sound_batches`."""
+    read = read_local_batches(steps, first=first, end=end, workers=workers, take=Tensor.clone)
+    for batch in sound_batches(read, on_damaged):
+        yield Batch(*(side.pin_memory() for side in batch)) if pinned else batch
+
+
+def sound_batches(
+    read: Iterator[LocalBatch | ShardError], on_damaged: Callable[[Sequence[DamagedSample]], None]
+) -> Iterator[Batch]:
+    """The batches alone: an error among them is raised, and `on_damaged` is called with the damaged samples that were
+    replaced, right before their batch is yielded."""
+    for local_batch in read:
         if isinstance(local_batch, ShardError):
             raise local_batch
         if local_batch.damaged:
             on_damaged(local_batch.damaged)
-        yield Batch(*(side.pin_memory() for side in local_batch.batch)) if pinned else local_batch.batch
+        yield local_batch.batch
 
 
-def _from_workers(
-    workers: LoaderWorkers, steps: LocalBatches, first: int, end: int
+def read_local_batches(
+    steps: LocalBatches,
+    *,
+    first: int,
+    end: int,
+    workers: LoaderWorkers | None = None,
+    take: Callable[[Tensor], Tensor],
 ) -> Iterator[LocalBatch | ShardError]:
+    """The local batches of steps first..end-1, read ahead by workers if there are any.
+
+    take: called for each side that lies in the workers' memory, which they use again for a later step: makes a copy.
+    """
+    if workers is None or not workers.num_workers:
+        yield from map(steps.__getitem__, range(first, end))
+        return
     try:
         for step, (buffers, answer) in enumerate(workers.read_ahead(steps, first=first, end=end), first):
             if isinstance(answer, ShardError):
                 yield answer
             else:
                 assert isinstance(answer, list)
-                # A copy: the buffers are reused for a later step.
-                yield LocalBatch(Batch(*(side.clone() for side in steps.as_batch(step, buffers))), answer)
+                yield LocalBatch(Batch(*(take(side) for side in steps.as_batch(step, buffers))), answer)
     except WorkerError as error:
         raise ShardError(
             f"process {steps.partition['rank']} got no batch: {error}; see whether memory or storage ran out, "
