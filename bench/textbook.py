@@ -10,8 +10,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from cartoon_dist.models.blocks import Convolution
+from cartoon_dist.models.blocks import InstanceNorm
+from cartoon_dist.models.convolution import Convolution
 from cartoon_dist.models.vgg import FrozenConvolution
 from cartoon_dist.tensors import Batch
 
@@ -28,14 +30,25 @@ class Weights:
 
 
 def stock(network: nn.Module) -> nn.Module:
-    """A copy that uses torch's own modules, with the same weights."""
-    copied = copy.deepcopy(network)
+    """A copy that uses torch's own modules, with the same weights, in NCHW as torch makes them."""
+    copied = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     for module in copied.modules():
         if isinstance(module, nn.ReLU | nn.LeakyReLU):
             module.inplace = False
         elif type(module) in (Convolution, FrozenConvolution):
             module.__class__ = nn.Conv2d
+        elif type(module) is InstanceNorm:
+            module.__class__ = StockNorm
     return copied
+
+
+class StockNorm(InstanceNorm):
+    """Instance norm, sum and activation one after the other, by torch's own operations on every device."""
+
+    def forward(self, input: Tensor, *, residual: Tensor | None = None, reflect: int = 0) -> Tensor:
+        """As the norm that it takes the place of; the convolution that follows is torch's and reflects itself."""
+        maps = functional.instance_norm(input, weight=self.weight, bias=self.bias, eps=self.eps)
+        return self.after(maps, residual=residual, reflect=reflect)
 
 
 class Textbook:

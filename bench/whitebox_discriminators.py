@@ -20,7 +20,7 @@ from cartoon_dist.cpu.malloc import reuse_freed_memory
 from cartoon_dist.data.load.loader import LocalBatches
 from cartoon_dist.data.load.loader import batches as load_batches
 from cartoon_dist.methods.method import Method
-from cartoon_dist.models.blocks import Convolution
+from cartoon_dist.models.convolution import Convolution
 from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.models.spectral import SpectralConvolution
 from cartoon_dist.runs import checkpoint, method_from_config

@@ -36,9 +36,11 @@ class Batch(NamedTuple):
         return [Batch(*sides) for sides in zip(*(side.tensor_split(num_parts) for side in self), strict=True)]
 
 
-def from_bytes(pictures: Bytes, dtype: torch.dtype = torch.float32) -> Float[Tensor, "n c h w"]:
-    """Map 0..255 onto [-1, 1]: x / 127.5 - 1, plane after plane in memory whatever the bytes' order is."""
-    return pictures.to(dtype, memory_format=torch.contiguous_format) / 127.5 - 1.0
+def from_bytes(
+    pictures: Bytes, dtype: torch.dtype = torch.float32, memory_format: torch.memory_format = torch.contiguous_format
+) -> Float[Tensor, "n c h w"]:
+    """Map 0..255 onto [-1, 1]: x / 127.5 - 1, plane after plane in memory whatever the bytes' order is, or as asked."""
+    return pictures.to(dtype, memory_format=memory_format) / 127.5 - 1.0
 
 
 def to_bytes(pictures: Float[Tensor, "n c h w"]) -> Bytes:

@@ -11,18 +11,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from cartoon_dist.models.blocks import InstanceNorm
 from cartoon_dist.models.cbam import CBAM
 
-_Layer = nn.InstanceNorm2d | CBAM
+_Layer = InstanceNorm | CBAM
 Ease = Callable[[Tensor], Tensor]
 """Statistics of a batch of frames, n k -> the eased ones."""
 State = dict[str, Tensor]
 """e_t of each layer by its name: float64 on the CPU, one number a statistic."""
+_eased_generators: WeakSet[nn.Module] = WeakSet()
+
+
+def is_eased(generator: nn.Module) -> bool:
+    """Whether the generator draws with eased statistics now."""
+    return generator in _eased_generators
 
 
 class SteadyStatistics:
@@ -32,8 +40,9 @@ class SteadyStatistics:
     """
 
     def __init__(self, generator: nn.Module) -> None:
+        self._generator = generator
         self._layers: dict[str, _Layer] = {
-            name: module for name, module in generator.named_modules() if isinstance(module, (nn.InstanceNorm2d, CBAM))
+            name: module for name, module in generator.named_modules() if isinstance(module, (InstanceNorm, CBAM))
         }
         self._state: State = {}
         self._eased: dict[str, Tensor] = {}
@@ -53,8 +62,10 @@ class SteadyStatistics:
                 method, eased = _eased_method(layer, partial(self._easing, name))
                 setattr(layer, method, eased)
                 replaced.append((layer, method))
+            _eased_generators.add(self._generator)
             yield
         finally:
+            _eased_generators.discard(self._generator)
             for layer, method in replaced:
                 delattr(layer, method)
 
@@ -136,10 +147,10 @@ def _eased_method(layer: nn.Module, ease: Callable[[str], Ease]) -> tuple[str, C
             return eased_pixel(average, ease_average), eased_pixel(peak, ease_peak)
 
         return "pool", pool
-    assert isinstance(layer, nn.InstanceNorm2d)
+    assert isinstance(layer, InstanceNorm)
     ease_moments, norm = ease("moments"), NormParameters(layer.weight, layer.bias, layer.eps)
 
-    def forward(features: Tensor) -> Tensor:
-        return eased_norm(features, ease_moments, norm)
+    def forward(features: Tensor, *, residual: Tensor | None = None, reflect: int = 0) -> Tensor:
+        return layer.after(eased_norm(features, ease_moments, norm), residual=residual, reflect=reflect)
 
     return "forward", forward

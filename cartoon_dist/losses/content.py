@@ -1,12 +1,12 @@
 """The content loss, which keeps the photo recognisable, and the decay of its weight."""
 
-from cartoon_dist.losses.precision import at_least_float32
+from cartoon_dist.losses.distance import mean_distance
 from cartoon_dist.tensors import Features, Scalar
 
 
 def content_loss(generated_features: Features, photo_features: Features) -> Scalar:
     """Eq 9: E_p[mean |VGG(G(p)) - VGG(p)|]."""
-    return (at_least_float32(generated_features) - at_least_float32(photo_features)).abs().mean()
+    return mean_distance(generated_features, photo_features)
 
 
 def content_weight(*, epoch: int, initial: float, decay: float, every: int) -> float:

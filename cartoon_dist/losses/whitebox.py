@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+from cartoon_dist.gpu.layout import lies_channels_last
+from cartoon_dist.losses.channels import split_channels
+from cartoon_dist.losses.distance import mean_distance
 from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.tensors import Features, Images, Maps, Scalar
 
@@ -13,7 +16,7 @@ CHANNEL_RANGES = {"red": (0.199, 0.399), "green": (0.487, 0.687), "blue": (0.014
 def texture(pictures: Images, channel_weights: Tensor) -> Maps:
     """The picture without its colours: (r R + g G + b B) / (r + g + b), one draw of weights (r, g, b) for all
     pictures of a step, generated or real."""
-    red, green, blue = at_least_float32(pictures).split(1, dim=1)
+    red, green, blue = split_channels(at_least_float32(pictures))
     r, g, b = channel_weights.unbind()
     return (r * red + g * green + b * blue) / (r + g + b)
 
@@ -25,15 +28,22 @@ def lsgan_discriminator_halved(real: Features, generated: Features) -> Scalar:
 
 def total_variation(pictures: Images) -> Scalar:
     """(mean dx^2 + mean dy^2) / (3 h w) between neighbours."""
-    values = at_least_float32(pictures)
-    across = (values[..., 1:] - values[..., :-1]).square().mean()
-    down = (values[..., 1:, :] - values[..., :-1, :]).square().mean()
+    values, rows, columns = at_least_float32(pictures), 2, 3
+    if lies_channels_last(values):  # as they lie, so that the gradient does
+        values, rows, columns = values.permute(0, 2, 3, 1), 1, 2
+    down, across = (_differences(values, dimension).square().mean() for dimension in (rows, columns))
     return (across + down) / values[0].numel()
+
+
+def _differences(values: Tensor, dimension: int) -> Tensor:
+    """Of neighbours along a dimension."""
+    num = values.shape[dimension] - 1
+    return values.narrow(dimension, 1, num) - values.narrow(dimension, 0, num)
 
 
 def feature_distance(one: Features, other: Features, *, area: int) -> Scalar:
     """mean |one - other| / area, area 32 * 32 * 512 in the original whatever the picture's size."""
-    return (at_least_float32(one) - at_least_float32(other)).abs().mean() / area
+    return mean_distance(one, other) / area
 
 
 def channel_weights(uniform: Tensor) -> Tensor:

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import Convolution, check_size, reflection_pad, upsample_bilinear
+from cartoon_dist.gpu.fused_norm import Activation
+from cartoon_dist.gpu.fused_padding import reflection_pad
+from cartoon_dist.models.blocks import InstanceNorm, check_size, norm_and_convolve, upsample_bilinear
+from cartoon_dist.models.convolution import Convolution
 from cartoon_dist.models.discriminator import SLOPE
 from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.models.spectral import SpectralConvolution
@@ -97,12 +100,14 @@ class InvertedResidual(nn.Module):
         self.depthwise = _convolution(2 * channels, 2 * channels, kernel=3, depthwise=True)
         self.norm1 = _norm(2 * channels)
         self.narrow = _convolution(2 * channels, channels, kernel=1)
-        self.norm2 = _norm(channels)
+        self.norm2 = _norm(channels, activation="none")
 
     def forward(self, features: Features) -> Features:
         """Maps of the same shape; at least 2x2, or there is nothing to reflect."""
-        inner = functional.leaky_relu(self.norm1(self.depthwise(self.widen(features))), SLOPE, inplace=True)
-        return features + self.norm2(self.narrow(inner))
+        widen, norm = self.widen
+        wide = norm_and_convolve(norm, self.depthwise, widen(features))
+        normed: Tensor = self.norm2(self.narrow(self.norm1(wide)), residual=features)
+        return normed
 
 
 class StridedDepthwise(nn.Module):
@@ -134,7 +139,7 @@ def _separable(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Se
 
 
 def _norm_relu(layers: "OrderedDict[str, nn.Module]", channels: int) -> nn.Sequential:
-    return nn.Sequential(layers | OrderedDict(norm=_norm(channels), relu=nn.LeakyReLU(SLOPE, inplace=True)))
+    return nn.Sequential(layers | OrderedDict(norm=_norm(channels)))
 
 
 def _discriminator_layer(in_channels: int, out_channels: int, *, stride: int, norm: bool) -> nn.Sequential:
@@ -142,7 +147,8 @@ def _discriminator_layer(in_channels: int, out_channels: int, *, stride: int, no
     layer = nn.Sequential(OrderedDict(conv=_spectral_convolution(in_channels, out_channels, stride=stride)))
     if norm:
         layer.add_module("norm", _norm(out_channels))
-    layer.add_module("relu", nn.LeakyReLU(SLOPE, inplace=True))
+    else:
+        layer.add_module("relu", nn.LeakyReLU(SLOPE, inplace=True))
     return layer
 
 
@@ -187,5 +193,6 @@ def _truncated_normal(weight: Tensor) -> None:
     weight.uniform_(-erf(sqrt(2)), erf(sqrt(2))).erfinv_().mul_(sqrt(2) * DEPTHWISE_DEVIATION)
 
 
-def _norm(channels: int) -> nn.InstanceNorm2d:
-    return nn.InstanceNorm2d(channels, eps=EPSILON, affine=True)
+def _norm(channels: int, *, activation: Activation = "leaky_relu") -> InstanceNorm:
+    """IN LReLU."""
+    return InstanceNorm(channels, affine=True, epsilon=EPSILON, activation=activation, slope=SLOPE)

@@ -7,11 +7,13 @@ of another keeps its trained weights.
 from collections import OrderedDict
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.cpu import narrow_conv, winograd
+from cartoon_dist.gpu import fused_norm
+from cartoon_dist.gpu.fused_operations import is_taken
+from cartoon_dist.gpu.fused_padding import reflection_pad
+from cartoon_dist.models.convolution import Convolution
 from cartoon_dist.tensors import Features
 
 Upsample = Literal["transposed", "resize"]
@@ -34,58 +36,15 @@ def convolution(
     stride: int = 1,
     padding: Padding = "zeros",
     bias: bool = True,
-) -> nn.Conv2d:
-    """An initialised convolution that keeps the resolution, up to its stride."""
+    before_norm: bool = False,
+) -> Convolution:
+    """An initialised convolution that keeps the resolution, up to its stride. before_norm: an instance norm follows."""
     layer = Convolution(
         in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, padding_mode=padding, bias=bias
     )
+    layer.before_norm = before_norm
     initialise(layer)
     return layer
-
-
-class Convolution(nn.Conv2d):
-    """A convolution that uses the fastest algorithm on CPU while gradients are computed. With reflection, the padding
-    is half the kernel.
-
-    Elsewhere it is torch's own, which GPUs, exporters and strips (inference/tracing.py) support.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Maps n c y x -> n c' y/s x/s."""
-        return self.convolve_with(input, self.weight)
-
-    def convolve_with(self, input: Tensor, weight: Tensor) -> Tensor:
-        """The forward with another weight of the same shape."""
-        reflect = self.padding_mode == "reflect"
-        edges = (self.kernel_size[1] // 2,) * 2 + (self.kernel_size[0] // 2,) * 2
-        if self.groups == 1 and torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad):
-            if winograd.is_faster(input, weight, self.stride):
-                return winograd.winograd_convolution(input, weight, self.bias, reflect=reflect)
-            if narrow_conv.is_faster(input, weight, self.stride):
-                padded = functional.pad(input, edges, mode="reflect" if reflect else "constant")
-                return narrow_conv.narrow_convolution(padded, weight, self.bias)
-        if reflect and _needs_deterministic_backward(input):
-            return functional.conv2d(reflection_pad(input, edges), weight, self.bias, self.stride, groups=self.groups)
-        return self._conv_forward(input, weight, self.bias)
-
-
-def reflection_pad(maps: Features, edges: tuple[int, int, int, int]) -> Tensor:
-    """Maps n c y x padded by so many pixels on the left, on the right, above and below, reflected at the borders.
-
-    Built from slices where the backward must be deterministic: the backward of torch's own padding adds to a pixel from
-    several threads in any order on CUDA, so torch refuses it there.
-    """
-    if not _needs_deterministic_backward(maps):
-        return functional.pad(maps, edges, mode="reflect")
-    left, right, above, below = edges
-    maps = torch.cat([maps[..., 1 : left + 1].flip(-1), maps, maps[..., -right - 1 : -1].flip(-1)], -1)
-    rows = [maps[..., 1 : above + 1, :].flip(-2), maps, maps[..., -below - 1 : -1, :].flip(-2)]
-    return torch.cat(rows, -2)
-
-
-def _needs_deterministic_backward(maps: Tensor) -> bool:
-    """Whether these maps need a gradient while torch is set to deterministic algorithms."""
-    return torch.are_deterministic_algorithms_enabled() and torch.is_grad_enabled() and maps.requires_grad
 
 
 def initialise(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
@@ -95,18 +54,74 @@ def initialise(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         nn.init.zeros_(layer.bias)
 
 
-def instance_norm(channels: int, *, affine: bool) -> nn.InstanceNorm2d:
-    """IN: each map of each picture to mean 0 and variance 1, by its own statistics in training and after it."""
-    return nn.InstanceNorm2d(channels, eps=1e-5, affine=affine)
+class InstanceNorm(nn.InstanceNorm2d):
+    """IN: each map of each picture to mean 0 and variance 1, by its own statistics in training and after it; with what
+    follows it, as one operation where the device has one (gpu/fused_norm.py).
+
+    activation, slope: applied to the result; slope: of leaky_relu below 0.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        affine: bool,
+        epsilon: float = 1e-5,
+        activation: fused_norm.Activation = "none",
+        slope: float = 0.0,
+    ) -> None:
+        super().__init__(channels, eps=epsilon, affine=affine)
+        self.activation: fused_norm.Activation = activation
+        self.slope = slope
+
+    def forward(self, input: Tensor, *, residual: Tensor | None = None, reflect: int = 0) -> Tensor:
+        """Maps n c y x -> n c y+2r x+2r: activation(IN(maps) + residual), its border reflected r pixels wide."""
+        return fused_norm.instance_norm(
+            input,
+            weight=self.weight,
+            bias=self.bias,
+            epsilon=self.eps,
+            activation=self.activation,
+            slope=self.slope,
+            residual=residual,
+            reflect=reflect,
+        )
+
+    def after(self, normed: Features, *, residual: Tensor | None = None, reflect: int = 0) -> Tensor:
+        """What `forward` does to maps that were normalised otherwise (inference/steady.py)."""
+        if residual is not None:
+            normed = normed + residual
+        if self.activation == "relu":
+            normed = functional.relu(normed)
+        elif self.activation == "leaky_relu":
+            normed = functional.leaky_relu(normed, self.slope)
+        return reflection_pad(normed, (reflect,) * 4) if reflect else normed
+
+    def extra_repr(self) -> str:
+        """With the activation."""
+        return f"{super().extra_repr()}, activation={self.activation}"
+
+
+def instance_norm(channels: int, *, affine: bool, activation: fused_norm.Activation = "none") -> InstanceNorm:
+    """IN with the epsilon of the paper's networks, and what follows it."""
+    return InstanceNorm(channels, affine=affine, activation=activation)
+
+
+def norm_and_convolve(norm: nn.Module, conv: nn.Module, maps: Features) -> Tensor:
+    """conv(norm(maps)); the norm makes the convolution's reflected border where that is one operation."""
+    if isinstance(conv, Convolution) and conv.padding_mode == "reflect" and is_taken(maps):
+        convolved: Tensor = conv(norm(maps, reflect=conv.kernel_size[0] // 2), padded=True)
+    else:
+        convolved = conv(norm(maps))
+    return convolved
 
 
 def first_stage(channels: int, *, affine: bool) -> nn.Sequential:
     """k7 IN ReLU, from a picture."""
     return nn.Sequential(
         OrderedDict(
-            conv=convolution(3, channels, kernel=7, padding="reflect"),
-            norm=instance_norm(channels, affine=affine),
-            relu=nn.ReLU(inplace=True),
+            conv=convolution(3, channels, kernel=7, padding="reflect", before_norm=True),
+            norm=instance_norm(channels, affine=affine, activation="relu"),
         )
     )
 
@@ -116,9 +131,8 @@ def down_stage(in_channels: int, out_channels: int, *, affine: bool) -> nn.Seque
     return nn.Sequential(
         OrderedDict(
             strided=convolution(in_channels, out_channels, kernel=3, stride=2),
-            conv=convolution(out_channels, out_channels, kernel=3),
-            norm=instance_norm(out_channels, affine=affine),
-            relu=nn.ReLU(inplace=True),
+            conv=convolution(out_channels, out_channels, kernel=3, before_norm=True),
+            norm=instance_norm(out_channels, affine=affine, activation="relu"),
         )
     )
 
@@ -137,23 +151,28 @@ def up_stage(in_channels: int, out_channels: int, *, upsample: Upsample, affine:
     return nn.Sequential(
         OrderedDict(
             enlarge=upsample_convolution(in_channels, out_channels, upsample=upsample),
-            conv=convolution(out_channels, out_channels, kernel=3),
-            norm=instance_norm(out_channels, affine=affine),
-            relu=nn.ReLU(inplace=True),
+            conv=convolution(out_channels, out_channels, kernel=3, before_norm=True),
+            norm=instance_norm(out_channels, affine=affine, activation="relu"),
         )
     )
 
 
-def decoder(channels: int, out_channels: int, *, upsample: Upsample, affine: bool) -> nn.Sequential:
+class Decoder(nn.Module):
     """From 4c maps at a quarter of the resolution back to a picture in [-1, 1]: two up stages, then k7 tanh."""
-    return nn.Sequential(
-        OrderedDict(
-            up1=up_stage(4 * channels, 2 * channels, upsample=upsample, affine=affine),
-            up2=up_stage(2 * channels, channels, upsample=upsample, affine=affine),
-            conv=convolution(channels, out_channels, kernel=7, padding="reflect"),
-            tanh=nn.Tanh(),
-        )
-    )
+
+    def __init__(self, channels: int, out_channels: int, *, upsample: Upsample, affine: bool) -> None:
+        super().__init__()
+        self.up1 = up_stage(4 * channels, 2 * channels, upsample=upsample, affine=affine)
+        self.up2 = up_stage(2 * channels, channels, upsample=upsample, affine=affine)
+        self.conv = convolution(channels, out_channels, kernel=7, padding="reflect")
+
+    def forward(self, features: Features) -> Tensor:
+        """Maps n 4c y x -> n out 4y 4x."""
+        *before_norm, norm = self.up2
+        maps = self.up1(features)
+        for layer in before_norm:
+            maps = layer(maps)
+        return norm_and_convolve(norm, self.conv, maps).tanh()
 
 
 def upsample_convolution(in_channels: int, out_channels: int, *, upsample: Upsample) -> nn.Module:
@@ -189,15 +208,16 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, *, affine: bool) -> None:
         super().__init__()
-        self.conv1 = convolution(channels, channels, kernel=3, padding="reflect")
-        self.norm1 = instance_norm(channels, affine=affine)
-        self.conv2 = convolution(channels, channels, kernel=3, padding="reflect")
+        self.conv1 = convolution(channels, channels, kernel=3, padding="reflect", before_norm=True)
+        self.norm1 = instance_norm(channels, affine=affine, activation="relu")
+        self.conv2 = convolution(channels, channels, kernel=3, padding="reflect", before_norm=True)
         self.norm2 = instance_norm(channels, affine=affine)
 
     def forward(self, features: Features) -> Features:
         """Maps of the same shape; at least 2x2, or there is nothing to reflect."""
-        inner = functional.relu(self.norm1(self.conv1(features)), inplace=True)
-        return features + self.norm2(self.conv2(inner))
+        inner = norm_and_convolve(self.norm1, self.conv2, self.conv1(features))
+        normed: Tensor = self.norm2(inner, residual=features)
+        return normed
 
 
 def check_size(height: int, width: int) -> None:

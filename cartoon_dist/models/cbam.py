@@ -1,10 +1,12 @@
 """CBAM: attention over channels, then over positions (Woo et al., ECCV 2018)."""
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from cartoon_dist.gpu import layout
 from cartoon_dist.models.blocks import convolution
 from cartoon_dist.tensors import Features
 
@@ -41,10 +43,35 @@ class CBAM(nn.Module):
     @staticmethod
     def pool(features: Features) -> tuple[torch.Tensor, torch.Tensor]:
         """The mean and the maximum of each map, n c 1 1 each; a film eases them from frame to frame."""
-        return features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)
+        return _mean(features, (2, 3)), features.amax((2, 3), keepdim=True)
 
     def _place_attention(self, features: Features) -> torch.Tensor:
         """Eq 5: Ms(F) = sigmoid(conv7x7([mean over channels; max over channels])), n 1 y x."""
-        average = features.mean(1, keepdim=True)
+        average = _mean(features, 1)
         peak = features.amax(1, keepdim=True)
-        return torch.sigmoid(self.place(torch.cat([average, peak], 1)))
+        if layout.is_channels_last(features.device):  # a concatenation would lie in NCHW
+            both = torch.stack([average, peak], -1).squeeze(1).permute(0, 3, 1, 2)
+        else:
+            both = torch.cat([average, peak], 1)
+        return torch.sigmoid(self.place(both))
+
+
+def _mean(features: Features, dimensions: int | tuple[int, int]) -> Tensor:
+    """The mean over channels, or over places; its gradient is one number a mean, where torch's own is a full tensor in
+    NCHW."""
+    if torch.is_grad_enabled() and features.requires_grad:
+        mean: Tensor = _Mean.apply(features, dimensions)
+        return mean
+    return features.mean(dimensions, keepdim=True)
+
+
+class _Mean(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, dimensions: int | tuple[int, int]) -> Tensor:
+        means = features.mean(dimensions, keepdim=True)
+        ctx.shape, ctx.count = features.shape, features.numel() // means.numel()
+        return means
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return (gradient / ctx.count).expand(ctx.shape), None

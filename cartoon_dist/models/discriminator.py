@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from cartoon_dist.models.blocks import convolution, instance_norm
+from cartoon_dist.models.blocks import InstanceNorm, convolution
 from cartoon_dist.tensors import Images, Logits
 
 SLOPE = 0.2
@@ -36,9 +36,12 @@ class Discriminator(nn.Module):
 def _layer(in_channels: int, out_channels: int, *, stride: int, norm: bool) -> nn.Sequential:
     """k3 [IN] LReLU."""
     layer = nn.Sequential()
-    layer.add_module("conv", convolution(in_channels, out_channels, kernel=3, stride=stride))
+    conv = convolution(in_channels, out_channels, kernel=3, stride=stride, before_norm=norm)
+    layer.add_module("conv", conv)
     if norm:
-        layer.add_module("norm", instance_norm(out_channels, affine=False))
-    # In place: otherwise a leaky ReLU keeps its input for the backward, beside the output that the next layer keeps.
-    layer.add_module("relu", nn.LeakyReLU(SLOPE, inplace=True))
+        layer.add_module("norm", InstanceNorm(out_channels, affine=False, activation="leaky_relu", slope=SLOPE))
+    else:
+        # In place: otherwise a leaky ReLU keeps its input for the backward, beside the output that the next layer
+        # keeps.
+        layer.add_module("relu", nn.LeakyReLU(SLOPE, inplace=True))
     return layer

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from cartoon_dist.models.blocks import ResidualBlock, Upsample, check_size, convolution, decoder, encoder
+from cartoon_dist.models.blocks import Decoder, ResidualBlock, Upsample, check_size, convolution, encoder
 from cartoon_dist.models.cbam import CBAM
 from cartoon_dist.models.saliency_net import SaliencyNetwork
 from cartoon_dist.tensors import Features, Images, Maps
@@ -61,7 +61,7 @@ class Generator(CartoonGenerator):
             if saliency
         )
         self.blocks = nn.Sequential(*(ResidualBlock(4 * channels, affine=True) for _ in range(num_blocks)))
-        self.decoder = decoder(channels, 3, upsample=upsample, affine=True)
+        self.decoder = Decoder(channels, 3, upsample=upsample, affine=True)
         self.saliency = saliency
         self.checkpoint_blocks = checkpoint_blocks
 

@@ -4,14 +4,13 @@ from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from cartoon_dist.models.blocks import (
+    Decoder,
     ResidualBlock,
     Upsample,
     check_size,
     convolution,
-    decoder,
     encoder,
     instance_norm,
 )
@@ -40,7 +39,7 @@ class SaliencyNetwork(nn.Module):
         super().__init__()
         self.channels = channels
         self.encoder = _encoder(channels, wiring)
-        self.decoder = decoder(channels, out_channels, upsample=upsample, affine=False)
+        self.decoder = Decoder(channels, out_channels, upsample=upsample, affine=False)
 
     def forward(self, photo: Images) -> tuple[Float[Tensor, "n out h w"], Stages]:
         """The map in [-1, 1], 1 = salient, and f1, f2, f3; ValueError for sides not multiples of 4, or below 8."""
@@ -59,16 +58,19 @@ class ProjectionStage(nn.Module):
         super().__init__()
         # Borders as in the plain stages that this one replaces: reflected for the 7x7, zero for the 3x3.
         padding: Literal["reflect", "zeros"] = "reflect" if kernel == 7 else "zeros"
-        self.conv1 = convolution(in_channels, out_channels, kernel=kernel, stride=stride, padding=padding)
-        self.norm1 = instance_norm(out_channels, affine=False)
-        self.conv2 = convolution(out_channels, out_channels, kernel=3)
-        self.norm2 = instance_norm(out_channels, affine=False)
+        self.conv1 = convolution(
+            in_channels, out_channels, kernel=kernel, stride=stride, padding=padding, before_norm=True
+        )
+        self.norm1 = instance_norm(out_channels, affine=False, activation="relu")
+        self.conv2 = convolution(out_channels, out_channels, kernel=3, before_norm=True)
+        self.norm2 = instance_norm(out_channels, affine=False, activation="relu")
         self.projection = convolution(in_channels, out_channels, kernel=1, stride=stride)
 
     def forward(self, features: Features) -> Float[Tensor, "n out_c out_y out_x"]:
         """Maps n c y x -> n c' y/s x/s."""
-        main = functional.relu(self.norm1(self.conv1(features)), inplace=True)
-        return functional.relu(self.norm2(self.conv2(main)) + self.projection(features), inplace=True)
+        main = self.conv2(self.norm1(self.conv1(features)))
+        normed: Tensor = self.norm2(main, residual=self.projection(features))
+        return normed
 
 
 def _encoder(channels: int, wiring: Wiring) -> nn.Sequential:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from cartoon_dist.models.blocks import Convolution
+from cartoon_dist.gpu.layout import lies_channels_last
+from cartoon_dist.models.convolution import Convolution
 
 _FIRST_ITERATIONS = 15
 """Of the power method on fresh weights, as in torch's own: with one a step, the first steps' norms would be far off."""
@@ -36,15 +37,30 @@ class SpectralConvolution(Convolution):
     @torch.no_grad()
     def power_iteration(self) -> None:
         """One step of the power method: u = W v / |W v|, v = W^T u / |W^T u|."""
-        matrix = self.weight.flatten(1)
-        self.u.copy_(normalize(torch.mv(matrix, self.v), dim=0))
-        self.v.copy_(normalize(torch.mv(matrix.T, self.u), dim=0))
+        if not lies_channels_last(self.weight):
+            matrix = self.weight.flatten(1)
+            self.u.copy_(normalize(torch.mv(matrix, self.v), dim=0))
+            self.v.copy_(normalize(torch.mv(matrix.T, self.u), dim=0))
+            return
+        matrix, right = self._as_it_lies()
+        self.u.copy_(normalize(torch.mv(matrix, right), dim=0))
+        side = self.weight.shape[2:]
+        new = normalize(torch.mv(matrix.T, self.u), dim=0).view(*side, -1)  # k k c
+        self.v.view(-1, *side).copy_(new.permute(2, 0, 1))
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Maps n c y x -> n c' y/s x/s."""
+    def forward(self, input: Tensor, *, padded: bool = False) -> Tensor:
+        """Maps n c y x -> n c' y/s x/s. padded: the maps come with the reflected border already around them."""
         # As a sum: autocast would compute a matrix product in half precision.
-        sigma = (self.u[:, None] * self.weight.flatten(1) * self.v).sum()
-        return self.convolve_with(input, self.weight / sigma)
+        matrix, right = self._as_it_lies()
+        sigma = (self.u[:, None] * matrix * right).sum()
+        return self.convolve_with(input, self.weight / sigma, padded=padded)
+
+    def _as_it_lies(self) -> tuple[Tensor, Tensor]:
+        """W and v, with W's columns in the order in which the weight lies in memory: (c k k) or (k k c)."""
+        if not lies_channels_last(self.weight):
+            return self.weight.flatten(1), self.v
+        right = self.v.view(self.weight.shape[1:]).permute(1, 2, 0).flatten()
+        return self.weight.permute(0, 2, 3, 1).flatten(1), right
 
 
 def update_spectral_norms(network: nn.Module) -> None:

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from cartoon_dist.cpu import winograd
 from cartoon_dist.errors import WeightsError
+from cartoon_dist.gpu import layout
+from cartoon_dist.models.convolution import filled_up
 from cartoon_dist.tensors import Features, Images
 from cartoon_dist.vgg_layers import NUM_CONVOLUTIONS, Network, layer_names
 
@@ -84,6 +86,9 @@ class FrozenConvolution(nn.Conv2d):
         """Maps n c y x -> n c' y x."""
         if winograd.is_faster(input, self.weight, self.stride):
             return winograd.winograd_convolution(input, self.weight, self.bias, reflect=False)
+        if layout.pads_channels(input.device) and self.in_channels < layout.WIDE_ENOUGH:
+            maps, weight, bias = filled_up(input, self.weight, self.bias)
+            return self._conv_forward(maps, weight, bias)
         return super().forward(input)
 
 

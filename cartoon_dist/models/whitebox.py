@@ -11,7 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import Convolution, Padding, check_size, reflection_pad, upsample_bilinear
+from cartoon_dist.gpu.fused_padding import reflection_pad
+from cartoon_dist.models.blocks import Padding, check_size, upsample_bilinear
+from cartoon_dist.models.convolution import Convolution
 from cartoon_dist.models.discriminator import SLOPE
 from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.models.guided import guided_filter

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cartoon_dist.data.build.workers import init_worker, kill_pool
 from cartoon_dist.errors import CartoonError
+from cartoon_dist.gpu import layout
 from cartoon_dist.superpixels.regions import split_into_superpixels
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
 
@@ -43,7 +44,8 @@ class SuperpixelPool:
             return pictures
         pixels = to_bytes(pictures).permute(0, 2, 3, 1).cpu().numpy()  # n h w 3
         flat = np.stack(list(self._map(pixels)))
-        return from_bytes(torch.from_numpy(flat).permute(0, 3, 1, 2).to(pictures.device), pictures.dtype)
+        flat_bytes = torch.from_numpy(flat).permute(0, 3, 1, 2).to(pictures.device)
+        return from_bytes(flat_bytes, pictures.dtype, layout.memory_format(pictures.device))
 
     def _map(self, pixels: Pixels) -> Iterable[Pixels]:
         if not self.num_workers:

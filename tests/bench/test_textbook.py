@@ -5,7 +5,7 @@ import pytest
 from bench.driven import RATE, byte_batch, features, our_method, settings
 from bench.textbook import Drawn, Textbook, Weights
 from cartoon_dist.cpu import winograd
-from cartoon_dist.models.blocks import Convolution
+from cartoon_dist.models.convolution import Convolution
 from cartoon_dist.train.engine import Engine
 from tests.train.one_step import gan_step
 

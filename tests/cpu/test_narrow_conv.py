@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cartoon_dist.cpu import narrow_conv
-from cartoon_dist.models.blocks import Convolution
+from cartoon_dist.models.convolution import Convolution
 
 LAYERS = [(5, 3, 7), (20, 1, 7), (2, 1, 7), (20, 1, 3), (3, 2, 3)]
 """Inputs, outputs, kernel."""

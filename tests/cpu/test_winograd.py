@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from cartoon_dist.cpu import winograd
-from cartoon_dist.models.blocks import Convolution
+from cartoon_dist.models.convolution import Convolution
 from cartoon_dist.models.vgg import FrozenConvolution
 
 SHAPES = [(1, 4, 4), (2, 8, 20), (3, 16, 16), (1, 64, 48), (2, 48, 64), (9, 16, 16)]

@@ -86,7 +86,7 @@ def test_autocast_does_not_round_the_norm() -> None:
         for _ in range(100):
             layer.power_iteration()
         seen: list[Tensor] = []
-        layer.convolve_with = lambda _input, weight: seen.append(weight) or _input  # type: ignore[method-assign, func-returns-value, assignment]
+        layer.convolve_with = lambda maps, weight, **_: seen.append(weight) or maps  # type: ignore[method-assign, func-returns-value, assignment]
         with torch.autocast("cpu", torch.bfloat16):
             layer(maps(torch.float32))
     assert seen[0].dtype == torch.float32

@@ -11,8 +11,9 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cartoon_dist.cpu import switch
+from cartoon_dist.gpu.fused_padding import reflection_pad
 from cartoon_dist.inference.batched import torch_cartoonizer
-from cartoon_dist.models.blocks import convolution, reflection_pad
+from cartoon_dist.models.blocks import convolution
 from cartoon_dist.models.generator import CartoonGenerator
 from cartoon_dist.runs import networks_from_config
 from tests.capture.capturing import PLAIN, ROWS, run_step, settings, training_step
