@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.distributed import collectives, devices
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.gpu import layout
 from cartoon_dist.tensors import Batch, from_bytes
 from cartoon_dist.train.gradient_averaging import GradientAveraging
 from cartoon_dist.train.state import TrainState
@@ -68,8 +69,9 @@ class Engine:
         return self.accelerator.device
 
     def place(self, network: nn.Module) -> nn.Module:
-        """Move a network to the device, in the precision its weights are kept in."""
-        return network.to(self.device, self.dtype)
+        """Move a network to the device, in the precision and the memory format its weights are kept in there."""
+        compute = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.accelerator.mixed_precision)
+        return layout.placed(network, self.device, self.dtype, compute_dtype=compute)
 
     def prepare(self, state: TrainState) -> None:
         """Take charge of the state's networks; they keep their plain names and are wrapped here alone."""
@@ -103,7 +105,7 @@ class Engine:
 
     def to_float(self, batch: Batch) -> Batch:
         """A batch of bytes as floating-point numbers in [-1, 1]."""
-        return Batch(*(from_bytes(side, self.dtype) for side in batch))
+        return Batch(*(from_bytes(side, self.dtype, layout.memory_format(self.device)) for side in batch))
 
     @contextmanager
     def training(self, name: str, *, last: bool = True) -> Iterator[dict[str, nn.Module]]:
