@@ -1,7 +1,10 @@
 """`launch/cartoonize.py` where INPUT is a picture or a folder of pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED
@@ -22,12 +25,15 @@ from cartoon_dist.image.exif_copy import kept_exif
 from cartoon_dist.image.quick_size import estimated_pixels
 from cartoon_dist.image.srgb import srgb_profile
 from cartoon_dist.inference.batched import Cartoonizer, batch_by_size
+from cartoon_dist.inference.beside import InOrder, map_ahead, num_threads_beside
 from cartoon_dist.inference.load import load_to_draw
 from cartoon_dist.inference.output_paths import OutputPath, default_target, output_paths
 
 _NUM_NAMED = 20
 _MAX_ASKED = 2000
 """Of how many pictures the size is asked for before the first is drawn; on a network disk each takes milliseconds."""
+_MAX_DECODED_PIXELS = 100e6
+"""Of pictures that are decoded ahead of a drawing on a GPU."""
 
 
 def draw_pictures(model: str | None, source: Path, target: Path | None, settings: CartoonizeSettings) -> int:
@@ -71,8 +77,24 @@ class _Waiting:
     has_profile: bool
 
 
+@dataclass(frozen=True)
+class _NotDecoded:
+    """A picture that cannot be drawn, and why."""
+
+    output: OutputPath
+    reason: str
+
+
+_Decoded = tuple[_Waiting, Picture, str]
+"""A picture, and what is wrong with its file where it is drawn all the same."""
+
+
 class _Session:
-    """Draws all outputs; `failed` names the pictures that could not be drawn."""
+    """Draws all outputs; `failed` names the pictures that could not be drawn.
+
+    Where the drawing leaves the CPU free, threads decode ahead of it and encode behind it, and the next batch is begun
+    before the one under way is waited for. What is told is told in the pictures' order.
+    """
 
     def __init__(self, outputs: Sequence[OutputPath], cartoonizer: Cartoonizer, settings: CartoonizeSettings) -> None:
         self._outputs, self._cartoonizer, self._settings = outputs, cartoonizer, settings
@@ -86,50 +108,95 @@ class _Session:
 
     def run(self) -> None:
         """Draw all that can be drawn; PictureError where a drawing cannot be written."""
-        with self._progress:
-            for batch in batch_by_size(self._decoded(), max_pixels=self._cartoonizer.max_batch_pixels):
-                self._draw([waiting for waiting, _ in batch], [picture for _, picture in batch])
+        num_threads = num_threads_beside(leaves_the_cpu_free=self._cartoonizer.leaves_the_cpu_free)
+        with self._progress, ThreadPoolExecutor(num_threads) if num_threads else nullcontext() as pool:
+            writing = InOrder(pool, self._tell_drawn, max_waiting=2 * num_threads)
+            try:
+                self._draw_all(pool, writing)
+                writing.finish()
+            finally:
+                writing.stop()
         self._skipped.print_summary()
         self._warned.print_summary()
 
-    def _decoded(self) -> Iterator[tuple[_Waiting, Picture]]:
-        max_megapixels = self._settings.max_megapixels
-        for output in self._outputs:
-            try:
-                data = read_regular(output.picture, max_bytes=max_file_bytes(max_megapixels))
-                decoded = decode_file(data, max_megapixels=max_megapixels, damaged=self._settings.damaged)
-                height, width = decoded.picture.shape[:2]
-                require_side(height, width, output.file_format)
-                if decoded.complaint:
-                    line = f"warning: {output.name}: {decoded.complaint}; drawn as it is"
-                    self._warned.print(line, decoded.complaint)
-                exif = kept_exif(decoded.exif, keep_place=self._settings.keep_place)
-                yield _Waiting(output, exif, decoded.has_profile), decoded.picture
-            except DamagedPictureError as error:
-                self._skip(output, f"{error}; damaged=take draws what can be read of it")
-            except PictureError as error:
-                self._skip(output, str(error))
-            except OSError as error:
-                self._skip(output, f"cannot be read ({error.strerror})")
-            except MemoryError:
-                self._skip(output, "does not fit the memory")
+    def _draw_all(self, pool: ThreadPoolExecutor | None, writing: InOrder[OutputPath]) -> None:
+        finish: Callable[[], None] = lambda: None  # noqa: E731
+        for batch in batch_by_size(self._decoded(pool), max_pixels=self._cartoonizer.max_batch_pixels):
+            begun = self._begin(batch, writing)
+            finish()
+            finish = begun
+            if pool is None:
+                finish()
+                finish = lambda: None  # noqa: E731
+        finish()
 
-    def _draw(self, batch: Sequence[_Waiting], pictures: Sequence[Picture]) -> None:
+    def _decoded(self, pool: ThreadPoolExecutor | None) -> Iterator[tuple[_Waiting, Picture]]:
+        every = map_ahead(
+            self._decode,
+            self._outputs,
+            pool,
+            cost=lambda output: self._pixels[output.name],
+            max_cost=_MAX_DECODED_PIXELS,
+        )
+        for one in every:
+            if isinstance(one, _NotDecoded):
+                self._skip(one.output, one.reason)
+                continue
+            waiting, picture, complaint = one
+            if complaint:
+                self._warned.print(f"warning: {waiting.output.name}: {complaint}; drawn as it is", complaint)
+            yield waiting, picture
+
+    def _decode(self, output: OutputPath) -> _Decoded | _NotDecoded:
+        max_megapixels = self._settings.max_megapixels
+        try:
+            data = read_regular(output.picture, max_bytes=max_file_bytes(max_megapixels))
+            decoded = decode_file(data, max_megapixels=max_megapixels, damaged=self._settings.damaged)
+            height, width = decoded.picture.shape[:2]
+            require_side(height, width, output.file_format)
+            exif = kept_exif(decoded.exif, keep_place=self._settings.keep_place)
+            return _Waiting(output, exif, decoded.has_profile), decoded.picture, decoded.complaint or ""
+        except DamagedPictureError as error:
+            return _NotDecoded(output, f"{error}; damaged=take draws what can be read of it")
+        except PictureError as error:
+            return _NotDecoded(output, str(error))
+        except OSError as error:
+            return _NotDecoded(output, f"cannot be read ({error.strerror})")
+        except MemoryError:
+            return _NotDecoded(output, "does not fit the memory")
+
+    def _begin(self, batch: Sequence[tuple[_Waiting, Picture]], writing: InOrder[OutputPath]) -> Callable[[], None]:
+        """Begin to draw a batch; what this returns waits for it and has it written."""
+
         def tell(done: int, of: int) -> None:
-            name = batch[0].output.name
+            name = batch[0][0].output.name
             pixels = self._pixels_done + done / of * self._pixels[name]
             self._progress.update(self._num_done, f"{name}: pass {done} of {of}", work=pixels)
 
-        try:
-            drawings = self._cartoonizer.cartoonize(pictures, on_pass=tell)
-        except PictureError as error:
-            for waiting in batch:
+        def skip(error: PictureError) -> None:
+            for waiting, _ in batch:
                 self._skip(waiting.output, str(error))
-            return
-        for waiting, drawing in zip(batch, drawings, strict=True):
-            _write(waiting.output.path, self._encoded(drawing, waiting))
-            self.num_drawn += 1
-            self._tell_done(waiting.output)
+
+        try:
+            drawings = self._cartoonizer.start([picture for _, picture in batch], on_pass=tell)
+        except PictureError as error:
+            skip(error)
+            return lambda: None
+
+        def finish() -> None:
+            try:
+                drawn = drawings()
+            except PictureError as error:
+                skip(error)
+                return
+            for (waiting, _), drawing in zip(batch, drawn, strict=True):
+                writing.add(partial(self._write, waiting, drawing))
+
+        return finish
+
+    def _write(self, waiting: _Waiting, drawing: Picture) -> OutputPath:
+        _write(waiting.output.path, self._encoded(drawing, waiting))
+        return waiting.output
 
     def _encoded(self, drawing: Picture, waiting: _Waiting) -> bytes:
         return encode(
@@ -147,6 +214,10 @@ class _Session:
     def _skip(self, output: OutputPath, reason: str) -> None:
         self._skipped.print(f"skipped {output.name}: {reason}", reason)
         self.failed.append(output.name)
+        self._tell_done(output)
+
+    def _tell_drawn(self, output: OutputPath) -> None:
+        self.num_drawn += 1
         self._tell_done(output)
 
     def _tell_done(self, output: OutputPath) -> None:

@@ -1,8 +1,11 @@
 """Draws a film segment by segment: frames in batches through the generator, then through the encoder."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from itertools import chain, islice
 
 import av
@@ -17,6 +20,7 @@ from cartoon_dist.film.segments import EncodedPacket, PartsFolder, Segment
 from cartoon_dist.film.still_parts import StillParts
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.inference.batched import Cartoonizer, padded_side
+from cartoon_dist.inference.beside import InOrder, read_ahead
 from cartoon_dist.inference.steady import SteadyStatistics
 
 _STEADY_RATE = 25
@@ -45,15 +49,16 @@ class SteadyLight:
     _still: StillParts = field(default_factory=StillParts)
     _last_pts: int = 0
 
-    def draw(self, frames: Sequence[FilmFrame]) -> list[Picture]:
-        """The cartoons of the next frames, in order."""
+    def begin(self, frames: Sequence[FilmFrame]) -> Callable[[], list[Picture]]:
+        """Begin to draw the next frames, in order; what this returns waits for their cartoons. Where the CPU draws,
+        batches are waited for one by one."""
         pictures = [frame.picture for frame in frames]
         if self.steady:
             weights = [self._past_weight(frame) for frame in frames]
             pictures = [self._still.ease(picture, past) for picture, past in zip(pictures, weights, strict=True)]
             if self.statistics is not None:
                 self.statistics.begin_batch(weights)
-        return self.cartoonizer.cartoonize(pictures)
+        return self.cartoonizer.start(pictures)
 
     def _past_weight(self, frame: FilmFrame) -> float:
         seconds = (frame.pts - self._last_pts) * self.time_base
@@ -103,16 +108,59 @@ def draw_segments(
         light.restore(parts.read_state(number - 1), last.last_pts)
         after, num_done = last.last_pts, (number - 1) * num_frames + len(last.packets)
         on_frames(num_done)
-    frames = reader.frames(after=after)
-    for first in frames:
-        encoder = SegmentEncoder(look)
-        segment_frames = chain([first], islice(frames, num_frames - 1))
-        for batch in _batches(segment_frames, _batch_size(light.cartoonizer, look)):
-            encoder.add(batch, light.draw(batch))
-            num_done += len(batch)
-            on_frames(num_done)
-        parts.write(number, encoder.finish(), light.state())
-        number += 1
+    size, is_free = _batch_size(light.cartoonizer, look), light.cartoonizer.leaves_the_cpu_free
+    with (
+        read_ahead(reader.frames(after=after), max_items=2 * size if is_free else 0) as frames,
+        ThreadPoolExecutor(1) if is_free else nullcontext() as pool,
+    ):
+        for first in frames:
+            segment_frames = chain([first], islice(frames, num_frames - 1))
+            told = _Told(num_done, on_frames)
+            segment = _drawn_segment(_batches(segment_frames, size), light, SegmentEncoder(look), pool, told)
+            parts.write(number, segment, light.state())
+            number, num_done = number + 1, told.num_done
+
+
+@dataclass
+class _Told:
+    """Counts frames, and tells."""
+
+    num_done: int
+    on_frames: Callable[[int], None]
+
+    def __call__(self, num: int) -> None:
+        self.num_done += num
+        self.on_frames(self.num_done)
+
+
+def _drawn_segment(
+    batches: Iterator[list[FilmFrame]],
+    light: SteadyLight,
+    encoder: "SegmentEncoder",
+    pool: ThreadPoolExecutor | None,
+    told: _Told,
+) -> Segment:
+    """Draw and encode a segment; with a pool the encoder works in its thread, and a batch is begun before the one under
+    way is waited for."""
+    encoding = InOrder(pool, told, max_waiting=2)
+
+    def encode(batch: list[FilmFrame], drawings: list[Picture]) -> int:
+        encoder.add(batch, drawings)
+        return len(batch)
+
+    under_way: list[tuple[list[FilmFrame], Callable[[], list[Picture]]]] = []
+    try:
+        for batch in batches:
+            under_way.append((batch, light.begin(batch)))
+            if pool is None or len(under_way) > 1:
+                frames, drawings = under_way.pop(0)
+                encoding.add(partial(encode, frames, drawings()))
+        for frames, drawings in under_way:
+            encoding.add(partial(encode, frames, drawings()))
+        encoding.finish()
+    finally:
+        encoding.stop()
+    return encoder.finish()
 
 
 class SegmentEncoder:

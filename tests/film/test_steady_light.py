@@ -29,7 +29,7 @@ def drawn(model: LoadedModel, frames: list[FilmFrame], steady: float, *, size: i
         cartoonizer=model.cartoonizer, statistics=statistics, steady=steady, time_base=Fraction(1, 12800)
     )
     with statistics.attached() if statistics else nullcontext():
-        return [picture for k in range(0, len(frames), size) for picture in light.draw(frames[k : k + size])]
+        return [picture for k in range(0, len(frames), size) for picture in light.begin(frames[k : k + size])()]
 
 
 def movement(pictures: list[Pixels]) -> float:

@@ -1,6 +1,7 @@
 """What a GPU's drawing does, with the recorder that any machine has: the same pixels, in order, whatever fails."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,19 @@ from cartoon_dist.gpu.graphs import TracingRecorder
 from cartoon_dist.inference import cuda_drawing
 from cartoon_dist.inference.batched import Cartoonizer, torch_cartoonizer
 from cartoon_dist.inference.cuda_drawing import CudaDrawing
+from cartoon_dist.inference.tiled import generate_in_strips
+from cartoon_dist.models.generator import CartoonGenerator
 from tests.inference.test_batched import CPU, generator, noise
+
+
+def by_torch(generator: CartoonGenerator, *, megapixels: float = 1.0) -> Cartoonizer:
+    """Draws plain, by torch, in this thread."""
+    generator.to(torch.float32)
+    return Cartoonizer(
+        generate=lambda photos: generator(photos).generated,
+        generate_large=lambda photos, tell: generate_in_strips(generator, photos, on_pass=tell),
+        megapixels=megapixels,
+    )
 
 
 class Memory:
@@ -40,18 +53,12 @@ def on_stand_in(memory: Memory | None = None, *, max_pixels: int = 10**6) -> Cud
 
 
 def cartoonizer_of(drawing: CudaDrawing) -> Cartoonizer:
-    plain = torch_cartoonizer(drawing.generator, CPU, megapixels=drawing.max_pixels / 1e6)
-    return Cartoonizer(
-        generate=plain.generate,
-        generate_large=plain.generate_large,
-        megapixels=plain.megapixels,
-        begin=drawing.begin,
-    )
+    return replace(by_torch(drawing.generator, megapixels=drawing.max_pixels / 1e6), begin=drawing.begin)
 
 
 def test_recorded_drawings_are_the_plain_ones_to_the_byte_and_in_order() -> None:
     drawing = on_stand_in()
-    captured, plain = cartoonizer_of(drawing), torch_cartoonizer(generator(), CPU, megapixels=1)
+    captured, plain = cartoonizer_of(drawing), by_torch(generator())
     batches = [[noise(21 + index % 3, 30, 3) // (index + 1), noise(24, 32, 3)] for index in range(5)]
     started = captured.start(batches[0])
     for index, batch in enumerate(batches):
@@ -85,7 +92,7 @@ def test_weights_that_were_replaced_are_recorded_anew() -> None:
     for weight in drawing.generator.parameters():
         weight.data = weight.data * 0.5
     [after] = captured.cartoonize([picture])
-    [expected] = torch_cartoonizer(drawing.generator, CPU, megapixels=1).cartoonize([picture])
+    [expected] = by_torch(drawing.generator).cartoonize([picture])
     assert np.array_equal(after, expected)
     assert not np.array_equal(after, before)
 
@@ -139,7 +146,7 @@ def test_a_large_picture_is_drawn_as_the_free_memory_allows(
     picture = noise(64, 128, 3)
     for _ in range(2):
         [drawn] = captured.cartoonize([picture], on_pass=lambda done, of: passes.append((done, of)))
-    [expected] = torch_cartoonizer(generator(), CPU, megapixels=1).cartoonize([picture])
+    [expected] = by_torch(generator()).cartoonize([picture])
     assert np.abs(drawn.astype(int) - expected).max() <= 1
     assert memory.num_asked == 1
     assert (passes[0] == (0, 1)) == (way == "whole")
@@ -154,7 +161,7 @@ def test_a_large_picture_that_does_not_fit_after_all_is_drawn_in_strips(monkeypa
 
     monkeypatch.setattr(drawing, "_generated", refuse)
     [drawn] = cartoonizer_of(drawing).cartoonize([noise(64, 128, 3)])
-    [expected] = torch_cartoonizer(generator(), CPU, megapixels=1).cartoonize([noise(64, 128, 3)])
+    [expected] = by_torch(generator()).cartoonize([noise(64, 128, 3)])
     assert np.abs(drawn.astype(int) - expected).max() <= 1
 
 
