@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cartoon_dist.capture.fault import current_line, line_of_error, waits_for_device
-from cartoon_dist.train.engine import Engine
+from cartoon_dist.train.engine import Engine, weights_by_use
 from cartoon_dist.train.gradient_averaging import GradientAveraging
 
 NAME = "fake"
@@ -61,7 +61,7 @@ class FakeEngine(Engine):
         return network
 
     def _average(self, network: nn.Module) -> GradientAveraging:
-        return GradientAveraging(list(network.parameters()), world_size=2)
+        return GradientAveraging(weights_by_use(network), world_size=2)
 
     def _autocast(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
@@ -124,9 +124,10 @@ class Engine:
             for network in others:
                 network.requires_grad_(requires_grad=True)
 
-    def backward(self, name: str, loss: Tensor, *, last: bool = True) -> None:  # noqa: ARG002
-        """Add the gradients of a loss of the named network; last: it is of the last part of the batch."""
-        self._optimizers[name].backward(loss)
+    def backward(self, name: str, loss: Tensor, *, last: bool = True) -> None:
+        """Add the gradients of a loss of the named network; last: it is of the last part of the batch, and the
+        processes begin to average."""
+        self._optimizers[name].backward(loss, last=last)
 
     def optimizer_step(self, name: str) -> dict[str, Tensor]:
         """After the last part of a batch: the average over the processes and one step of the network's optimizer.
@@ -169,7 +170,7 @@ class Engine:
         return self.recordable and self.device.type != "cpu"
 
     def _average(self, network: nn.Module) -> GradientAveraging:
-        return GradientAveraging(list(network.parameters()), world_size=collectives.world_size())
+        return GradientAveraging(weights_by_use(network), world_size=collectives.world_size())
 
     def _autocast(self) -> AbstractContextManager[None]:
         autocast: AbstractContextManager[None] = self.accelerator.autocast()
@@ -201,8 +202,8 @@ class NetworkOptimizer:
     it pass. In other precisions a figure that is not finite ends the run at the next report. Nothing here waits for the
     device.
 
-    average: puts the average over the processes in the place of each gradient; None where a wrapper around the network
-    has done so in the backward. clip: the largest norm that the gradient of all the network's weights may have
+    average: puts the average over the processes in the place of each gradient, beginning in the backward; None where a
+    wrapper around the network does so. clip: the largest norm that the gradient of all the network's weights may have
     together; a longer one is shortened.
     """
 
@@ -213,7 +214,7 @@ class NetworkOptimizer:
         scaler: torch.amp.GradScaler,
         *,
         clip: float | None,
-        average: Callable[[], None] | None = None,
+        average: GradientAveraging | None = None,
     ) -> None:
         self.name = name
         self.optimizer = optimizer
@@ -221,9 +222,10 @@ class NetworkOptimizer:
         self.clip = clip
         self.average = average
 
-    def backward(self, loss: Tensor) -> None:
-        """Add the loss's gradients to those of earlier parts of the batch."""
-        self.scaler.scale(loss).backward()
+    def backward(self, loss: Tensor, *, last: bool = True) -> None:
+        """Add the loss's gradients to those of earlier parts of the batch; last: no part follows."""
+        with self.average.in_backward() if last and self.average is not None else nullcontext():
+            self.scaler.scale(loss).backward()
 
     def step(self) -> dict[str, Tensor]:
         """Move the weights, and forget the gradients. Figures: with clipping the norm before it, as `norm/NAME` (not
@@ -250,9 +252,19 @@ class NetworkOptimizer:
 
     def abandon(self) -> None:
         """Forget a step that was begun and not finished."""
+        if self.average is not None:
+            self.average.abandon()
         self.optimizer.zero_grad(set_to_none=True)
         if self.scaler.is_enabled():
             self.scaler._per_optimizer_states.clear()  # else the next step's gradients count as unscaled already
+
+
+def weights_by_use(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights by name, in the order in which the forward uses them: as they are registered, but for a generator's
+    saliency network. It draws first and is registered last, and its gradients come last."""
+    named = dict(network.named_parameters())
+    first = {name: weight for name, weight in named.items() if name.startswith("saliency.")}
+    return first | named
 
 
 def _check_precision(precision: str, *, on_cpu: bool) -> None:

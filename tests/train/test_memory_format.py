@@ -25,7 +25,7 @@ class ChannelsLast(Engine):
         return super().place(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def _average(self, network: nn.Module) -> GradientAveraging:
-        return GradientAveraging(list(network.parameters()), world_size=2)
+        return GradientAveraging(dict(network.named_parameters()), world_size=2)
 
 
 class Contiguous(ChannelsLast):
@@ -106,7 +106,7 @@ def test_an_averaged_gradient_lies_as_its_weight(shape: tuple[int, ...], memory_
     weights[0].grad = gradients[0].clone()
     weights[1].grad = gradients[1].contiguous(memory_format=memory_format)
     with nothing_sent():
-        GradientAveraging(weights, world_size=2)()
+        GradientAveraging({str(index): weight for index, weight in enumerate(weights)}, world_size=2)()
     for weight, gradient in zip(weights, gradients, strict=True):
         assert weight.grad is not None
         assert torch.equal(weight.grad, gradient / 2)
