@@ -13,8 +13,8 @@ from cartoon_dist.config.commands import Precision
 from cartoon_dist.cpu.malloc import limit_kernel_cache
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.image.decode import Picture
-from cartoon_dist.inference.cuda_drawing import NOT_FINITE, CudaDrawing, Pixels, WholePicture
 from cartoon_dist.inference.cpu_drawing import CpuDrawing
+from cartoon_dist.inference.cuda_drawing import NOT_FINITE, CudaDrawing, Pixels, WholePicture
 from cartoon_dist.inference.tiled import PassProgress, generate_in_strips
 from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
@@ -116,6 +116,9 @@ def torch_cartoonizer(
         dtype = _DTYPES[precision]
     _require_dtype(device, dtype, precision)
     generator.to(device, dtype)
+    if device.type == "cpu" and dtype == torch.float32:
+        drawing = CpuDrawing(generator)
+        return Cartoonizer(generate=drawing.generate, generate_large=drawing.generate_large, megapixels=megapixels)
     begin = None
     if device.type == "cuda":
         begin = CudaDrawing(generator, device, dtype, max_pixels=round(megapixels * 1e6)).begin

@@ -1,14 +1,9 @@
 """An exported generator that onnxruntime runs on the CPU, without torch's networks."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-# Read when onnxruntime is imported: its packages report each use to their maker unless they are told not to.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
 import onnx
-import onnxruntime
 import torch
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
@@ -16,19 +11,19 @@ from onnx import numpy_helper
 from cartoon_dist.console.command_names import command_name
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.files.bounded import MAX_EXPORT_BYTES, read_regular
+from cartoon_dist.inference.onnx_graph import InferenceSession, session_of
 from cartoon_dist.runs.export_file import ExportMetadata, from_strings
 from cartoon_dist.runs.load_tensors import require_finite
 from cartoon_dist.tensors import Images
 
 INPUT, OUTPUT = "photo", "generated"
-_SILENT = 4  # onnxruntime's log levels: 0 is verbose, 4 only fatal; other errors are raised as exceptions anyway
 
 
 @dataclass(frozen=True)
 class OnnxGenerator:
     """An exported generator that onnxruntime runs on the CPU."""
 
-    session: onnxruntime.InferenceSession
+    session: InferenceSession
     facts: ExportMetadata
 
     def __call__(self, photo: Images) -> Images:
@@ -45,12 +40,8 @@ def load_onnx(path: Path) -> OnnxGenerator:
     except (OSError, DecodeError, ValueError) as error:
         raise CheckpointError(f"{path}: is no ONNX file ({error}); give what {command_name('export')} made") from None
     facts = from_strings({entry.key: entry.value for entry in model.metadata_props}, path)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _SILENT
-    # Otherwise a memory plan is kept for each picture size: 240 pictures of 40 sizes took 1,055 MB instead of 680.
-    options.enable_mem_pattern = False
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = session_of(content)
     except Exception as error:  # noqa: BLE001 (its exceptions have no common ancestor of their own)
         raise CheckpointError(f"{path}: onnxruntime cannot run it ({error}); export it again") from None
     require_finite({tensor.name: _to_torch(tensor) for tensor in model.graph.initializer}, path)

@@ -5,64 +5,49 @@ sources are exact: a 3x3 convolution needs one row more on either side, and bord
 never where a strip does.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cartoon_dist.inference.moments import Moments
+
 RowRange = tuple[int, int]
 """The first row, and the one after the last."""
 Shape = tuple[int, int, int]
 """Channels, height, width."""
+SOURCE = torch.empty(0)
+"""Stands for a source among the recorded arguments of a call."""
 
 
-class Moments:
-    """Mean, variance and largest value of every channel over rows that come strip by strip.
+@dataclass(frozen=True, eq=False)
+class Call:
+    """The call of the forward that made a map: the function, and its arguments with SOURCE for each source."""
 
-    Each strip's own mean and sum of squares are merged in float64 by Chan, Golub and LeVeque (1979), so that neither
-    the number of strips nor a mean far from zero costs digits.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = self.squares = self.maximum = torch.zeros(())
-
-    def add(self, strip: Tensor) -> None:
-        """Add the rows of a strip, 1 c y x."""
-        variance, mean = (moment.double() for moment in torch.var_mean(strip, (2, 3), correction=0, keepdim=True))
-        maximum, count = strip.amax((2, 3), keepdim=True), strip.shape[2] * strip.shape[3]
-        if not self.count:
-            self.count, self.mean, self.squares, self.maximum = count, mean, variance * count, maximum
-            return
-        total = self.count + count
-        difference = mean - self.mean
-        self.squares = self.squares + variance * count + difference.square() * (self.count * count / total)
-        self.mean = self.mean + difference * (count / total)
-        self.maximum = torch.maximum(self.maximum, maximum)
-        self.count = total
-
-    @property
-    def variance(self) -> Tensor:
-        """The variance over the whole map, without Bessel's correction: 1 c 1 1."""
-        return self.squares / self.count
+    function: Callable[..., Any]
+    arguments: Sequence[Any]
+    keywords: Mapping[str, Any]
 
 
 class RowMap:
     """A map that can be computed row by row.
 
-    values: the whole map, where it is stored. moments: of the whole map, filled where `needs_moments` is set.
-    pointwise: a row is computed from the same row of the sources, and cheaply.
+    values: the whole map, where it is stored. moments: of the whole map, filled where `needs_moments` is set; its
+    variance and largest value where these are needed. pointwise: a row is computed from the same row of the sources,
+    and cheaply. call: what made it, where a forward did.
     """
 
     pointwise = False
+    call: Call | None = None
 
     def __init__(self, shape: Shape, sources: Sequence["RowMap"], *, values: Tensor | None = None) -> None:
         self.channels, self.height, self.width = shape
         self.sources = tuple(sources)
         self.values = values
-        self.needs_moments = False
+        self.needs_moments = self.needs_variance = self.needs_maximum = False
         self.moments = Moments()
 
     def needed_rows(self, rows: RowRange) -> list[RowRange]:
@@ -112,9 +97,9 @@ class Normalised(RowMap):
         ease: Callable[[Tensor], Tensor] = lambda moments: moments,
     ) -> None:
         super().__init__((source.channels, source.height, source.width), [source])
-        source.needs_moments = True
+        source.needs_moments = source.needs_variance = True
         self._source_moments = source.moments
-        self._weight, self._bias, self._epsilon, self._ease = weight, bias, epsilon, ease
+        self.weight, self.bias, self.epsilon, self._ease = weight, bias, epsilon, ease
 
     def needed_rows(self, rows: RowRange) -> list[RowRange]:
         """The same rows."""
@@ -123,9 +108,13 @@ class Normalised(RowMap):
     def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:  # noqa: ARG002 (other maps need the rows)
         """(x - mean) / sqrt(variance + epsilon) * weight + bias."""
         [values] = source_rows
+        mean, variance = self.moments_used().to(values.dtype).chunk(2)
+        return functional.batch_norm(values, mean, variance, self.weight, self.bias, eps=self.epsilon)
+
+    def moments_used(self) -> Tensor:
+        """The means and the variances that the source is normalised by, 2c float64; it has been measured."""
         moments = torch.cat([self._source_moments.mean, self._source_moments.variance], 1)[:, :, 0, 0]
-        mean, variance = self._ease(moments)[0].to(values.dtype).chunk(2)
-        return functional.batch_norm(values, mean, variance, self._weight, self._bias, eps=self._epsilon)
+        return self._ease(moments)[0].double()
 
 
 class Pooled(RowMap):
@@ -134,12 +123,13 @@ class Pooled(RowMap):
     def __init__(self, source: RowMap, kind: Literal["mean", "maximum"], dtype: torch.dtype) -> None:
         super().__init__((source.channels, 1, 1), [source])
         source.needs_moments = True
-        self._kind, self._dtype = kind, dtype
+        source.needs_maximum |= kind == "maximum"
+        self.kind, self._dtype = kind, dtype
 
     def pool(self) -> None:
         """Compute and store the pixel; the source has been measured."""
         moments = self.sources[0].moments
-        self.values = (moments.mean if self._kind == "mean" else moments.maximum).to(self._dtype)
+        self.values = (moments.mean if self.kind == "mean" else moments.maximum).to(self._dtype)
         self.release()
 
 
@@ -149,24 +139,25 @@ class ReflectionPadded(RowMap):
 
     def __init__(self, source: RowMap, *, rows: tuple[int, int], columns: tuple[int, int]) -> None:
         super().__init__((source.channels, source.height + sum(rows), source.width + sum(columns)), [source])
-        self._above, self._columns = rows[0], columns
+        self.rows, self.columns = rows, columns
 
     def needed_rows(self, rows: RowRange) -> list[RowRange]:
         """The rows themselves and those that are reflected."""
-        indices = self._source_indices(rows)
+        indices = self.source_indices(rows)
         return [(int(indices.min()), int(indices.max()) + 1)]
 
     def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
         """The source rows with the reflected rows and columns."""
         [values] = source_rows
-        indices = self._source_indices(rows)
+        indices = self.source_indices(rows)
         first = int(indices.min())
         if int(indices[-1]) - int(indices[0]) != len(indices) - 1:  # else nothing is reflected
             values = values.index_select(2, (indices - first).to(values.device))
-        return functional.pad(values, (*self._columns, 0, 0), mode="reflect")
+        return functional.pad(values, (*self.columns, 0, 0), mode="reflect")
 
-    def _source_indices(self, rows: RowRange) -> Tensor:
-        inside = (torch.arange(*rows) - self._above).abs()
+    def source_indices(self, rows: RowRange) -> Tensor:
+        """Which row of the source each of these rows is."""
+        inside = (torch.arange(*rows) - self.rows[0]).abs()
         last = self.sources[0].height - 1
         return last - (last - inside).abs()
 
@@ -181,31 +172,32 @@ class Convolved(RowMap):
         height = (source.height + 2 * padding - kernel_height) // stride + 1
         width = (source.width + 2 * padding - kernel_width) // stride + 1
         super().__init__((channels, height, width), [source])
-        self._source_height = source.height
-        self._weight, self._bias, self._stride, self._padding = weight, bias, stride, padding
-        self._groups = groups
+        self.source_height = source.height
+        self.weight, self.bias, self.stride, self.padding = weight, bias, stride, padding
+        self.groups = groups
 
     def needed_rows(self, rows: RowRange) -> list[RowRange]:
         """The rows under the kernel, cut at the source's borders."""
-        first, end = self._rows_under_kernel(rows)
-        return [(max(0, first), min(self._source_height, end))]
+        first, end = self.rows_under_kernel(rows)
+        return [(max(0, first), min(self.source_height, end))]
 
     def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
         """The convolution of the source rows, zero padded only where the source ends."""
         [values] = source_rows
-        first, end = self._rows_under_kernel(rows)
-        above, below = max(0, -first), max(0, end - self._source_height)
+        first, end = self.rows_under_kernel(rows)
+        above, below = max(0, -first), max(0, end - self.source_height)
         if above or below:
             values = functional.pad(values, (0, 0, above, below))
-        padding = (0, self._padding)
+        padding = (0, self.padding)
         return functional.conv2d(
-            values, self._weight, self._bias, stride=self._stride, padding=padding, groups=self._groups
+            values, self.weight, self.bias, stride=self.stride, padding=padding, groups=self.groups
         )
 
-    def _rows_under_kernel(self, rows: RowRange) -> RowRange:
+    def rows_under_kernel(self, rows: RowRange) -> RowRange:
+        """The rows of the source under the kernel, also those beyond its borders."""
         first, end = rows
-        top = first * self._stride - self._padding
-        return top, (end - 1) * self._stride - self._padding + self._weight.shape[2]
+        top = first * self.stride - self.padding
+        return top, (end - 1) * self.stride - self.padding + self.weight.shape[2]
 
 
 class Downsampled(RowMap):
@@ -229,7 +221,7 @@ class ZeroPadded(RowMap):
 
     def __init__(self, source: RowMap, *, rows: tuple[int, int], columns: tuple[int, int]) -> None:
         super().__init__((source.channels, source.height + sum(rows), source.width + sum(columns)), [source])
-        self._source_height, self._above, self._columns = source.height, rows[0], columns
+        self._source_height, self._above, self.columns = source.height, rows[0], columns
 
     def needed_rows(self, rows: RowRange) -> list[RowRange]:
         """The rows of the source among these; one at least, so that the width and the type are known."""
@@ -238,9 +230,13 @@ class ZeroPadded(RowMap):
 
     def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
         """The source rows, and zeros for the others."""
+        above, below = self.rows_beyond(rows)
+        return functional.pad(source_rows[0], (*self.columns, above, below))
+
+    def rows_beyond(self, rows: RowRange) -> tuple[int, int]:
+        """How many rows of zeros lie above and below those of the source; -1 where one more than wanted is needed."""
         [(first, end)] = self.needed_rows(rows)
-        first, end = first + self._above, end + self._above
-        return functional.pad(source_rows[0], (*self._columns, first - rows[0], rows[1] - end))
+        return first + self._above - rows[0], rows[1] - end - self._above
 
 
 class Windowed(RowMap):
@@ -257,8 +253,12 @@ class Windowed(RowMap):
 
     def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
         """The function of the source rows, cut to the rows that are asked for."""
-        skipped = rows[0] - self._top(rows[0])
+        skipped = self.skipped_rows(rows[0])
         return self._function(source_rows[0])[:, :, skipped : skipped + rows[1] - rows[0]]
+
+    def skipped_rows(self, first: int) -> int:
+        """How many rows the function computes above the first that is asked for."""
+        return first - self._top(first)
 
     def _top(self, first: int) -> int:
         return max(0, first - self._around)
@@ -273,18 +273,22 @@ class Upsampled(RowMap):
     ) -> None:
         super().__init__((channels, 2 * source.height, 2 * source.width), [source])
         self._source_height = source.height
-        self._function, self._above, self._below = function, above, below
+        self._function, self.above, self.below = function, above, below
 
     def needed_rows(self, rows: RowRange) -> list[RowRange]:
         """Half of the rows, and those around them, cut at the source's borders."""
         first, end = rows
-        return [(self._top(first), min(self._source_height, (end + 1) // 2 + self._below))]
+        return [(self._top(first), min(self._source_height, (end + 1) // 2 + self.below))]
 
     def compute(self, rows: RowRange, source_rows: list[Tensor]) -> Tensor:
         """The function of the source rows, cut to the rows that are asked for."""
         first, end = rows
-        skipped = first - 2 * self._top(first)
+        skipped = self.skipped_rows(first)
         return self._function(source_rows[0])[:, :, skipped : skipped + end - first]
 
+    def skipped_rows(self, first: int) -> int:
+        """How many rows the function computes above the first that is asked for."""
+        return first - 2 * self._top(first)
+
     def _top(self, first: int) -> int:
-        return max(0, first // 2 - self._above)
+        return max(0, first // 2 - self.above)

@@ -4,14 +4,16 @@
 would compute (inference.row_maps), so the forward is written once, in models, however it is wired.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from cartoon_dist.inference.row_maps import (
+    SOURCE,
+    Call,
     Convolved,
     Downsampled,
     Normalised,
@@ -24,6 +26,8 @@ from cartoon_dist.inference.row_maps import (
     ZeroPadded,
 )
 from cartoon_dist.inference.steady import NormParameters, eased_norm, eased_pixel
+from cartoon_dist.models.generator import GeneratorOutput
+from cartoon_dist.tensors import Images
 
 Function = Callable[..., Any]
 Arguments = Sequence[Any]
@@ -46,7 +50,9 @@ class Traced(Tensor):
             rule = _RULES.get(func)
             if rule is None:
                 raise NotImplementedError(f"{func}: the strips have no rule for it; add one to inference/tracing.py")
-            return traced(rule(func, args, kwargs or {}), _traced_arguments(args)[0].dtype)
+            made = rule(func, args, kwargs or {})
+            made.call = Call(func, _without_traced(args), kwargs or {})
+            return traced(made, _traced_arguments(args)[0].dtype)
 
 
 def traced(row_map: RowMap, dtype: torch.dtype) -> Traced:
@@ -56,6 +62,30 @@ def traced(row_map: RowMap, dtype: torch.dtype) -> Traced:
     tensor = shaped.as_subclass(Traced)
     tensor.row_map = row_map
     return tensor
+
+
+def trace(generator: nn.Module, photo: Images) -> RowMap:
+    """The map of the generator's drawing of one photo, 1 3 h w."""
+    _, channels, height, width = photo.shape
+    source = RowMap((channels, height, width), [], values=photo)
+    output: GeneratorOutput = generator(traced(source, photo.dtype))
+    assert isinstance(output.generated, Traced)
+    return output.generated.row_map
+
+
+def ordered(roots: Iterable[RowMap]) -> list[RowMap]:
+    """These maps and all they are computed from, sources first; a map that is stored needs no sources."""
+    order: dict[RowMap, None] = {}
+    waiting = [(row_map, False) for row_map in roots]
+    while waiting:
+        row_map, is_ready = waiting.pop()
+        if is_ready:
+            order[row_map] = None
+        elif row_map not in order:
+            waiting.append((row_map, True))
+            if row_map.values is None:
+                waiting += [(source, False) for source in reversed(row_map.sources) if source not in order]
+    return list(order)
 
 
 def _traced_arguments(args: Arguments) -> list[Traced]:
@@ -70,17 +100,21 @@ def _replaced(value: Any, by: Callable[[Tensor], Any]) -> Any:
     return by(value) if isinstance(value, Tensor) else value
 
 
+def _without_traced(args: Arguments) -> list[Any]:
+    """The arguments with SOURCE for each traced tensor, whose map would keep all of its sources in memory."""
+    return cast(list[Any], _replaced(list(args), lambda tensor: SOURCE if isinstance(tensor, Traced) else tensor))
+
+
 def _pointwise(function: Function, args: Arguments, kwargs: Kwargs, *, channels: int | None = None) -> RowMap:
     """A function of each pixel; as many channels come out as go in unless said otherwise."""
     sources = [tensor.row_map for tensor in _traced_arguments(args)]
     height, width = (max(getattr(source, side) for source in sources) for side in ("height", "width"))
     shape = (channels or max(source.channels for source in sources), height, width)
-    # The recorded arguments must not refer to a traced tensor: its map would keep all of its sources in memory.
-    arguments = _replaced(list(args), lambda tensor: _PLACEHOLDER if isinstance(tensor, Traced) else tensor)
+    arguments = _without_traced(args)
 
     def apply(rows: list[Tensor]) -> Tensor:
         remaining = iter(rows)
-        filled = _replaced(arguments, lambda tensor: next(remaining) if tensor is _PLACEHOLDER else tensor)
+        filled = _replaced(arguments, lambda tensor: next(remaining) if tensor is SOURCE else tensor)
         return cast(Tensor, function(*filled, **kwargs))
 
     return Pointwise(shape, sources, apply)
@@ -161,7 +195,6 @@ def _averaged(function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     return Windowed(source.row_map, apply, around=around)
 
 
-_PLACEHOLDER = torch.empty(0)
 _SHAPE_QUERIES: frozenset[Function] = frozenset({Tensor.dim, Tensor.size})
 _RULES: dict[Function, Callable[[Function, Arguments, Kwargs], RowMap]] = {
     functional.pad: _padded,

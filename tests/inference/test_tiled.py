@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartoon_dist.inference.row_maps import Moments
+from cartoon_dist.inference.moments import Moments
 from cartoon_dist.inference.tiled import generate_in_strips
 from cartoon_dist.models.animegan import AnimeGenerator
 from cartoon_dist.models.blocks import Padding, Upsample

@@ -1,0 +1,82 @@
+"""An ONNX graph that is put together node by node and run by onnxruntime on the CPU."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+# Read when onnxruntime is imported: its packages report each use to their maker unless they are told not to.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime import InferenceSession as InferenceSession
+from onnxruntime import SessionOptions
+
+Array = npt.NDArray[Any]
+Dimension = int | str
+
+_OPSET, _IR_VERSION = 18, 9  # what onnxruntime 1.20, our oldest, reads with certainty
+_SILENT = 4  # onnxruntime's log levels: 0 is verbose, 4 only fatal; other errors are raised as exceptions anyway
+
+
+class OnnxGraph:
+    """A graph that grows: each method adds to it and names what it added."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._small: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+
+    def input(self, name: str, shape: Sequence[Dimension]) -> str:
+        """An input of float32; a dimension may be a name, and is any number then."""
+        self._inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
+        return name
+
+    def output(self, value: str, name: str) -> None:
+        """Give a value out, by this name."""
+        self._nodes.append(helper.make_node("Identity", [value], [name]))
+        self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+
+    def constant(self, values: Array | torch.Tensor) -> str:
+        """Numbers; those that are there already, where they are few, are used again."""
+        array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+        array = np.ascontiguousarray(array)
+        key = (array.dtype.str, array.shape, array.tobytes() if array.size < 1024 else b"")
+        if array.size < 1024 and key in self._small:
+            return self._small[key]
+        name = f"c{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(array, name))
+        if array.size < 1024:
+            self._small[key] = name
+        return name
+
+    def integers(self, *values: int) -> str:
+        """A list of whole numbers, as sizes, axes and paddings are given."""
+        return self.constant(np.array(values, np.int64))
+
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """A node with one result."""
+        name = f"v{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
+        return name
+
+    def session(self) -> InferenceSession:
+        """The graph, ready to run."""
+        graph = helper.make_graph(self._nodes, "drawing", self._inputs, self._outputs, self._constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
+        return session_of(model.SerializeToString())
+
+
+def session_of(content: bytes) -> InferenceSession:
+    """An .onnx file's content, ready to run: silent, on as many threads as torch, without a plan of the memory for each
+    picture size."""
+    chosen = SessionOptions()
+    chosen.log_severity_level = _SILENT
+    # Otherwise a memory plan is kept for each picture size: 240 pictures of 40 sizes took 1,055 MB instead of 680.
+    chosen.enable_mem_pattern = False
+    chosen.intra_op_num_threads = torch.get_num_threads()
+    return InferenceSession(content, chosen, providers=["CPUExecutionProvider"])
