@@ -1,12 +1,13 @@
 """Runs every measurement, adds each to bench.jsonl when it is made and prints all: `python -m bench`."""
 
-from bench import labels, reader, scale, scaling, scoring, shard_job, step, superpixel_pool
+from bench import kept, labels, reader, scale, scaling, scoring, shard_job, step, superpixel_pool
 from bench.ratios import publish
 
 MEASUREMENTS = (
     labels.main,
     shard_job.main,
     reader.main,
+    kept.main,
     scale.main,
     step.main,
     scaling.main,

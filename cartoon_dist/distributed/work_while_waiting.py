@@ -31,10 +31,11 @@ class WorkState(NamedTuple):
 class Waiting:
     """How the processes wait.
 
-    label, unit: what the progress line says. shown: how much is done and a note, from the states of those that work;
-    called while some do. poll_seconds: how often the processes exchange their states: an error of one ends the wait of
-    all. stall_seconds: how long one may make no progress; stalled: what is said of it then, where `{}` is the limit.
-    error: raised on all processes when one fails or stalls.
+    label, unit: what the progress line says. total: how much is to be done, where that is known before. shown: how much
+    is done and a note, from the states of all that take part; called while some work. poll_seconds: how often the
+    processes exchange their states: an error of one ends the wait of all. stall_seconds: how long one may make no
+    progress; stalled: what is said of it then, where `{}` is the limit. error: raised on all processes when one fails
+    or stalls.
     """
 
     label: str
@@ -95,6 +96,8 @@ def work_while_waiting(
         with Progress(total=how.total, unit=how.unit, label=how.label, shown=collectives.is_main_process()) as progress:
             while not _all_done(job, how, progress):
                 pass
+            if how.total:
+                progress.update(how.total)
     finally:
         if job:
             job.abandoned.set()

@@ -6,6 +6,8 @@ when the last process that has mapped it ends, however it ends. Elsewhere a proc
 """
 
 import os
+import socket
+import sys
 from mmap import mmap
 from pathlib import Path
 from typing import Self
@@ -31,7 +33,7 @@ class NodeMemory:
     @classmethod
     def make(cls, num_bytes: int) -> Self:
         """New memory. OSError where the system has none to give."""
-        if not hasattr(os, "memfd_create"):
+        if sys.platform != "linux":
             return cls(mmap(-1, num_bytes))
         descriptor = os.memfd_create(_NAME)  # closed in programs that this one starts
         try:
@@ -64,12 +66,12 @@ class NodeMemory:
 
 def sharing_group() -> str:
     """Equal in processes that can open each other's memory: of one system, that see each other's numbers."""
-    if not hasattr(os, "memfd_create"):
+    if sys.platform != "linux":
         return f"process {os.getpid()}"
     return f"{system()} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115  a name, no path
 
 
 def system() -> str:
-    """Names the running system, which containers of a node share."""
+    """Names the running system, which the containers of a node share."""
     boot = Path("/proc/sys/kernel/random/boot_id")
-    return boot.read_text().strip() if boot.exists() else os.uname().nodename if hasattr(os, "uname") else "this"
+    return boot.read_text().strip() if boot.exists() else socket.gethostname()
