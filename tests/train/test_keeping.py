@@ -1,13 +1,12 @@
 """Training from kept samples: the batches of a run, and a step, plain or recorded, that gathers its own batch."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
-from cartoon_dist.capture.captured import capture_phases
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.load.kept import Streams
@@ -19,10 +18,9 @@ from cartoon_dist.train import keeping
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.keep_choice import Place, Room
 from cartoon_dist.train.keeping import Kept, keep_at, keep_samples
-from cartoon_dist.train.loop import TrainingStep
-from cartoon_dist.train.phase import WrapPhase
-from tests.capture.capturing import PLAIN, capture, differing, recorded_faster, run_step, settings, training_step
+from tests.capture.capturing import PLAIN, capture, differing, recorded_faster, settings, training_step
 from tests.data.load.keeping import mapped_files, streams
+from tests.train.kept_steps import recording, trained
 
 NUM_STEPS, NUM_WARMUP = 8, 4
 """Of each phase two plain steps, the recording, and at least one replay."""
@@ -44,16 +42,6 @@ def steps_of(both: Streams) -> LocalBatches:
     return LocalBatches(photos=both[0], cartoons=both[1], batch_size=4, warmup_steps=NUM_WARMUP, rank=0, world_size=1)
 
 
-def trained(made: TrainingStep, batches: list[Batch]) -> TrainingStep:
-    """Steps of the warm-up and of the GAN from these batches."""
-    with made:
-        for number, batch in enumerate(batches):
-            if number == NUM_WARMUP:
-                made.engine.reset_optimizers()
-            run_step(made, number, phase="warmup" if number < NUM_WARMUP else "gan", given=batch)
-    return made
-
-
 def read_all(kept: Kept) -> list[Batch]:
     found = list(kept.local_batches(steps_of(kept.streams), 0, NUM_STEPS))
     assert all(isinstance(each, LocalBatch) for each in found)
@@ -64,23 +52,17 @@ def read_all(kept: Kept) -> list[Batch]:
 def test_a_step_that_gathers_its_batch_trains_as_from_decoded_ones(
     both: Streams, workers: LoaderWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = trained(training_step(SMALL, PLAIN), read_all(Kept("none", both)))
+    expected = trained(training_step(SMALL, PLAIN), read_all(Kept("none", both)), NUM_WARMUP)
     with keep_at("device", torch.device("cpu"), both, workers) as kept:
         picks = read_all(kept)
         assert {side.shape[1:] for batch in picks for side in batch} == {(4,)}
         for how in (PLAIN, capture("generator"), capture("iteration")):
             with monkeypatch.context() as patched, recorded_faster():
-                # As commands/train.py wires it.
                 patched.setattr("cartoon_dist.commands.check_capture.capture_phases", recording(kept))
-                made = trained(training_step(SMALL, how), picks)
+                made = trained(training_step(SMALL, how), picks, NUM_WARMUP)
             assert differing(expected, made) == []
             if how is not PLAIN:
                 assert [wrapped.refused for wrapped in made.wrapped.values()] == ["", ""]  # type: ignore[attr-defined]
-
-
-def recording(kept: Kept) -> Callable[..., WrapPhase | None]:
-    """`capture_phases`, with the gather inside of what it records."""
-    return lambda *given: kept.wrap(capture_phases(*given))
 
 
 @pytest.mark.parametrize("place", ["host", "device"])
