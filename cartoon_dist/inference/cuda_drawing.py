@@ -105,8 +105,6 @@ class CudaDrawing:
             )
 
     def _draw_batch(self, photos: Tensor) -> Tensors:
-        if self._replaced_methods():  # they count in Python, from batch to batch
-            return self._draw(photos)
         try:
             return self.captured(photos)
         except torch.OutOfMemoryError:
@@ -162,14 +160,17 @@ class CudaDrawing:
         return self._bytes_a_pixel
 
     def _depends_on(self) -> Hashable:
-        """The memory of the weights, and whether TF32 may be used: a recording holds both."""
+        """What a recording holds: the memory of the weights, whether TF32 may be used, and methods that other code has
+        put in the place of a layer's, as films with steady light do."""
         cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
         weights = tuple((weight.data_ptr(), weight.dtype) for weight in self.generator.parameters())
-        return weights, cudnn.allow_tf32, matmul.allow_tf32
-
-    def _replaced_methods(self) -> bool:
-        """Whether other code has put its own methods in the place of a layer's, as films with steady light do."""
-        return any("forward" in vars(module) or "pool" in vars(module) for module in self.generator.modules())
+        methods = tuple(
+            vars(module)[name]
+            for module in self.generator.modules()
+            for name in ("forward", "pool")
+            if name in vars(module)
+        )
+        return weights, methods, cudnn.allow_tf32, matmul.allow_tf32
 
 
 def _as_bytes(generated: Images) -> Tensors:

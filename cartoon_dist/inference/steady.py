@@ -36,7 +36,8 @@ def is_eased(generator: nn.Module) -> bool:
 class SteadyStatistics:
     """The eased statistics of a generator: give it the frames in their order, in batches of any size.
 
-    The result of a frame depends on the frames before it, not on how they were batched, up to rounding.
+    The result of a frame depends on the frames before it, not on how they were batched, up to rounding. Weights and
+    state keep their places in memory, so that a GPU's drawing can be recorded with them.
     """
 
     def __init__(self, generator: nn.Module) -> None:
@@ -47,6 +48,7 @@ class SteadyStatistics:
         self._state: State = {}
         self._eased: dict[str, Tensor] = {}
         self._weights = torch.zeros(0)
+        self._weights_by_size: dict[int, Tensor] = {}
 
     @property
     def has_layers(self) -> bool:
@@ -78,16 +80,24 @@ class SteadyStatistics:
             else:
                 weights[0, 0] = past
             weights[index, index + 1] = 1 - past
-        self._weights = weights
+        device = next(self._generator.parameters()).device
+        kept = self._weights_by_size.get(len(past_weights))
+        if kept is None or kept.device != device:
+            kept = self._weights_by_size[len(past_weights)] = torch.empty_like(weights, device=device)
+        self._weights = kept.copy_(weights)
         self._eased = {}
 
     def state(self) -> State:
         """The statistics after the last frame, from which `restore` goes on exactly."""
-        return {name: values.cpu() for name, values in self._state.items()}
+        return {name: values.to("cpu", copy=True) for name, values in self._state.items()}
 
     def restore(self, state: State) -> None:
         """Go on after the frame at which `state` was taken."""
-        self._state = dict(state)
+        for name in self._state.keys() | state.keys():
+            if name not in self._state:
+                self._state[name] = state[name].clone()
+            else:
+                self._state[name].copy_(state[name] if name in state else torch.zeros(()))
 
     def _easing(self, layer: str, kind: str) -> Ease:
         return partial(self._ease, f"{layer}.{kind}")
@@ -96,9 +106,13 @@ class SteadyStatistics:
         """The statistics of a batch, n k, eased; float64. Strips ask for those of their frame again and again."""
         if name not in self._eased:
             values = measured.double()
-            before = self._state.get(name, torch.zeros_like(values[0])).to(values.device)
-            eased = self._weights.to(values.device) @ torch.cat([before[None], values])
-            self._eased[name], self._state[name] = eased, eased[-1]
+            if name not in self._state:
+                self._state[name] = torch.zeros_like(values[0])
+            elif self._state[name].device != values.device:
+                self._state[name] = self._state[name].to(values.device)
+            before = self._state[name]
+            self._eased[name] = eased = self._weights.to(values.device) @ torch.cat([before[None], values])
+            before.copy_(eased[-1])
         return self._eased[name]
 
 

@@ -12,6 +12,7 @@ from cartoon_dist.gpu.graphs import TracingRecorder
 from cartoon_dist.inference import cuda_drawing
 from cartoon_dist.inference.batched import Cartoonizer, torch_cartoonizer
 from cartoon_dist.inference.cuda_drawing import CudaDrawing
+from cartoon_dist.inference.steady import SteadyStatistics
 from cartoon_dist.inference.tiled import generate_in_strips
 from cartoon_dist.models.generator import CartoonGenerator
 from tests.inference.test_batched import CPU, generator, noise
@@ -165,15 +166,27 @@ def test_a_large_picture_that_does_not_fit_after_all_is_drawn_in_strips(monkeypa
     assert np.abs(drawn.astype(int) - expected).max() <= 1
 
 
-def test_methods_that_count_in_python_are_not_recorded() -> None:
-    drawing = on_stand_in()
-    captured, picture = cartoonizer_of(drawing), noise(24, 32, 3)
-    layer = next(module for module in drawing.generator.modules() if isinstance(module, torch.nn.Conv2d))
-    layer.forward = type(layer).forward.__get__(layer)  # type: ignore[method-assign]
-    for _ in range(4):
-        captured.cartoonize([picture])
-    assert drawing.captured.num_graphs == 0
-    del layer.forward
-    for _ in range(3):
-        captured.cartoonize([picture])
-    assert drawing.captured.num_graphs == 1
+def drawn_steadily(
+    cartoonizer: Cartoonizer, made: CartoonGenerator, frames: list[np.ndarray]
+) -> tuple[list[np.ndarray], dict[str, torch.Tensor]]:
+    """The drawings, one frame a batch, and the state after them."""
+    statistics, drawn = SteadyStatistics(made), []
+    with statistics.attached():
+        for index, frame in enumerate(frames):
+            statistics.begin_batch([0.9 if index else 0.0])
+            drawn += cartoonizer.cartoonize([frame])
+    return drawn, statistics.state()
+
+
+def test_steady_light_is_recorded_with_its_state() -> None:
+    drawing, plain = on_stand_in(), generator()
+    captured, frames = cartoonizer_of(drawing), [noise(24, 32, 3) // (index + 1) for index in range(8)]
+    alone = [captured.cartoonize([frame])[0] for frame in frames][3]
+    eased, state = drawn_steadily(captured, drawing.generator, frames)
+    expected, expected_state = drawn_steadily(by_torch(plain), plain, frames)
+    assert drawing.captured.num_graphs == 2
+    assert all(np.array_equal(one, other) for one, other in zip(eased, expected, strict=True))
+    assert state.keys() == expected_state.keys()
+    assert all(torch.equal(values, expected_state[name]) for name, values in state.items())
+    assert not np.array_equal(eased[3], alone)
+    assert np.array_equal(captured.cartoonize([frames[3]])[0], alone)  # nothing of it is left
