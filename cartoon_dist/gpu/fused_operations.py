@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
-from torch.overrides import has_torch_function_unary
 
 from cartoon_dist.gpu.switch import is_enabled
 from cartoon_dist.gpu.triton_support import can_run_kernels
@@ -38,8 +37,14 @@ def forced() -> Iterator[None]:
 def is_taken(maps: Tensor) -> bool:
     """Whether the fused operation is to run on these maps, n c y x."""
     # Tensors that stand for others (inference/tracing.py) see torch's own functions, which they know.
-    if not (maps.is_cuda or _forced) or has_torch_function_unary(maps) or not is_enabled("fused_norm"):
+    if not (maps.is_cuda or _forced) or _has_functions_of_its_own(maps) or not is_enabled("fused_norm"):
         return False
     if torch.compiler.is_exporting() or maps.dim() != 4 or not maps.is_contiguous(memory_format=torch.channels_last):
         return False
     return bool(_forced) or (maps.dtype in DTYPES and can_run_kernels(maps.device))
+
+
+def _has_functions_of_its_own(maps: Tensor) -> bool:
+    """Whether its class replaces torch's functions. (A mode that only looks on, as `make_fx` has one, does not.)"""
+    kind = type(maps)
+    return kind is not Tensor and kind.__torch_function__ is not torch._C._disabled_torch_function_impl
