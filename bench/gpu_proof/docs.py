@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.gpu_proof import tables
+from bench.gpu_proof import comparison_tables, tables
 from bench.gpu_proof.plan import ROOT
 from bench.gpu_proof.record import read_lines
 
@@ -23,8 +23,18 @@ def rewritten(text: str, files: Sequence[Path]) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"the page lacks its marks: {BEGIN} and {END}")
-    shown = [tables.of_sessions(read_lines([file])) for file in sorted(files, key=lambda file: file.name, reverse=True)]
-    return f"{before}{BEGIN}\n\n" + "\n\n".join(shown) + f"\n\n{END}{after}"
+    newest_first = [read_lines([file]) for file in sorted(files, key=lambda file: file.name, reverse=True)]
+    # What was measured by hand, of a version before, is what the goals start from, and not a result.
+    newest = next((lines for lines in newest_first if not any(line.get("source") for line in lines)), [])
+    hoped = [
+        "### What is hoped for, and what came of it",
+        "Goals:",
+        comparison_tables.goals(newest, always=True),
+        "What leaving out an optimisation costs, batch 8, bf16, captured:",
+        comparison_tables.switched(newest, always=True),
+    ]
+    parts = [*hoped, *map(tables.of_sessions, newest_first)]
+    return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
 
 
 def recorded() -> list[Path]:

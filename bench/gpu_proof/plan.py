@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 """The checkout."""
 
-GPU_TESTS = ("capture", "memory", "agreement", "resume", "two_ranks", "scores", "cartoonize", "export")
+GPU_TESTS = ("capture", "kept", "memory", "agreement", "resume", "two_ranks", "scores", "cartoonize", "export")
 """Groups of tests: `NAME` is the stage that runs tests/gpu/test_NAME.py."""
 
 RESERVE_SECONDS = 4.0
@@ -34,14 +34,18 @@ class Stage:
 
 
 STAGES = (
-    Stage("versions", 20, "versions", least_seconds=2.0),
-    *(Stage(name, 20 if name in ("capture", "two_ranks") else 6, "gpu_tests", concurrent=True) for name in GPU_TESTS),
-    Stage("profile", 24, "kernel_profile"),
-    Stage("training", 60, "training", least_seconds=15.0),
-    Stage("speed", 56, "speed", least_seconds=15.0),
+    Stage("versions", 16, "versions", least_seconds=2.0),
+    *(Stage(name, 14 if name in ("capture", "two_ranks") else 4, "gpu_tests", concurrent=True) for name in GPU_TESTS),
+    Stage("switches", 46, "switched", least_seconds=12.0),
+    Stage("drawing", 20, "drawing", least_seconds=8.0),
+    Stage("profile", 14, "kernel_profile"),
+    Stage("compiled", 12, "compiled"),
+    Stage("input", 22, "input", least_seconds=12.0),
+    Stage("training", 26, "training", least_seconds=15.0),
+    Stage("speed", 40, "speed", least_seconds=15.0),
 )
-"""In order: the last one can use all the time that the others leave. The first import of torch from a
-cold disk may take most of the first one's."""
+"""In order: what matters most comes first, and the last one can use all the time that the others leave. The first
+import of torch from a cold disk may take most of the first one's."""
 
 
 def time_limit(stages: Sequence[Stage], seconds_left: float, *, num_first: int = 1) -> float:

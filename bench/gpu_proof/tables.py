@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bench.gpu_proof import comparison_tables
+from bench.gpu_proof.markdown import number, percent, table
 from bench.gpu_proof.record import NOT_RUN, Line, headline
 
 KIND_NAMES = {
@@ -25,18 +27,23 @@ def of_session(lines: Sequence[Line], *, level: int = 3) -> str:
     device = next((line["device"] for line in lines if line.get("device")), "unknown device")
     head = f"{'#' * level} {device}, {lines[0]['date'][:10]}"
     parts = [head, *_origin(lines)]
-    for title, table in (
+    for title, shown in (
         ("", stages(lines)),
+        ("Goals", comparison_tables.goals(lines)),
+        ("What each optimisation is worth", comparison_tables.switched(lines)),
         ("Milliseconds a step", speed(lines)),
         ("Ceiling", ceiling(lines)),
         ("Where the time of a step goes", profile(lines)),
         ("Longest kernels", longest(lines)),
         ("What tests noted", recorded(lines)),
+        ("Drawing, TF32 off", comparison_tables.drawing(lines)),
+        ("Norm, ReLU and padding, forward and backward, bf16", comparison_tables.compiled(lines)),
+        ("Waiting for data", comparison_tables.waiting(lines)),
         ("Training, from pictures to a score", training(lines)),
         ("Noted", notes(lines)),
     ):
-        if table:
-            parts += [f"{title}:"] * bool(title) + [table]
+        if shown:
+            parts += [f"{title}:"] * bool(title) + [shown]
     return "\n\n".join(parts)
 
 
@@ -50,8 +57,8 @@ def stages(lines: Sequence[Line]) -> str:
         if line.get("failure") == NOT_RUN:
             words = "**not run**"
         why = headline(line.get("failure", "")) or _counts(line.get("results", {}))
-        rows.append((line["stage"], words, _number(line.get("seconds")), _number(line.get("limit_seconds")), why))
-    return _table(("stage", "", "seconds", "limit", ""), rows)
+        rows.append((line["stage"], words, number(line.get("seconds")), number(line.get("limit_seconds")), why))
+    return table(("stage", "", "seconds", "limit", ""), rows)
 
 
 def speed(lines: Sequence[Line]) -> str:
@@ -75,14 +82,14 @@ def speed(lines: Sequence[Line]) -> str:
                 _milliseconds(cell),
                 gain,
                 f"{cell['batch_size'] / middle * 1e3:.0f}",
-                _number(cell.get("peak_mib")),
-                _percent(cell.get("idle_share")),
-                _percent(cell.get("share_of_ceiling")),
+                number(cell.get("peak_mib")),
+                percent(cell.get("idle_share")),
+                percent(cell.get("share_of_ceiling")),
             )
         )
     head = ("batch", "precision", "step", "ms", "against plain", "images/s", "peak MiB", "idle", "of the ceiling")
     used = [0, 1, 2, 3, *(column for column in range(4, 9) if any(row[column] for row in rows))]
-    return _table([head[column] for column in used], [[row[column] for column in used] for row in rows])
+    return table([head[column] for column in used], [[row[column] for column in used] for row in rows])
 
 
 def ceiling(lines: Sequence[Line]) -> str:
@@ -90,8 +97,8 @@ def ceiling(lines: Sequence[Line]) -> str:
     rows = []
     for part in _parts(lines, "ceiling"):
         num, channels, height, width = part["shape"]
-        rows.append((f"{part['layout']}, batch {num}, {channels} channels, {height}x{width}", _number(part["tflops"])))
-    return _table(("3x3 convolution, bf16", "TFLOP/s"), rows)
+        rows.append((f"{part['layout']}, batch {num}, {channels} channels, {height}x{width}", number(part["tflops"])))
+    return table(("3x3 convolution, bf16", "TFLOP/s"), rows)
 
 
 def profile(lines: Sequence[Line]) -> str:
@@ -100,26 +107,26 @@ def profile(lines: Sequence[Line]) -> str:
     if "groups" not in results:
         return ""
     rows = [
-        (row["group"], _milliseconds(row), _percent(row.get("share")), _number(row.get("launches")))
+        (row["group"], _milliseconds(row), percent(row.get("share")), number(row.get("launches")))
         for row in results["groups"]
     ]
-    rows.append(("all", _number(results.get("kernel_ms")), "", _number(results.get("launches"))))
+    rows.append(("all", number(results.get("kernel_ms")), "", number(results.get("launches"))))
     names = f"batch {results['batch_size']}, {results['precision']}, {KIND_NAMES.get(results['mode'], 'plain')}"
     used = [0, 1, *(column for column in (2, 3) if any(row[column] for row in rows))]
     head = (names, "ms", "share", "launches")
-    return _table([head[column] for column in used], [[row[column] for column in used] for row in rows])
+    return table([head[column] for column in used], [[row[column] for column in used] for row in rows])
 
 
 def longest(lines: Sequence[Line]) -> str:
     """The kernels that take the most time of a step; long names are cut."""
     top = _results(lines, "profile").get("top", [])
-    rows = [(f"`{row['name'][:100]}`", row["group"], _number(row["ms"]), _number(row["launches"])) for row in top]
-    return _table(("kernel", "group", "ms", "launches"), rows)
+    rows = [(f"`{row['name'][:100]}`", row["group"], number(row["ms"]), number(row["launches"])) for row in top]
+    return table(("kernel", "group", "ms", "launches"), rows)
 
 
 def training(lines: Sequence[Line]) -> str:
     """Each command's status and seconds, and what the training reached."""
-    rows = [(part["command"], str(part["status"]), _number(part["seconds"])) for part in _parts(lines, "command")]
+    rows = [(part["command"], str(part["status"]), number(part["seconds"])) for part in _parts(lines, "command")]
     results = _results(lines, "training")
     said = [
         f"{results['steps']} steps" if results.get("steps") else "",
@@ -129,9 +136,9 @@ def training(lines: Sequence[Line]) -> str:
         *(f"{name} {value:.4g}" for name, value in results.get("scores", {}).items()),
         results.get("no_score_because", ""),
     ]
-    table = _table(("command", "status", "seconds"), rows)
+    commands = table(("command", "status", "seconds"), rows)
     words = "; ".join(part for part in said if part)
-    return "\n\n".join(part for part in (table, words) if part)
+    return "\n\n".join(part for part in (commands, words) if part)
 
 
 def recorded(lines: Sequence[Line]) -> str:
@@ -142,7 +149,7 @@ def recorded(lines: Sequence[Line]) -> str:
         for test, properties in line.get("results", {}).get("noted", {}).items()
         for name, value in properties.items()
     ]
-    return _table(("test", "", ""), rows)
+    return table(("test", "", ""), rows)
 
 
 def notes(lines: Sequence[Line]) -> str:
@@ -208,22 +215,5 @@ def _counts(results: dict[str, Any]) -> str:
         parts += [f"{len(results['skipped'])} skipped"] * bool(results.get("skipped"))
         return ", ".join(parts)
     if "cells" in results:
-        return f"{results['cells']} of {results['of']} combinations of batch size and precision"
+        return f"{results['cells']} of {results['of']} measured"
     return ""
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.0%}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in lines
-    )

@@ -96,6 +96,7 @@ def _training_words(task: Task, folder: Path) -> list[str]:
     words += ["warmup.loss=pixel", "precision=bf16", "capture.mode=iteration", "capture.require=true", "epochs=100000"]
     words += [f"device={'cpu' if task.rehearse else 'cuda'}", f"log_every={1 if task.rehearse else 20}"]
     words += [f"data.num_workers={0 if task.rehearse else 4}", *switches.settings(task.without)]
+    words += ["data.keep=auto"] * ("keep" not in task.without)
     return words
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -15,6 +15,8 @@ from bench.gpu_proof.plan import STAGES, Stage, in_groups, limit_in_group, time_
 from bench.gpu_proof.record import Session, headline, new_session, read_lines
 from bench.gpu_proof.runner import run_stages
 from bench.gpu_proof.speed import kinds_of
+from bench.gpu_proof.switched import ways_of
+from cartoon_dist.gpu.switch import VARIABLE, Optimisation
 from tests.running import LIMIT_SECONDS, ROOT, environment, wait_for
 
 FAILS = "print('before'); raise ValueError('planted')"
@@ -44,7 +46,8 @@ def stages_of(session: Session) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.slow
 def test_a_rehearsal_runs_every_kind_of_stage(tmp_path: Path) -> None:
-    words = [str(tmp_path), "--rehearse", "--minutes", "20", "--only", "scores,profile,training,speed"]
+    stages_asked = "scores,switches,drawing,profile,compiled,input,training,speed"
+    words = [str(tmp_path), "--rehearse", "--minutes", "30", "--only", stages_asked]
     done = subprocess.run(
         [sys.executable, "-m", "bench.gpu_proof", *words],
         cwd=ROOT,
@@ -57,7 +60,7 @@ def test_a_rehearsal_runs_every_kind_of_stage(tmp_path: Path) -> None:
     lines = read_lines([tmp_path / "gpu_proof.jsonl"])
     stages = {line["stage"]: line for line in lines if "part" not in line}
     assert {name: line["failure"] for name, line in stages.items() if line["ok"] is False} == {}, done.stdout
-    assert list(stages) == ["versions", "scores", "profile", "training", "speed"]
+    assert list(stages) == ["versions", *stages_asked.split(",")]
     assert done.returncode == 0, done.stderr
     assert {line["device"] for line in stages.values()} == {"cpu"}
     assert all(line["rehearsal"] for line in lines)
@@ -70,6 +73,7 @@ def test_a_rehearsal_runs_every_kind_of_stage(tmp_path: Path) -> None:
     assert all(cell["share_of_ceiling"] > 0 for cell in cells if cell["kind"] != "textbook")
     assert {line["layout"] for line in lines if line.get("part") == "ceiling"} == {"NHWC", "NCHW"}
     assert stages["scores"]["results"]["passed"] > 0
+    check_comparisons(lines)
     groups = stages["profile"]["results"]["groups"]
     assert sum(group["share"] for group in groups) == pytest.approx(1, abs=0.01)
     commands = stages["training"]["results"]["commands"]
@@ -77,6 +81,24 @@ def test_a_rehearsal_runs_every_kind_of_stage(tmp_path: Path) -> None:
     assert stages["training"]["results"]["scores"]["frechet_efficientnet_lite0"] > 0
     assert (tmp_path / stages["training"]["results"]["drawing"]).stat().st_size > 1000
     assert "| speed | passed |" in done.stdout
+
+
+def check_comparisons(lines: list[dict[str, Any]]) -> None:
+    """Each way of each new stage has figures."""
+    switched = [line for line in lines if line.get("part") == "switched"]
+    singles = ["fused_norm", "channels_last", "padded_channels"]
+    assert [line["kind"] for line in switched] == ["everything", *singles, "none of them", "everything, again"]
+    assert [line["left_out"] for line in switched] == [[], *([name] for name in singles), singles, []]
+    drawn = [line for line in lines if line.get("part") == "drawing"]
+    assert [line["precision"] for line in drawn] == ["fp32"] * 3 + ["bf16"] * 3
+    assert [line["what"] for line in drawn[:3]] == ["32 px", "a folder", "0.00307 MP"]
+    assert drawn[3]["largest_difference"] > 0
+    ways = [line["way"] for line in lines if line.get("part") == "compiled"]
+    assert ways == ["torch's operations", "the fused operation", "torch.compile"]
+    waited = [line for line in lines if line.get("part") == "input"]
+    assert [line["keep"] for line in waited] == ["none", "host"]  # on a device: only a GPU has one
+    assert all(0 <= line["data_wait_percent"] <= 100 for line in waited)
+    assert not [line for line in lines if line.get("failure")]
 
 
 def test_a_stage_that_fails_is_written_whole_and_the_next_one_runs(tmp_path: Path) -> None:
@@ -161,7 +183,7 @@ def test_all_limits_together_are_the_minutes_given() -> None:
         seconds = time_limit(stages, left, num_first=len(group))
         left, total, stages = left - seconds, total + seconds, stages[len(group) :]
     assert total == pytest.approx(240 - plan.RESERVE_SECONDS)
-    assert [len(group) for group in in_groups(STAGES)] == [1, len(plan.GPU_TESTS), 1, 1, 1]
+    assert [len(group) for group in in_groups(STAGES)] == [1, len(plan.GPU_TESTS)] + [1] * 7
 
 
 def test_time_left_over_goes_to_the_stages_that_follow() -> None:
@@ -195,7 +217,34 @@ def test_switches_reach_every_stage_and_unknown_ones_are_refused(
     assert kinds_of(4, "fp16", ()) == ["plain", "iteration"]
     assert kinds_of(8, "bf16", ("capture",)) == ["plain", "textbook"]
     assert main([str(tmp_path), "--without", "speed"]) == 2
-    assert capsys.readouterr().err == "error: --without: there is no speed; there are capture, tf32\n"
+    assert capsys.readouterr().err == (
+        "error: --without: there is no speed; there are averaging_in_backward, capture, channels_last, fused_norm, "
+        "keep, padded_channels, tf32\n"
+    )
+
+
+def test_switches_of_the_gpu_room_go_into_its_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert set(get_args(Optimisation)) <= set(switches.SWITCHES)
+    chosen = ("fused_norm", "tf32", "channels_last")
+    assert switches.environment(chosen) == {"NVIDIA_TF32_OVERRIDE": "0", VARIABLE: "fused_norm,channels_last"}
+    monkeypatch.setenv(VARIABLE, "padded_channels,fused_norm")
+    assert switches.environment(chosen)[VARIABLE] == "padded_channels,fused_norm,channels_last"
+    assert switches.environment(("tf32",)) == {"NVIDIA_TF32_OVERRIDE": "0"}
+    assert switches.settings(("keep", "capture")) == ("data.keep=none", "capture.mode=none")
+
+
+def test_each_file_of_tests_on_a_gpu_is_a_stage() -> None:
+    files = {path.stem.removeprefix("test_") for path in (ROOT / "tests/gpu").glob("test_*.py")}
+    assert files == set(plan.GPU_TESTS)
+
+
+def test_each_way_of_the_switches_leaves_one_out() -> None:
+    ways = dict(ways_of(("padded_channels", "tf32")))
+    assert ways["everything"] == ()
+    assert ways["fused_norm"] == ("fused_norm",)
+    assert ways["none of them"] == ("fused_norm", "channels_last")  # the session leaves the third out already
+    assert "averaging_in_backward" not in ways  # nothing is averaged in one process
 
 
 @pytest.mark.parametrize("words", [[], ["OUT", "--only", "nothing"], ["OUT", "--minutes", "0"]])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.gpu_proof import docs, tables
+from bench.gpu_proof import comparison_tables, docs, tables
 from bench.gpu_proof.__main__ import main
 from bench.gpu_proof.plan import RESERVE_SECONDS, STAGES, in_groups, time_limit
 from bench.gpu_proof.record import read_lines
@@ -67,3 +67,41 @@ def test_a_failure_stands_in_the_table_in_one_line() -> None:
     cell = {"session": "s", "date": "2027-01-02", "stage": "speed", "part": "cell", "batch_size": 8}
     cell |= {"precision": "fp32", "kind": "plain", "failure": "Traceback x\nCUDA out of memory"}
     assert "| 8 | fp32 | plain | CUDA out of memory |" in tables.of_sessions([cell])
+
+
+def test_goals_and_switches_stand_beside_what_was_measured() -> None:
+    cell = {"session": "s", "date": "2027-01-02", "stage": "speed", "part": "cell", "kind": "iteration"}
+    lines = [
+        cell | {"batch_size": 8, "precision": "bf16", "ms": 18.25, "peak_mib": 4100, "images_per_second": 438},
+        cell | {"batch_size": 16, "precision": "bf16", "ms": 34.0, "images_per_second": 471},
+        {**cell, "stage": "switches", "part": "switched", "kind": "everything", "ms": 18.0, "peak_mib": 3000},
+        {**cell, "stage": "switches", "part": "switched", "kind": "fused_norm", "ms": 26.5, "peak_mib": 3300},
+        {**cell, "stage": "switches", "part": "switched", "kind": "channels_last", "failure": "Traceback\nE: no"},
+        {**cell, "stage": "input", "part": "input", "keep": "none", "data_wait_percent": 31.0, "images_per_second": 9},
+        {**cell, "stage": "input", "part": "input", "keep": "host", "data_wait_percent": 0.4, "images_per_second": 9},
+    ]
+    shown = comparison_tables.goals(lines)
+    assert "| batch 8, bf16, a step | 56.4 ms | at most 22 ms | 18.25 ms | reached |" in shown
+    assert "| the same, the aim: half of the ceiling | 56.4 ms | at most 15 ms | 18.25 ms | not reached |" in shown
+    assert "| at least 450 images/s | 471 images/s | reached |" in shown
+    assert "| at most 3719 MiB | 4,100 MiB | not reached |" in shown
+    assert "| batch 4 (the paper's), bf16, a step | 32.6 ms | at most 13 ms |  |  |" in shown
+    assert "| at most 2 % | 0.4 % | reached |" in shown
+    shown = comparison_tables.switched(lines)
+    assert "| everything | 18 |  | 3,000 | a step of 17 to 20 ms |" in shown
+    assert "| fused_norm | 26.5 | +8.50 | 3,300 | 7 to 9 ms" in shown
+    assert "| channels_last | E: no |" in shown
+    assert "| averaging_in_backward |  |  |  | hides" in shown
+    assert comparison_tables.goals([]) == comparison_tables.switched([]) == ""
+
+
+def test_drawings_and_compiled_norms_are_shown() -> None:
+    drawn = {"part": "drawing", "what": "256 px", "precision": "bf16", "batch_size": 15, "ms": 20.0}
+    drawn |= {"images_per_second": 750, "share_of_ceiling": 0.25, "largest_difference": 9, "mean_difference": 0.4}
+    large = {"part": "drawing", "what": "12 MP", "precision": "fp32", "batch_size": 1, "ms": 800, "passes": 1}
+    shown = comparison_tables.drawing([drawn, large | {"peak_mib": 30000}, {**drawn, "failure": "X: out of memory"}])
+    assert "| 256 px | bf16 | 15 | 20 | 750 | 25% |  | 9, 0.4 |" in shown
+    assert "| 12 MP | fp32 | 1 | 800 | 1.25 |  | 1 passes, 30,000 MiB |  |" in shown
+    assert "| 256 px | bf16 | X: out of memory |" in shown
+    way = {"part": "compiled", "way": "torch.compile", "shape": [8, 64, 256, 256], "ms": 0.4, "start_seconds": 12.5}
+    assert "| 8 x 64 x 256 x 256 | torch.compile | 0.4 | 12.5 |" in comparison_tables.compiled([way])

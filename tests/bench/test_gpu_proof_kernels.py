@@ -1,5 +1,6 @@
 """Kernels are told apart by their names, as torch 2 and cuDNN 9 give them."""
 
+import re
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -8,8 +9,10 @@ import torch
 
 from bench.gpu_proof import timing
 from bench.gpu_proof.kernels import Kernel, group_of, summary
+from tests.running import ROOT
 
 NATIVE = "void at::native::"
+TRITON = sorted((ROOT / "cartoon_dist" / "gpu").glob("*.py"))
 NAMES = {
     "convolutions": [
         "sm80_xmma_fprop_implicit_gemm_bf16bf16_bf16f32_f32_nhwckrsc_nhwc_tilesize128x128x32_stage4_warpsize2x2x1_g1_"
@@ -110,3 +113,10 @@ def test_only_what_ran_on_the_device_counts_and_once(monkeypatch: pytest.MonkeyP
     assert (kernel.name, kernel.launches) == ("adam_kernel", 2)
     assert kernel.seconds == pytest.approx(50e-6)
     assert timing.kernel_seconds(lambda: None, num_steps=2) == pytest.approx(25e-6)
+
+
+def test_our_own_kernels_are_a_group_of_their_own() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in TRITON]
+    names = [name for text in texts for name in re.findall(r"^def (\w+_kernel)\(", text, flags=re.MULTILINE)]
+    assert len(names) >= 4
+    assert {name: group_of(name) for name in names} == dict.fromkeys(names, "fused operations")
