@@ -72,9 +72,7 @@ def in_worker(steps: LocalBatches, first: int) -> tuple[float, float]:
     decoding = decoding_seconds(steps, numbers)
     before = children_seconds()
     with LoaderWorkers(1, local_batch_shapes(image_size=SIZE, num=BATCH_SIZE)) as workers:
-        ahead = batches(
-            steps, first=numbers.start, end=numbers.stop, pinned=False, on_damaged=ignore_damaged, workers=workers
-        )
+        ahead = batches(steps, first=numbers.start, end=numbers.stop, on_damaged=ignore_damaged, workers=workers)
         for _ in ahead:
             pass
     return decoding, (children_seconds() - before) / BATCH_SIZE / len(numbers)

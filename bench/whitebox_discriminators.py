@@ -110,7 +110,7 @@ def remove_spectral_norms(network: nn.Module) -> None:
 
 def read_batches(steps: LocalBatches, num: int) -> Iterator[Batch]:
     """The first batches, as training reads them."""
-    for read in load_batches(steps, first=0, end=num, pinned=False, on_damaged=lambda _: None):
+    for read in load_batches(steps, first=0, end=num, on_damaged=lambda _: None):
         yield Batch(*map(from_bytes, read))
 
 

@@ -203,14 +203,13 @@ def batches(
     *,
     first: int,
     end: int,
-    pinned: bool,
     on_damaged: Callable[[Sequence[DamagedSample]], None],
     workers: LoaderWorkers | None = None,
 ) -> Iterator[Batch]:
     """The batches of steps first..end-1, read ahead by workers if there are any; see `sound_batches`."""
-    read = read_local_batches(steps, first=first, end=end, workers=workers, take=Tensor.clone)
-    for batch in sound_batches(read, on_damaged):
-        yield Batch(*(side.pin_memory() for side in batch)) if pinned else batch
+    return sound_batches(
+        read_local_batches(steps, first=first, end=end, workers=workers, take=Tensor.clone), on_damaged
+    )
 
 
 def sound_batches(

@@ -98,7 +98,7 @@ def test_damaged_samples_are_reported_before_their_batch(copied: Path, num_worke
         reported.extend((len(yielded), each) for each in met)
 
     with LoaderWorkers(num_workers, local_batch_shapes(image_size=32, num=here.partition["batch_size"])) as workers:
-        for batch in batches(here, first=0, end=NUM_STEPS, pinned=False, on_damaged=on_damaged, workers=workers):
+        for batch in batches(here, first=0, end=NUM_STEPS, on_damaged=on_damaged, workers=workers):
             yielded.append(batch)
     for step, batch in enumerate(yielded):
         assert all(torch.equal(a, b) for a, b in zip(batch, local_batch(here, step).batch, strict=True))
@@ -168,7 +168,7 @@ def test_a_set_without_a_readable_sample_is_refused(copied: Path) -> None:
     here = batches_of(copied)
     damage_samples(copied / "photos", "photo", range(len(here.photos.shards)))
     with pytest.raises(ShardError, match=r"cannot be decoded.*\(and 99 samples in its place were no better\)"):
-        next(batches(here, first=0, end=1, pinned=False, on_damaged=pytest.fail))
+        next(batches(here, first=0, end=1, on_damaged=pytest.fail))
 
 
 def test_a_partly_decoded_picture_is_damaged(copied: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -59,7 +59,7 @@ def batch(of: LocalBatches, step: int) -> Batch:
 def read_batches(of: LocalBatches, *, first: int = 0, end: int, num_workers: int) -> Iterator[Batch]:
     num = of.partition["batch_size"] // of.partition["world_size"]
     with LoaderWorkers(num_workers, local_batch_shapes(image_size=of.photos.image_size, num=num)) as workers:
-        yield from batches(of, first=first, end=end, pinned=False, on_damaged=pytest.fail, workers=workers)
+        yield from batches(of, first=first, end=end, on_damaged=pytest.fail, workers=workers)
 
 
 def test_samples_equal_the_members_of_the_tar(shards: Path) -> None:
