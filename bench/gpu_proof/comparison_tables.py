@@ -49,7 +49,7 @@ def switched(lines: Sequence[Line], *, always: bool = False) -> str:
 
 def drawing(lines: Sequence[Line]) -> str:
     """Pictures a second by size and precision; how far bf16 is from fp32."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for part in (line for line in lines if line.get("part") == "drawing"):
         head = (part["what"], part["precision"])
         if part.get("failure"):

@@ -12,6 +12,7 @@ from cartoon_dist.config.commands import CartoonizeSettings
 from cartoon_dist.console.limited_messages import LimitedMessages
 from cartoon_dist.console.messages import pluralize, print_message, print_result
 from cartoon_dist.console.progress import Progress
+from cartoon_dist.cpu.beside import InOrder, map_ahead, num_threads_beside
 from cartoon_dist.data.inputs.not_pictures import why_not_drawn
 from cartoon_dist.data.inputs.search import IgnoredFiles
 from cartoon_dist.distributed import devices
@@ -25,7 +26,6 @@ from cartoon_dist.image.exif_copy import kept_exif
 from cartoon_dist.image.quick_size import estimated_pixels
 from cartoon_dist.image.srgb import srgb_profile
 from cartoon_dist.inference.batched import Cartoonizer, batch_by_size
-from cartoon_dist.inference.beside import InOrder, map_ahead, num_threads_beside
 from cartoon_dist.inference.load import load_to_draw
 from cartoon_dist.inference.output_paths import OutputPath, default_target, output_paths
 

@@ -11,6 +11,7 @@ from itertools import chain, islice
 import av
 from torch import Tensor
 
+from cartoon_dist.cpu.beside import InOrder, read_ahead
 from cartoon_dist.errors import PictureError
 from cartoon_dist.film.colours import to_video_frame
 from cartoon_dist.film.look import FilmLook, new_encoder
@@ -20,7 +21,6 @@ from cartoon_dist.film.segments import EncodedPacket, PartsFolder, Segment
 from cartoon_dist.film.still_parts import StillParts
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.inference.batched import Cartoonizer, padded_side
-from cartoon_dist.inference.beside import InOrder, read_ahead
 from cartoon_dist.inference.steady import SteadyStatistics
 
 _STEADY_RATE = 25

@@ -6,6 +6,8 @@ bit those of one process. The blocks are put back in order.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -15,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cartoon_dist.cpu.beside import map_ahead
 from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import WeightsError
 from cartoon_dist.files.bounded import sha256_of
@@ -26,6 +29,8 @@ from cartoon_dist.tensors import Bytes
 ExtractorKind = Literal["inception", "efficientnet_lite0"]
 PictureReader = Callable[[Sequence[int]], Bytes]
 """Reads the pictures of some indices: uint8 RGB, n 3 h w, in host memory."""
+_BLOCKS_AHEAD = 3
+"""Of pictures, read ahead of a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,29 +98,55 @@ def _first_layer(network: nn.Module) -> Callable[[Bytes], Float[Tensor, "n c"]]:
 
 @torch.no_grad()
 def extract_features(
-    pictures: PictureReader, num: int, extractor: Extractor, *, batch_size: int, store: FeatureStore | None = None
+    pictures: PictureReader,
+    num: int,
+    extractor: Extractor,
+    *,
+    batch_size: int,
+    store: FeatureStore | None = None,
+    are_decoded: bool = True,
 ) -> Float[Tensor, "num c"]:
     """The feature vectors of pictures 0..num-1, in order, in host memory, on every process. Waits for the others.
 
     store: where vectors are kept; those already there are read, whatever the number of processes that wrote them.
+    are_decoded: reading them is work of the CPU alone, which is done ahead of a GPU, in a thread; not of those that the
+    GPU draws. On a GPU the last block is filled up, so that each picture is seen in a batch of the same size.
     """
     blocks = [range(start, min(num, start + batch_size)) for start in range(0, num, batch_size)]
     mine = blocks[collectives.rank() :: collectives.world_size()]
-    parts = collectives.all_gather(
-        [(block.start, _block_features(pictures, block, extractor, store)) for block in mine]
-    )
-    vectors = dict(pair for part in parts for pair in part)
+    on_gpu = extractor.device.type == "cuda"
+    with ThreadPoolExecutor(1) if on_gpu and are_decoded else nullcontext() as pool:
+        known = map_ahead(
+            lambda block: _read(pictures, block, store), mine, pool, cost=lambda _: 1, max_cost=_BLOCKS_AHEAD
+        )
+        computed = [
+            (
+                block.start,
+                one if is_vectors else _extract(extractor, one, block, store, fill=batch_size if on_gpu else 0),
+            )
+            for block, (is_vectors, one) in zip(mine, known, strict=True)
+        ]
+    vectors = dict(pair for part in collectives.all_gather(computed) for pair in part)
     assert sorted(vectors) == [block.start for block in blocks], "a block is missing or was computed twice"
     return torch.cat([vectors[block.start] for block in blocks]) if blocks else torch.empty(0)
 
 
-def _block_features(
-    pictures: PictureReader, block: range, extractor: Extractor, store: FeatureStore | None
-) -> Float[Tensor, "n c"]:
+def _read(pictures: PictureReader, block: range, store: FeatureStore | None) -> tuple[bool, Tensor]:
+    """True and the block's vectors where they are kept; else False and its pictures."""
     stored = store.load(block) if store else None
-    if stored is not None:
-        return stored
-    vectors = extractor.extract(pictures(block).to(extractor.device)).float().cpu()
+    return (True, stored) if stored is not None else (False, pictures(block))
+
+
+def _extract(
+    extractor: Extractor, pictures: Bytes, block: range, store: FeatureStore | None, *, fill: int
+) -> Float[Tensor, "n c"]:
+    """The vectors of a block's pictures. fill: a smaller block is filled up to so many, by its last picture."""
+    missing = max(0, fill - len(pictures))
+    if missing:
+        pictures = torch.cat([pictures, pictures[-1:].expand(missing, -1, -1, -1)])
+    if extractor.device.type == "cuda":
+        pictures = pictures.pin_memory()
+    vectors = extractor.extract(pictures.to(extractor.device, non_blocking=True)).float().cpu()[: len(block)]
     if store:
         store.save(block, vectors)
     return vectors

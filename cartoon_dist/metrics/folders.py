@@ -142,7 +142,9 @@ def score_generator_against_folder(
         shard_pictures(photos, size=settings.image_size), subject.generator, subject.device, subject.dtype
     )
     vectors, fingerprint = _folder_features(folder, settings, extractor, warn)
-    generated = extract_features(pictures, len(photos), extractor, batch_size=settings.score.batch_size, store=store)
+    generated = extract_features(
+        pictures, len(photos), extractor, batch_size=settings.score.batch_size, store=store, are_decoded=False
+    )
     if store.write_error:
         warn(store.write_error)
     store.remove()

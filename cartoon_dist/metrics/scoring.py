@@ -54,7 +54,7 @@ def score_generator(
         shard_pictures(photos, size=settings.image_size), subject.generator, subject.device, subject.dtype
     )
     size, stores = settings.score.batch_size, feature_stores(subject, settings, extractor, photos, cartoons)
-    generated = extract_features(pictures, len(photos), extractor, batch_size=size, store=stores[0])
+    generated = extract_features(pictures, len(photos), extractor, batch_size=size, store=stores[0], are_decoded=False)
     real_pictures = shard_pictures(cartoons, size=settings.image_size)
     real = extract_features(real_pictures, len(cartoons), extractor, batch_size=size, store=stores[1])
     for store in stores:

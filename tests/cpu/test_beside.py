@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cartoon_dist.inference.beside import InOrder, map_ahead, num_threads_beside, read_ahead
+from cartoon_dist.cpu.beside import InOrder, map_ahead, num_threads_beside, read_ahead
 
 
 def square(number: int) -> int:

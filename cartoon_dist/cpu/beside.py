@@ -1,4 +1,4 @@
-"""Work of the CPU beside a drawing on a GPU: decoding ahead of it and encoding behind it, in threads, in order."""
+"""Work of the CPU beside that of a GPU: decoding ahead of it and encoding behind it, in threads, in order."""
 
 import queue
 import threading
