@@ -113,6 +113,23 @@ def _instance_norm(
         return norm_by_torch.forward(inputs, residual, Around(activation, slope, reflect))
 
 
+@_instance_norm.register_kernel("cuda")
+def _(
+    maps: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    epsilon: float,
+    activation: str,
+    slope: float,
+    reflect: int,
+) -> tuple[Tensor, Tensor]:
+    from cartoon_dist.gpu import norm_by_triton
+
+    inputs = NormInputs(maps, weight, bias, epsilon)
+    return norm_by_triton.forward(inputs, residual, Around(activation, slope, reflect))
+
+
 @_instance_norm.register_fake
 def _(
     maps: Tensor,
@@ -150,6 +167,27 @@ def _instance_norm_backward(
         inputs, around = NormInputs(maps, weight, bias, epsilon), Around(activation, slope, reflect)
         of_maps, of_parameters, of_residual = norm_by_torch.backward(of_result, of_inner, inputs, result, around)
         return of_maps, of_parameters, of_residual if with_residual else of_residual.new_empty(0)
+
+
+@_instance_norm_backward.register_kernel("cuda")
+def _(
+    of_result: Tensor | None,
+    of_inner: Tensor | None,
+    maps: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    result: Tensor | None,
+    statistics: Tensor,
+    epsilon: float,
+    activation: str,
+    slope: float,
+    reflect: int,
+    with_residual: bool,  # noqa: FBT001
+) -> tuple[Tensor, Tensor, Tensor]:
+    from cartoon_dist.gpu import norm_by_triton
+
+    inputs, around = NormInputs(maps, weight, bias, epsilon), Around(activation, slope, reflect)
+    return norm_by_triton.backward(of_result, of_inner, inputs, result, statistics, around, with_residual=with_residual)
 
 
 @_instance_norm_backward.register_fake

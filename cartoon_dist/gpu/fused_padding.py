@@ -77,6 +77,20 @@ def _empty_maps(size: tuple[int, int, int, int], like: Tensor) -> Tensor:
     return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
+@_reflection_pad.register_kernel("cuda")
+def _(maps: Tensor, edges: list[int]) -> Tensor:
+    from cartoon_dist.gpu import padding_by_triton
+
+    return padding_by_triton.forward(maps, edges)
+
+
+@_reflection_pad_backward.register_kernel("cuda")
+def _(of_padded: Tensor, edges: list[int]) -> Tensor:
+    from cartoon_dist.gpu import padding_by_triton
+
+    return padding_by_triton.backward(of_padded, edges)
+
+
 def _keep(ctx: Any, inputs: tuple[Tensor, list[int]], output: Tensor) -> None:  # noqa: ARG001
     ctx.edges = inputs[1]
 
