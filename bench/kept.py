@@ -15,7 +15,8 @@ from statistics import median
 import cv2
 
 from bench.ratios import Measured, publish, show, summarise
-from bench.reader import BATCH_SIZE, DOMAINS, SIZE, Encoded, build_stream, encoded_members
+from bench.reader import BATCH_SIZE, DOMAINS, Encoded, build_stream, encoded_members
+from bench.shard_job import SIZE
 from cartoon_dist.data.load.fill import fill
 from cartoon_dist.data.load.kept import Streams, read_kept
 from cartoon_dist.data.load.loader import LocalBatches, local_batch_shapes

@@ -7,17 +7,21 @@ from pathlib import Path
 import pytest
 import torch
 
+from cartoon_dist.capture import checks, fake_device
+from cartoon_dist.commands.check_capture import built
 from cartoon_dist.config.reading import read
-from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.data.load.kept import Streams
+from cartoon_dist.config.train import CaptureSettings, TrainSettings
+from cartoon_dist.data.load.kept import Streams, kept_shapes
 from cartoon_dist.data.load.loader import LocalBatch, LocalBatches, local_batch_shapes
 from cartoon_dist.data.load.loader_workers import LoaderWorkers
+from cartoon_dist.data.load.picks import DeviceGather
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train import keeping
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.keep_choice import Place, Room
 from cartoon_dist.train.keeping import Kept, keep_at, keep_samples
+from cartoon_dist.train.loop import TrainingStep
 from tests.capture.capturing import PLAIN, capture, differing, recorded_faster, settings, training_step
 from tests.data.load.keeping import mapped_files, streams
 from tests.train.kept_steps import recording, trained
@@ -114,3 +118,24 @@ def test_processes_that_cannot_share_divide_what_is_free(both: Streams, monkeypa
     found = keeping.find_room(SMALL, Engine(precision="fp32", device="cpu"), both)
     assert isinstance(found, Room)
     assert found.host == 500
+
+
+@pytest.mark.slow
+def test_the_gather_waits_for_no_device_and_copies_nothing_there(
+    both: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `--check-capture` looks at a step, on a device that has shapes and no numbers."""
+    if fake_device.available():
+        pytest.skip(fake_device.available())
+
+    def make(engine: Engine, how: CaptureSettings) -> TrainingStep:
+        shapes = [shape for stream in both for shape in kept_shapes(stream)]
+        sides = [torch.zeros(shape, dtype=torch.uint8, device=engine.device) for shape in shapes]
+        kept = Kept("device", both, gather=DeviceGather(sides, image_size=16))
+        with monkeypatch.context() as patched:
+            patched.setattr("cartoon_dist.commands.check_capture.capture_phases", recording(kept))
+            return built(SMALL, engine, how)
+
+    picks = torch.zeros((4, 4), dtype=torch.int64)
+    found = checks.on_fake_device(make, "gan", Batch(picks, picks, picks, picks), clip=5.0)
+    assert found.faults == []

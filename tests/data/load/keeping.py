@@ -61,6 +61,8 @@ def differing(batch: Batch, expected: Batch) -> list[str]:
     ]
 
 
-def mapped_files() -> Iterator[str]:
-    """The lines of this process's map that are of kept memory."""
-    return (line for line in Path("/proc/self/maps").read_text().splitlines() if "cartoon_dist_kept" in line)
+def mapped_files(process: int | None = None) -> Iterator[str]:
+    """The lines of a process's map that are of kept memory; None is this one."""
+    return (
+        line for line in Path(f"/proc/{process or 'self'}/maps").read_text().splitlines() if "cartoon_dist_kept" in line
+    )

@@ -56,6 +56,25 @@ def test_memory_is_given_back_with_the_arrays(shards: Path) -> None:
     assert list(mapped_files()) == []
 
 
+class Nothing:
+    """Answers, so that all that was sent to its worker before has arrived."""
+
+    def read(self, step: int, buffers: Buffers) -> None:
+        """Nothing."""
+
+
+def test_workers_let_go_of_the_memory_when_all_is_decoded(shards: Path) -> None:
+    gc.collect()
+    both = streams(shards)
+    with workers(32, 1) as these:
+        found = fill(both, these)
+        list(these.read_ahead(Nothing(), first=0, end=1))
+        [worker] = these._processes
+        assert list(mapped_files(worker.pid)) == []
+        assert len(list(mapped_files())) == 1
+        assert found.sides[0].any()
+
+
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_damaged_samples_are_named_as_their_reading_names_them(shards: Path, tmp_path: Path, num_workers: int) -> None:
     copied = Path(shutil.copytree(shards, tmp_path / "shards"))
