@@ -8,9 +8,9 @@ Only pictures that are in the public domain, CC0, CC-BY or MIT: none under a lic
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from bench.attribution import Credit, readme_credits
 from bench.free_pictures import (
     CHARACTERS,
     SCENES,
@@ -26,9 +26,6 @@ from bench.free_pictures import (
 )
 from bench.qt_resources import read_resources
 from cartoon_dist.image.decode import Picture, decode
-
-PERMISSIVE = ("public domain", "public-domain", "cc0", "cc-by-1", "cc-by-2", "cc-by-3", "cc-by-4")
-"""How the names of the licences begin that are taken."""
 
 _AITZOL, _TREVOR = "Aitzol Berasategi", 'Trevor "Freespace"'
 _FLICKR = "of flickr.com/photos/danielbuechele, /vultilion"
@@ -69,15 +66,6 @@ ACTIVITIES = {
 }
 """Of GCompris's resource files those that hold photos, and the folder in each whose README says author and licence."""
 CARTOON_AUTHORS = ("Ren'Py contributors", "MIT")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Credit:
-    """Where a picture comes from, and what it may be used for."""
-
-    package: str
-    author: str
-    licence: str
 
 
 Credited = tuple[str, Picture, Credit]
@@ -129,23 +117,10 @@ def resources(package: Path) -> Iterator[Credited]:
 
 
 def credits_of(readme: str) -> Iterator[tuple[str, Credit]]:
-    """The files with a permissive licence that a README of GCompris lists, each with its credit.
-
-    Its blocks are divided by empty lines; a block's last field, `Files:`, may go on over lines.
-    """
-    for block in readme.replace("\r", "").split("\n\n"):
-        fields: dict[str, list[str]] = {}
-        key = ""
-        for line in block.splitlines():
-            name, colon, value = line.partition(":")
-            if colon and name in ("Copyright", "License", "Source", "Comments", "Files"):
-                key, line = name, value
-            fields.setdefault(key, []).extend(line.split() if key == "Files" else [line.strip()])
-        licence = " ".join(fields.get("License", []))
-        if licence.lower().replace("cc-by ", "cc-by-").startswith(PERMISSIVE):
-            author = " ".join(fields.get("Copyright", ["unknown"])).strip()
-            credit = Credit(package=RESOURCES, author=author, licence=licence)
-            yield from ((file, credit) for file in fields.get("Files", []) if file.endswith((".webp", ".jpg")))
+    """The pictures with a permissive licence that a README of GCompris lists, each with its credit."""
+    for file, credit in readme_credits(readme, package=RESOURCES):
+        if credit.is_permissive and file.endswith((".webp", ".jpg")):
+            yield file, credit
 
 
 if __name__ == "__main__":

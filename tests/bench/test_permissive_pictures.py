@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.permissive_pictures import PERMISSIVE, PHOTOS, credits_of
+from bench.attribution import is_permissive
+from bench.permissive_pictures import PHOTOS, credits_of
 from bench.qt_resources import read_resources
 
 README = """Copyright: Timothee Giet, 2018
@@ -47,7 +48,7 @@ def test_only_permissive_licences_are_taken() -> None:
 
 def test_the_listed_photos_are_permissive() -> None:
     licences = {licence for by_patterns in PHOTOS.values() for _, licence in by_patterns.values()}
-    assert all(licence == "MIT" or licence.lower().startswith(PERMISSIVE) for licence in licences)
+    assert all(is_permissive(licence) for licence in licences)
     assert not any("SA" in licence or "GPL" in licence for licence in licences)
 
 
