@@ -10,7 +10,8 @@ from bench.gpu_proof.record import Line, headline
 def goals(lines: Sequence[Line], *, always: bool = False) -> str:
     """Each goal with what was measured, and whether it is reached; empty where nothing was, unless `always`."""
     values = [goal.read(lines) for goal in GOALS]
-    if not always and (all(value is None for value in values) or any(line.get("source") for line in lines)):
+    is_no_result = any(line.get("source") or line.get("rehearsal") for line in lines)
+    if not always and (is_no_result or all(value is None for value in values)):
         return ""
     rows = [
         (

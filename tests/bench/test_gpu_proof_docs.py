@@ -93,6 +93,7 @@ def test_goals_and_switches_stand_beside_what_was_measured() -> None:
     assert "| channels_last | E: no |" in shown
     assert "| averaging_in_backward |  |  |  | hides" in shown
     assert comparison_tables.goals([]) == comparison_tables.switched([]) == ""
+    assert comparison_tables.goals([line | {"rehearsal": True} for line in lines]) == ""
 
 
 def test_drawings_and_compiled_norms_are_shown() -> None:
