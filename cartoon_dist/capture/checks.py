@@ -20,6 +20,7 @@ from cartoon_dist.capture.fault import current_line
 from cartoon_dist.config.train import CaptureSettings
 from cartoon_dist.cpu import switch
 from cartoon_dist.errors import TrainingError
+from cartoon_dist.gpu import layout
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.gradient_averaging import nothing_sent
@@ -48,11 +49,11 @@ def run_checks(
     """All checks of both phases, from random pictures of `size` pixels.
 
     mode: what of a GAN step is recorded. scaled: whether training has gradient scalers (fp16). Runs on the CPU, also
-    beside a GPU, with the convolutions of one.
+    beside a GPU, with the convolutions, the layout and the fused operations of one.
     """
     fake_device.available()  # before the first backward, which counts the kinds of devices there are
     batches = [random_batch(size, batch_size, seed) for seed in range(NUM_STEPS)]
-    with switch.disabled():
+    with switch.disabled(), layout.forced():
         for phase in PHASES:
             plain, recorded = (_engine(precision, clip, recordable=recordable) for recordable in (False, True))
             yield replayed(make, plain, recorded, phase, batches, mode)

@@ -15,6 +15,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cartoon_dist.capture.fault import current_line, line_of_error, waits_for_device
+from cartoon_dist.gpu import layout
 from cartoon_dist.train.engine import Engine, weights_by_use
 from cartoon_dist.train.gradient_averaging import GradientAveraging
 
@@ -54,7 +55,7 @@ class FakeEngine(Engine):
         """Move a network to the fake device, weight by weight: torch's own way needs numbers."""
         for module in network.modules():
             for name, weight in list(module.named_parameters(recurse=False)):
-                moved = weight.detach().to(self.device, self.dtype)
+                moved = layout.laid_out(weight.detach().to(self.device, self.dtype))
                 setattr(module, name, nn.Parameter(moved, requires_grad=weight.requires_grad))
             for name, buffer in list(module.named_buffers(recurse=False)):
                 setattr(module, name, buffer.to(self.device))

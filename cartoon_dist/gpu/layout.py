@@ -35,6 +35,11 @@ def memory_format(device: torch.device) -> torch.memory_format:
     return torch.channels_last if is_channels_last(device) else torch.contiguous_format
 
 
+def laid_out(tensor: Tensor) -> Tensor:
+    """Maps or a weight n c y x in the memory format of their device; other tensors as they are."""
+    return tensor.contiguous(memory_format=memory_format(tensor.device)) if tensor.dim() == 4 else tensor
+
+
 def lies_channels_last(maps: Tensor) -> bool:
     """Whether these maps lie in NHWC and not in NCHW; with one channel, or one pixel, both are the same."""
     return maps.is_contiguous(memory_format=torch.channels_last) and not maps.is_contiguous()
