@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cartoon_dist.gpu import padding_by_torch
 from cartoon_dist.gpu.fused_operations import is_taken
 
 Edges = tuple[int, int, int, int]
@@ -41,8 +42,7 @@ def _fits(maps: Tensor, edges: Edges) -> bool:
 @torch.library.custom_op("cartoon_dist::reflection_pad", mutates_args=())
 def _reflection_pad(maps: Tensor, edges: list[int]) -> Tensor:
     """The padded maps, in channels_last."""
-    padded = torch.ops.aten.reflection_pad2d(maps, edges)
-    return torch.empty_like(padded, memory_format=torch.channels_last).copy_(padded)
+    return padding_by_torch.forward(maps, edges)
 
 
 @_reflection_pad.register_fake
@@ -55,11 +55,7 @@ def _(maps: Tensor, edges: list[int]) -> Tensor:
 @torch.library.custom_op("cartoon_dist::reflection_pad_backward", mutates_args=())
 def _reflection_pad_backward(of_padded: Tensor, edges: list[int]) -> Tensor:
     """The gradient of the maps, in channels_last."""
-    size = _inner_size(of_padded, edges)
-    # Which torch's backward asks for its shape alone.
-    maps = of_padded.new_empty(()).expand(size)
-    of_maps = torch.ops.aten.reflection_pad2d_backward(of_padded, maps, edges)
-    return torch.empty_like(of_maps, memory_format=torch.channels_last).copy_(of_maps)
+    return padding_by_torch.backward(of_padded, edges)
 
 
 @_reflection_pad_backward.register_fake
