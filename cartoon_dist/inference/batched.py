@@ -14,7 +14,6 @@ from cartoon_dist.cpu.malloc import limit_kernel_cache
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.inference.cpu_drawing import CpuDrawing
-from cartoon_dist.inference.cuda_drawing import NOT_FINITE, CudaDrawing, Pixels, WholePicture
 from cartoon_dist.inference.tiled import PassProgress, generate_in_strips
 from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
@@ -27,6 +26,8 @@ _MAX_WAITING_BATCHES = 16
 _DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 Key = TypeVar("Key")
+Drawn = Callable[[], tuple[Picture, bool]]
+"""Waits for a batch, n h w 3; and whether all of its numbers are finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ class Cartoonizer:
     generate: Callable[[Images], Images]
     generate_large: Callable[[Images, PassProgress], Images] | None
     megapixels: float
-    begin: Callable[[Pixels, PassProgress], WholePicture] | None = None
+    begin: Callable[[Picture, PassProgress], Drawn] | None = None
 
     @property
     def leaves_the_cpu_free(self) -> bool:
@@ -74,7 +75,9 @@ class Cartoonizer:
 
         def cartoons() -> list[Picture]:
             with _told_of_memory():
-                pixels = wait()
+                pixels, is_finite = wait()
+            if not is_finite:
+                raise PictureError("what the model draws of it is not finite: its training had diverged")
             return [
                 np.ascontiguousarray(cartoon[: picture.shape[0], : picture.shape[1]])
                 for cartoon, picture in zip(pixels, pictures, strict=True)
@@ -82,13 +85,11 @@ class Cartoonizer:
 
         return cartoons
 
-    def _pixels(self, batch: Pixels, on_pass: PassProgress) -> Pixels:
+    def _pixels(self, batch: Picture, on_pass: PassProgress) -> tuple[Picture, bool]:
         photos = from_bytes(torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous())
         with torch.no_grad():
             generated = self._generated(photos, on_pass)
-            if not generated.isfinite().all():
-                raise PictureError(NOT_FINITE)
-            return to_bytes(generated).cpu().permute(0, 2, 3, 1).numpy()
+            return to_bytes(generated).cpu().permute(0, 2, 3, 1).numpy(), bool(generated.isfinite().all())
 
     def _generated(self, photos: Images, on_pass: PassProgress) -> Images:
         num, _, height, width = photos.shape
@@ -121,6 +122,9 @@ def torch_cartoonizer(
         return Cartoonizer(generate=drawing.generate, generate_large=drawing.generate_large, megapixels=megapixels)
     begin = None
     if device.type == "cuda":
+        # What a CPU's drawing does not need is not imported for it.
+        from cartoon_dist.inference.cuda_drawing import CudaDrawing
+
         begin = CudaDrawing(generator, device, dtype, max_pixels=round(megapixels * 1e6)).begin
 
     def generate(photos: Images) -> Images:

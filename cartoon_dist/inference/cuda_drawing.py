@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cartoon_dist.errors import PictureError
 from cartoon_dist.gpu import layout
 from cartoon_dist.gpu.captured_function import CapturedFunction
 from cartoon_dist.gpu.graphs import CudaRecorder, Recorder, Tensors
@@ -22,12 +21,11 @@ from cartoon_dist.tensors import Images, from_bytes, to_bytes
 
 Pixels = npt.NDArray[np.uint8]
 """A batch of pictures, n h w 3."""
-WholePicture = Callable[[], Pixels]
-"""Waits for the drawings of a batch."""
+Drawn = Callable[[], tuple[Pixels, bool]]
+"""Waits for the drawings of a batch; and whether all of their numbers are finite."""
 _PROBE_SIDE = 512
 _WHOLE_SHARE, _STRIP_SHARE = 0.6, 0.25
 """Of the free memory: the most that one forward may take, and a strip, beside which half-size maps are stored."""
-NOT_FINITE = "what the model draws of it is not finite: its training had diverged"
 
 
 class DeviceMemory(Protocol):
@@ -92,9 +90,8 @@ class CudaDrawing:
         self._transfers = [_Transfer(device), _Transfer(device)]
         self._bytes_a_pixel = 0.0
 
-    def begin(self, photos: Pixels, on_pass: PassProgress) -> WholePicture:
-        """Begin to draw a batch; the result waits for it, PictureError where a drawing is not finite. Two may be under
-        way: a third waits for the first."""
+    def begin(self, photos: Pixels, on_pass: PassProgress) -> Drawn:
+        """Begin to draw a batch; the result waits for it. Two may be under way: a third waits for the first."""
         transfer = self._transfers.pop(0)
         self._transfers.append(transfer)
         num, height, width, _ = photos.shape
@@ -188,14 +185,14 @@ class _Transfer:
         self._memory: dict[str, Tensor] = {}
         self._streams: tuple[torch.cuda.Stream, torch.cuda.Stream] | None = None
 
-    def through(self, photos: Pixels, draw: Callable[[Tensor], Tensors]) -> WholePicture:
+    def through(self, photos: Pixels, draw: Callable[[Tensor], Tensors]) -> Drawn:
         """Upload, draw, download; the result waits. Errors of `draw` are raised here."""
         if self._under_way is not None:
             self._under_way.wait()
             self._under_way = None
         if not self.on_gpu:
             pixels, is_finite = draw(torch.from_numpy(photos))
-            return _UnderWay(pixels.clone(), is_finite.clone(), None).collect
+            return _UnderWay(pixels.clone(), is_finite.clone(), None).wait
         self._streams = self._streams or (torch.cuda.Stream(self.device), torch.cuda.Stream(self.device))
         upload, download = self._streams
         here = torch.cuda.current_stream(self.device)
@@ -223,7 +220,7 @@ class _Transfer:
             done = torch.cuda.Event()
             done.record(download)
         self._under_way = _UnderWay(back, flag_back, done)
-        return self._under_way.collect
+        return self._under_way.wait
 
     def _view(self, purpose: str, photos: Pixels) -> Tensor:
         """Memory of the photos' shape, out of what is kept for the purpose."""
@@ -248,19 +245,12 @@ class _UnderWay:
 
     def __init__(self, pixels: Tensor, is_finite: Tensor, done: torch.cuda.Event | None) -> None:
         self._pixels, self._is_finite, self._done = pixels, is_finite, done
-        self._collected: Pixels | None = None
+        self._collected: tuple[Pixels, bool] | None = None
 
-    def wait(self) -> Pixels:
-        """Take them out of the memory that the next batch uses."""
+    def wait(self) -> tuple[Pixels, bool]:
+        """See Drawn; what has been waited for is out of the memory that the next batch uses."""
         if self._collected is None:
             if self._done is not None:
                 self._done.synchronize()
-            self._collected, self._is_finite = self._pixels.numpy().copy(), self._is_finite.clone()
+            self._collected = self._pixels.numpy().copy(), bool(self._is_finite)
         return self._collected
-
-    def collect(self) -> Pixels:
-        """Wait for them, n h w 3; PictureError where a number is not finite."""
-        pixels = self.wait()
-        if not self._is_finite:
-            raise PictureError(NOT_FINITE)
-        return pixels

@@ -90,8 +90,8 @@ def test_recorded_drawings_are_the_plain_ones(
         for batch in batches:
             waits.append(drawing.begin(batch, lambda _done, _of: None))
             if len(waits) > 1:
-                drawn.append(waits.pop(0)())
-        drawn.append(waits.pop()())
+                drawn.append(waits.pop(0)()[0])
+        drawn.append(waits.pop()()[0])
     assert drawing.captured.num_graphs == 2
     assert not drawing.captured.refused
     largest = max(difference(one, other) for one, other in zip(drawn, plain, strict=True))
