@@ -13,7 +13,7 @@ def names() -> list[str]:
 
 
 def test_items_come_in_order_from_a_thread_that_began_first() -> None:
-    begun = []
+    begun: list[str] = []
 
     def items() -> Iterator[str]:
         for number in range(5):

@@ -14,7 +14,9 @@ from cartoon_dist.config.train import CaptureSettings, TrainSettings
 from cartoon_dist.data.load.kept import Streams, kept_shapes
 from cartoon_dist.data.load.loader import LocalBatch, LocalBatches, local_batch_shapes
 from cartoon_dist.data.load.loader_workers import LoaderWorkers
+from cartoon_dist.data.load.node_memory import system
 from cartoon_dist.data.load.picks import DeviceGather
+from cartoon_dist.distributed import collectives
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.tensors import Batch
 from cartoon_dist.train import keeping
@@ -111,10 +113,10 @@ def test_a_set_too_large_falls_back_with_auto_and_is_refused_otherwise(
 
 
 def test_processes_that_cannot_share_divide_what_is_free(both: Streams, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = keeping.system()
+    here = system()
     others = [(here, "one"), (here, "two"), (here, "two"), ("another system", "three")]
     monkeypatch.setattr(keeping, "free_bytes", lambda: 1000)
-    monkeypatch.setattr(keeping.collectives, "all_gather", lambda _: others)
+    monkeypatch.setattr(collectives, "all_gather", lambda _: others)
     found = keeping.find_room(SMALL, Engine(precision="fp32", device="cpu"), both)
     assert isinstance(found, Room)
     assert found.host == 500

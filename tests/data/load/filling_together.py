@@ -62,5 +62,5 @@ def compared(both: Streams, these: LoaderWorkers) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    filling.PieceDecoder = Counted  # type: ignore[misc]
+    filling.PieceDecoder = Counted  # type: ignore[misc, assignment]
     main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), lost=sys.argv[4:] == ["lost"])

@@ -1,6 +1,7 @@
 """Batches of kept samples are those that decoding makes, to the bit, however they are gathered."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,10 @@ WAYS = ("host", "device", "staged")
 """Read from memory on a CPU; picks gathered where all samples lie; picks whose pictures are copied one by one."""
 
 
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
 class Gathered:
     """The local batches out of what is kept, in one of the ways."""
 
@@ -31,7 +36,7 @@ class Gathered:
         kept = read_kept(both, filled.sides, filled.problems) if way == "host" else both
         steps = steps_of(kept, rank=rank, world_size=world_size)
         self.steps: LocalBatches | PickedBatches = steps
-        self.gather = lambda batch: batch
+        self.gather: Callable[[Batch], Batch] = _as_it_is
         if way != "host":
             self.steps = PickedBatches(steps, problems=filled.problems, sizes=[stored_size(each) for each in both])
             device = torch.device("cpu")
