@@ -70,7 +70,7 @@ def drawing(lines: Sequence[Line]) -> str:
                 "" if apart is None else f"{apart}, {part['mean_difference']:g}",
             )
         )
-    head = (
+    titles = (
         "pictures",
         "precision",
         "batch",
@@ -80,7 +80,7 @@ def drawing(lines: Sequence[Line]) -> str:
         "",
         "largest, mean difference of 255",
     )
-    return table(head, rows)
+    return table(titles, rows)
 
 
 def compiled(lines: Sequence[Line]) -> str:

@@ -7,7 +7,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 """The checkout."""
 
-GPU_TESTS = ("capture", "kept", "memory", "agreement", "resume", "two_ranks", "scores", "cartoonize", "export")
+GPU_TESTS = (
+    "capture",
+    "kept",
+    "memory",
+    "agreement",
+    "resume",
+    "two_ranks",
+    "scores",
+    "cartoonize",
+    "export",
+    "fused_ops",
+)
 """Groups of tests: `NAME` is the stage that runs tests/gpu/test_NAME.py."""
 
 RESERVE_SECONDS = 4.0
@@ -35,7 +46,10 @@ class Stage:
 
 STAGES = (
     Stage("versions", 16, "versions", least_seconds=2.0),
-    *(Stage(name, 14 if name in ("capture", "two_ranks") else 4, "gpu_tests", concurrent=True) for name in GPU_TESTS),
+    *(
+        Stage(name, 14 if name in ("capture", "two_ranks", "fused_ops") else 4, "gpu_tests", concurrent=True)
+        for name in GPU_TESTS
+    ),
     Stage("switches", 46, "switched", least_seconds=12.0),
     Stage("drawing", 20, "drawing", least_seconds=8.0),
     Stage("profile", 14, "kernel_profile"),
