@@ -32,15 +32,21 @@ CASES = (
 )
 
 
-def outputs_and_gradients(case: Case, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
-    """The outputs of one call and the gradients of all of its inputs, for the same random numbers each time."""
+def outputs_and_gradients(
+    case: Case, dtype: torch.dtype, device: torch.device, *, rounded_to: torch.dtype | None = None
+) -> list[Tensor]:
+    """The outputs of one call and the gradients of all of its inputs, for the same random numbers each time.
+
+    rounded_to: the numbers that maps begin with are first rounded to this type, as a coarser one has them.
+    """
     torch.manual_seed(1)
+    coarse = rounded_to or dtype
     pictures, channels, height, width = case.shape
-    maps = _leaf(case.shape, dtype, device)
+    maps = _leaf(case.shape, dtype, device, coarse)
     # The residual is the inner part of wider maps, as in a residual block.
-    wider = _leaf((pictures, channels, height + 2, width + 2), dtype, device)
+    wider = _leaf((pictures, channels, height + 2, width + 2), dtype, device, coarse)
     exact = torch.promote_types(dtype, torch.float32)
-    weight, bias = (_leaf((channels,), exact, device) for _ in range(2)) if case.affine else (None, None)
+    weight, bias = (_leaf((channels,), exact, device, torch.float32) for _ in range(2)) if case.affine else (None, None)
     settings: dict[str, Any] = {
         "weight": weight,
         "bias": bias,
@@ -54,17 +60,17 @@ def outputs_and_gradients(case: Case, dtype: torch.dtype, device: torch.device) 
         outputs = [*instance_norm_with_padded(maps, **settings)]
     else:
         outputs = [instance_norm(maps, **settings)]
-    torch.autograd.backward(outputs, [_random(output.shape, dtype, device) for output in outputs])
+    torch.autograd.backward(outputs, [_random(output.shape, dtype, device, coarse) for output in outputs])
     leaves = [maps, *(leaf for leaf in (weight, bias) if leaf is not None), *([wider] if case.residual else [])]
     return [*(output.detach() for output in outputs), *(_gradient(leaf) for leaf in leaves)]
 
 
-def _leaf(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    return _random(shape, dtype, device).requires_grad_()
+def _leaf(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, coarse: torch.dtype) -> Tensor:
+    return _random(shape, dtype, device, coarse).requires_grad_()
 
 
-def _random(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    numbers = torch.randn(shape, dtype=torch.float64).to(device, dtype)
+def _random(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, coarse: torch.dtype) -> Tensor:
+    numbers = torch.randn(shape, dtype=torch.float64).to(coarse).to(device, dtype)
     return numbers.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else numbers
 
 

@@ -1,0 +1,60 @@
+"""The kernels on a GPU: they are taken, agree with torch's operations in float64, and give the same bits each time."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cartoon_dist.gpu.fused_operations import forced, is_taken
+from cartoon_dist.gpu.fused_padding import reflection_pad
+from tests.gpu_ops.fused_cases import Case, outputs_and_gradients
+
+pytestmark = pytest.mark.gpu
+
+CASES = [
+    (Case((4, 64, 33, 65), activation="relu", reflect=1), torch.bfloat16),
+    (Case((2, 96, 19, 21), residual=True, reflect=1, with_padded=True), torch.bfloat16),
+    (Case((2, 256, 17, 64), residual=True, activation="leaky_relu", affine=False), torch.float16),
+    (Case((3, 12, 40, 31), activation="leaky_relu", reflect=3), torch.float32),
+]
+LIMITS = {torch.float32: 1e-5, torch.float16: 2e-2, torch.bfloat16: 3e-2}
+"""Of the length of the difference, as a part of the length. A number that lies within rounding of 0 may come out on the
+other side of an activation; a wrong border would be 0.1 and more."""
+
+
+@pytest.fixture(autouse=True)
+def _forced(rehearsal: bool) -> Iterator[None]:  # noqa: FBT001
+    """In a rehearsal torch's operations stand behind the fused ones."""
+    with forced() if rehearsal else nullcontext():
+        yield
+
+
+@pytest.mark.parametrize(("case", "dtype"), CASES, ids=str)
+def test_norm_agrees_with_float64_on_the_cpu(case: Case, dtype: torch.dtype, device: torch.device) -> None:
+    first, second = (outputs_and_gradients(case, dtype, device) for _ in range(2))
+    assert all(map(torch.equal, first, second))
+    # Numbers as the GPU saw them, rounded to its type, but computed in float64.
+    exact = outputs_and_gradients(case, torch.float64, torch.device("cpu"), rounded_to=dtype)
+    assert max(_apart(found, expected) for found, expected in zip(first, exact, strict=True)) < LIMITS[dtype]
+
+
+@pytest.mark.parametrize("edges", [(3, 3, 3, 3), (0, 1, 0, 1)])
+def test_padding_agrees_with_torch(edges: tuple[int, int, int, int], device: torch.device) -> None:
+    maps = torch.randn(2, 8, 37, 41).to(device).contiguous(memory_format=torch.channels_last).requires_grad_()
+    assert is_taken(maps)
+    padded = reflection_pad(maps, edges)
+    of_padded = torch.randn(padded.shape)
+    [of_maps] = torch.autograd.grad(padded, maps, of_padded.to(device))
+    plain = maps.detach().cpu().double().contiguous().requires_grad_()
+    expected = functional.pad(plain, edges, mode="reflect")
+    assert torch.equal(padded.detach().cpu().double(), expected.detach())
+    [of_expected] = torch.autograd.grad(expected, plain, of_padded.double())
+    assert _apart(of_maps, of_expected) < LIMITS[torch.float32]
+
+
+def _apart(found: Tensor, expected: Tensor) -> float:
+    expected = expected.detach()
+    return float((found.detach().cpu().double() - expected).norm() / expected.norm())
