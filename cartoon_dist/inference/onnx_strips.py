@@ -1,8 +1,8 @@
 """A pass over a map in strips, each of them computed by onnxruntime: the rows and their moments by one graph."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,16 +12,28 @@ from cartoon_dist.inference.onnx_nodes import add_measured_norm, add_nodes, add_
 from cartoon_dist.inference.row_maps import Normalised, RowMap, RowRange
 from cartoon_dist.inference.strip_plan import Pass, needed_rows
 
-_ROWS, _MEAN, _VARIANCE, _MAXIMUM = "rows", "mean", "variance", "maximum"
+_Result = Literal["rows", "mean", "squares", "maximum"]
+"""squares: the sum of the squared distances from the mean."""
 
 
 @dataclass(frozen=True)
 class _Program:
-    """A session for strips of one layout, and the stored maps that it reads."""
+    """A session for strips of one layout, the stored maps that it reads, and what its results are called in it."""
 
     layout: tuple[Any, ...]
     session: InferenceSession
     stored: Sequence[RowMap]
+    results: Mapping[_Result, str]
+
+    def run(self, needed: Mapping[RowMap, RowRange]) -> dict[_Result, Tensor]:
+        """The results for a strip that needs these rows of the stored maps."""
+        inputs = {
+            f"stored{index}": row_map.values[:, :, slice(*needed[row_map])].contiguous().numpy()
+            for index, row_map in enumerate(self.stored)
+            if row_map.values is not None
+        }
+        arrays = self.session.run(list(self.results.values()), inputs)
+        return dict(zip(self.results, map(torch.from_numpy, arrays), strict=True))
 
 
 class OnnxPass:
@@ -42,23 +54,12 @@ class OnnxPass:
         if self._program is None or self._program.layout != layout:
             self._program = None  # its memory first
             self._program = self._made(layout, needed)
-        inputs = {
-            f"stored{index}": row_map.values[:, :, slice(*needed[row_map])].contiguous().numpy()
-            for index, row_map in enumerate(self._program.stored)
-            if row_map.values is not None
-        }
-        names = [output.name for output in self._program.session.get_outputs()]
-        results = map(torch.from_numpy, self._program.session.run(names, inputs))
-        computed: dict[str, Tensor] = dict(zip(names, results, strict=True))
+        results = self._program.run(needed)
         if target.needs_moments:
-            mean = computed[_MEAN]
-            target.moments.merge(
-                (rows[1] - rows[0]) * target.width,
-                mean=mean,
-                variance=computed.get(_VARIANCE, torch.zeros_like(mean)),
-                maximum=computed.get(_MAXIMUM, mean),
-            )
-        return computed.get(_ROWS)
+            mean, count = results["mean"], (rows[1] - rows[0]) * target.width
+            variance = results["squares"] / count if target.needs_variance else torch.zeros_like(mean)
+            target.moments.merge(count, mean=mean, variance=variance, maximum=results.get("maximum", mean))
+        return results.get("rows")
 
     def _made(self, layout: tuple[Any, ...], needed: dict[RowMap, RowRange]) -> _Program:
         graph = OnnxGraph()
@@ -73,12 +74,10 @@ class OnnxPass:
             else:
                 names[row_map] = graph.input(f"stored{len(stored)}", [1, row_map.channels, end - first, row_map.width])
                 stored.append(row_map)
-        target = self._pass.row_map
+        results = _add_moments(graph, self._pass.row_map, names[self._pass.row_map])
         if self._pass.is_stored:
-            graph.output(names[target], _ROWS)
-        if target.needs_moments:
-            _add_moments(graph, target, names[target])
-        return _Program(layout, graph.session(), stored)
+            results["rows"] = graph.output(names[self._pass.row_map])
+        return _Program(layout, graph.session(spinning=False), stored, results)
 
     @staticmethod
     def _added(graph: OnnxGraph, row_map: RowMap, needed: dict[RowMap, RowRange], names: dict[RowMap, str]) -> str:
@@ -109,12 +108,14 @@ def _source_rows(row_map: RowMap, needed: dict[RowMap, RowRange]) -> list[tuple[
     return list(zip(row_map.sources, row_map.needed_rows(needed[row_map]), strict=True))
 
 
-def _add_moments(graph: OnnxGraph, target: RowMap, name: str) -> None:
-    sides = graph.integers(2, 3)
-    mean = graph.add("ReduceMean", name, sides, keepdims=1)
-    graph.output(mean, _MEAN)
-    if target.needs_variance:
-        centred = graph.add("Sub", name, mean)
-        graph.output(graph.add("ReduceMean", graph.add("Mul", centred, centred), sides, keepdims=1), _VARIANCE)
-    if target.needs_maximum:
-        graph.output(graph.add("ReduceMax", name, sides, keepdims=1), _MAXIMUM)
+def _add_moments(graph: OnnxGraph, target: RowMap, name: str) -> dict[_Result, str]:
+    results: dict[_Result, str] = {}
+    if target.needs_moments:
+        sides = graph.integers(2, 3)
+        results["mean"] = graph.output(graph.add("ReduceMean", name, sides, keepdims=1))
+        if target.needs_variance:
+            centred = graph.add("Sub", name, results["mean"])
+            results["squares"] = graph.output(graph.add("ReduceSumSquare", centred, sides, keepdims=1))
+        if target.needs_maximum:
+            results["maximum"] = graph.output(graph.add("ReduceMax", name, sides, keepdims=1))
+    return results

@@ -11,7 +11,7 @@ from cartoon_dist.inference.row_maps import Normalised, Pooled, RowMap
 from cartoon_dist.inference.tracing import ordered, trace
 from cartoon_dist.tensors import Images
 
-INPUT, OUTPUT = "photo", "generated"
+_INPUT = "photo"
 _SIDE = 16
 """Of the picture that is traced: the forward is the same for each size that fits the networks."""
 
@@ -29,15 +29,15 @@ class WholeForward:
         names: dict[RowMap, str] = {}
         for row_map in ordered([root]):
             if row_map.values is not None:
-                names[row_map] = graph.input(INPUT, ["n", 3, "h", "w"])
+                names[row_map] = graph.input(_INPUT, ["n", 3, "h", "w"])
             else:
                 names[row_map] = _added(graph, row_map, [names[source] for source in row_map.sources])
-        graph.output(names[root], OUTPUT)
-        self._session = graph.session()
+        self._output = graph.output(names[root])
+        self._session = graph.session(spinning=True)
 
     def __call__(self, photos: Images) -> Images:
         """The cartoons of float32 photos in [-1, 1]; both sides must be multiples of 4, at least 8."""
-        [generated] = self._session.run([OUTPUT], {INPUT: photos.numpy()})
+        [generated] = self._session.run([self._output], {_INPUT: photos.numpy()})
         return torch.from_numpy(generated)
 
 

@@ -26,7 +26,7 @@ def plan(root: RowMap) -> list[Pass]:
     passes = _passes(root, order, [])
     limit, _ = _costs(passes)
     extra: list[RowMap] = []
-    candidates = [row_map for row_map in order if row_map.height == root.height and isinstance(row_map, Convolved)]
+    candidates = [row_map for row_map in order if row_map.height == root.height and row_map.sources]
     while True:
         best, (_, least) = None, _costs(passes)
         for candidate in candidates:

@@ -51,7 +51,8 @@ class Traced(Tensor):
             if rule is None:
                 raise NotImplementedError(f"{func}: the strips have no rule for it; add one to inference/tracing.py")
             made = rule(func, args, kwargs or {})
-            made.call = Call(func, _without_traced(args), kwargs or {})
+            if made.call is None:
+                made.call = Call(func, _without_traced(args), kwargs or {})
             return traced(made, _traced_arguments(args)[0].dtype)
 
 
@@ -156,7 +157,22 @@ def _padded(_function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
 def _convolved(_function: Function, args: Arguments, _kwargs: Kwargs) -> RowMap:
     source, weight, bias, (stride, _), (padding, _), dilation, groups = args
     assert dilation == (1, 1), dilation
-    return Convolved(source.row_map, weight, bias, stride=stride, padding=padding, groups=groups)
+    row_map = source.row_map
+    if row_map.call is not None and row_map.call.function is torch.cat and weight.shape[2:] == (1, 1):
+        return _convolved_parts(row_map.sources, weight, bias, stride)
+    return Convolved(row_map, weight, bias, stride=stride, padding=padding, groups=groups)
+
+
+def _convolved_parts(parts: Sequence[RowMap], weight: Tensor, bias: Tensor | None, stride: int) -> RowMap:
+    """A 1x1 convolution of concatenated maps, as a sum of one of each: nothing is concatenated."""
+    weights = weight.split([part.channels for part in parts], 1)
+    total: RowMap = Convolved(parts[0], weights[0], bias, stride=stride, padding=0, groups=1)
+    for part, its_weight in zip(parts[1:], weights[1:], strict=True):
+        summand = Convolved(part, its_weight, None, stride=stride, padding=0, groups=1)
+        shape = (total.channels, total.height, total.width)
+        total = Pointwise(shape, [total, summand], lambda rows: rows[0] + rows[1])
+        total.call = Call(Tensor.add, [SOURCE, SOURCE], {})
+    return total
 
 
 def _transposed(function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
