@@ -95,7 +95,8 @@ def speed(lines: Sequence[Line]) -> str:
 def ceiling(lines: Sequence[Line]) -> str:
     """The rate of cuDNN's 3x3 convolution, with as many channels out as in, by layout."""
     rows = []
-    for part in _parts(lines, "ceiling"):
+    parts = _parts(lines, "ceiling")
+    for part in [part for part in parts if part["stage"] == "speed"] or parts:  # `drawing` measures it too
         num, channels, height, width = part["shape"]
         rows.append((f"{part['layout']}, batch {num}, {channels} channels, {height}x{width}", number(part["tflops"])))
     return table(("3x3 convolution, bf16", "TFLOP/s"), rows)

@@ -16,6 +16,7 @@ from cartoon_dist.gpu import layout
 from cartoon_dist.gpu.captured_function import CapturedFunction
 from cartoon_dist.gpu.graphs import CudaRecorder, Recorder, Tensors
 from cartoon_dist.inference.tiled import STRIP_PIXELS, PassProgress, generate_in_strips
+from cartoon_dist.inference.tracing import ordered, trace
 from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
 
@@ -26,6 +27,10 @@ Drawn = Callable[[], tuple[Pixels, bool]]
 _PROBE_SIDE = 512
 _WHOLE_SHARE, _STRIP_SHARE = 0.6, 0.25
 """Of the free memory: the most that one forward may take, and a strip, beside which half-size maps are stored."""
+_MAX_ELEMENTS = 2**31
+"""Of a map: above it kernels that count in 32 bits fail, or are slow."""
+_MAX_STRIP_PIXELS = 4_000_000
+"""As many pixels as a strip may have, whatever the memory: far below what counts in 32 bits, and large enough."""
 
 
 class DeviceMemory(Protocol):
@@ -47,9 +52,9 @@ class CudaMemory:
         self.device = device
 
     def free(self) -> int:
-        """What the driver and torch's own cache have."""
-        cached = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
-        return int(torch.cuda.mem_get_info(self.device)[0]) + cached
+        """What the driver has, after torch has given back what it keeps for later."""
+        torch.cuda.empty_cache()
+        return int(torch.cuda.mem_get_info(self.device)[0])
 
     def peak_of(self, run: Callable[[], object]) -> int:
         """See DeviceMemory."""
@@ -125,23 +130,26 @@ class CudaDrawing:
         return output.generated
 
     def _draw_large(self, photos: Tensor, on_pass: PassProgress) -> Tensors:
-        self.captured.release()  # the memory is worth more to this picture
         numbers = self._numbers(photos)
-        height, width = numbers.shape[2:]
-        needed = self._bytes_needed_a_pixel()
-        if height * width * needed <= _WHOLE_SHARE * self.memory.free():
+        area, needed = numbers.shape[2] * numbers.shape[3], self._bytes_needed_a_pixel()
+        is_countable = _largest_map(self.generator, numbers) < _MAX_ELEMENTS
+        fits = area * needed <= _WHOLE_SHARE * self.memory.free()
+        if not fits and self.captured.num_graphs:  # their memory is worth more to this picture
+            self.captured.release()
+            fits = area * needed <= _WHOLE_SHARE * self.memory.free()
+        if fits and is_countable:
             on_pass(0, 1)
             try:
                 return _as_bytes(self._generated(numbers))
             except torch.OutOfMemoryError:
-                pass
-            torch.cuda.empty_cache()
-        strip = max(STRIP_PIXELS, int(_STRIP_SHARE * self.memory.free() / needed))
+                self.captured.release()
+        strip = max(STRIP_PIXELS, int(min(_STRIP_SHARE * self.memory.free() / needed, _MAX_STRIP_PIXELS)))
         try:
             return _as_bytes(self._in_strips(numbers, strip, on_pass))
         except torch.OutOfMemoryError:
-            if strip == STRIP_PIXELS:
+            if strip == STRIP_PIXELS and not self.captured.num_graphs:
                 raise
+        self.captured.release()
         torch.cuda.empty_cache()
         return _as_bytes(self._in_strips(numbers, STRIP_PIXELS, on_pass))
 
@@ -168,6 +176,13 @@ class CudaDrawing:
             if name in vars(module)
         )
         return weights, methods, cudnn.allow_tf32, matmul.allow_tf32
+
+
+def _largest_map(generator: CartoonGenerator, numbers: Images) -> int:
+    """Of all maps of a forward on one picture, the elements of the largest; counted without computing any."""
+    maps = ordered([trace(generator, numbers)])
+    widths = [max(one.channels, *(source.channels for source in one.sources), 1) for one in maps]
+    return max(width * one.height * numbers.shape[3] for width, one in zip(widths, maps, strict=True))
 
 
 def _as_bytes(generated: Images) -> Tensors:

@@ -153,6 +153,32 @@ def test_a_large_picture_is_drawn_as_the_free_memory_allows(
     assert (passes[0] == (0, 1)) == (way == "whole")
 
 
+def test_a_picture_whose_maps_are_too_large_to_count_in_32_bits_is_drawn_in_strips(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawing, photo = on_stand_in(max_pixels=1000), noise(64, 128, 3)
+    largest = cuda_drawing._largest_map(drawing.generator, torch.zeros(1, 3, 64, 128))
+    assert 4 * 64 * 128 <= largest <= 16 * 64 * 128  # of 4 channels, 8 where they are joined or made larger
+    for limit, is_whole in ((largest + 1, True), (largest, False)):
+        monkeypatch.setattr(cuda_drawing, "_MAX_ELEMENTS", limit)
+        passes: list[int] = []
+        cartoonizer_of(drawing).cartoonize([photo], on_pass=lambda _done, of, passes=passes: passes.append(of))  # type: ignore[misc]
+        assert (passes == [1]) == is_whole
+
+
+def test_recordings_are_kept_where_a_large_picture_fits_beside_them() -> None:
+    memory = Memory(10**9, 100)
+    drawing = on_stand_in(memory, max_pixels=1000)
+    captured, small, large = cartoonizer_of(drawing), noise(16, 32, 3), noise(64, 128, 3)
+    for _ in range(3):
+        captured.cartoonize([small])
+    captured.cartoonize([large])
+    assert drawing.captured.num_graphs == 1
+    memory.bytes = 64 * 128 * 100
+    captured.cartoonize([large])
+    assert drawing.captured.num_graphs == 0
+
+
 def test_a_large_picture_that_does_not_fit_after_all_is_drawn_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     drawing = on_stand_in(max_pixels=1000)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
