@@ -4,9 +4,11 @@
     python -m bench.scaling processes=8,64 share=4 image_seconds=0.03 fixed_seconds=0.01 \\
         bytes_per_second=20e9 message_seconds=3e-5 input_seconds=0.0005      calculates; every cost may be set
 
-t(N) = max(crowding (fixed + image * share) + ring, input * share), with
-ring = 2 (N - 1) messages * latency + 2 (N - 1) / N * bytes / bandwidth: each gradient goes round twice, in N pieces.
-The average begins after the backward and overlaps with nothing, as in a captured step; DDP hides part of it.
+t(N) = max(crowding (fixed + image * share) + waited, input * share). The ring of a bucket of gradients takes
+2 (N - 1) * latency + 2 (N - 1) / N * bytes / bandwidth: each gradient goes round twice, in N pieces.
+After the backward all of it is waited for. In the backward, as in a captured step, the rings run one after the other
+beside the computing, each from the moment its bucket is complete (bench/overlap.py counts it), and what is not done by
+then is waited for before the optimizer's step.
 """
 
 import sys
@@ -17,7 +19,9 @@ from statistics import median
 
 import numpy as np
 
+from bench import overlap
 from bench.driven import ONE_THREAD, Driven, answers_of, ranks, settings
+from bench.overlap import BucketSum, sums_of_step
 from bench.ratios import Measured, publish, show, summarise
 from cartoon_dist.runs.estimate import parameter_counts
 from cartoon_dist.train.gradient_averaging import BUCKET_BYTES
@@ -41,11 +45,34 @@ class Costs:
     input_seconds: float = 0.0
 
 
-def step_seconds(costs: Costs, *, num_processes: int, share: int, num_bytes: int) -> float:
-    """Seconds of a step in which each process has `share` images of its own and averages `num_bytes` of gradients."""
+def step_seconds(
+    costs: Costs, *, num_processes: int, share: int, num_bytes: int, sums: Sequence[BucketSum] | None = None
+) -> float:
+    """Seconds of a step in which each process has `share` images of its own and averages `num_bytes` of gradients after
+    the backward; with `sums` in it."""
+    computing = computing_seconds(costs, num_processes, share)
+    if sums is None:
+        waited = ring_seconds(costs, num_processes, num_bytes)
+    else:
+        waited = waited_seconds(costs, num_processes, computing, sums)
+    return max(computing + waited, costs.input_seconds * share)
+
+
+def computing_seconds(costs: Costs, num_processes: int, share: int) -> float:
+    """Seconds in which a process computes."""
     crowding = costs.crowding if num_processes > 1 else 1.0
-    computing = crowding * (costs.fixed_seconds + costs.image_seconds * share)
-    return max(computing + ring_seconds(costs, num_processes, num_bytes), costs.input_seconds * share)
+    return crowding * (costs.fixed_seconds + costs.image_seconds * share)
+
+
+def waited_seconds(costs: Costs, num_processes: int, computing: float, sums: Sequence[BucketSum]) -> float:
+    """Seconds for which optimizers wait, where rings run beside `computing` seconds of work: one ring at a time, each
+    from when its bucket is complete."""
+    free = waited = 0.0
+    for one, after in zip(sums, [*sums[1:], None], strict=True):
+        free = max(free, one.begins * computing + waited) + ring_seconds(costs, num_processes, one.num_bytes)
+        if after is None or after.awaited > one.awaited:  # the last one of a network
+            waited += max(0.0, free - (one.awaited * computing + waited))
+    return waited
 
 
 def ring_seconds(costs: Costs, num_processes: int, num_bytes: int) -> float:
@@ -59,18 +86,24 @@ def gradient_bytes(*words: str) -> int:
     return 4 * sum(parameter_counts(settings(SIZE, 1, *words)).values())
 
 
-def table(costs: Costs, *, processes: Sequence[int], share: int, num_bytes: int) -> str:
-    """Seconds, images a second and efficiency (images a second of a process, over those of a process alone)."""
+def table(costs: Costs, *, processes: Sequence[int], share: int, sums: Sequence[BucketSum]) -> str:
+    """Seconds of a step with the average after the backward and in it, what of the latter is waited for, images a
+    second, and efficiency (images a second of a process, over those of a process alone)."""
+    num_bytes = sum(one.num_bytes for one in sums)
     alone = step_seconds(costs, num_processes=1, share=share, num_bytes=num_bytes)
     rows = [
-        "| processes | batch | seconds a step | of it average | images/s | efficiency |",
-        "|---|---|---|---|---|---|",
+        "| processes | batch | average | step, after | efficiency | step, within | waited | images/s | efficiency |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for num in processes:
-        seconds = step_seconds(costs, num_processes=num, share=share, num_bytes=num_bytes)
+        after = step_seconds(costs, num_processes=num, share=share, num_bytes=num_bytes)
+        within = step_seconds(costs, num_processes=num, share=share, num_bytes=num_bytes, sums=sums)
         ring = ring_seconds(costs, num, num_bytes)
-        rate = num * share / seconds
-        rows.append(f"| {num} | {num * share} | {seconds:.4f} | {ring:.4f} | {rate:.1f} | {alone / seconds:.0%} |")
+        waited = waited_seconds(costs, num, computing_seconds(costs, num, share), sums)
+        rows.append(
+            f"| {num} | {num * share} | {ring:.4f} | {after:.4f} | {alone / after:.0%} | {within:.4f} | {waited:.4f} | "
+            f"{num * share / within:.1f} | {alone / within:.0%} |"
+        )
     return "\n".join(rows)
 
 
@@ -126,7 +159,8 @@ def calculate(words: Sequence[str]) -> str:
     share = int(values.pop("share", "4"))
     costs = Costs(image_seconds=0.03, message_seconds=3e-5, bytes_per_second=20e9)
     costs = replace(costs, **{name: float(value) for name, value in values.items()})
-    return f"{costs_as_words(costs)}\n{table(costs, processes=processes, share=share, num_bytes=gradient_bytes())}"
+    sums = sums_of_step(settings(overlap.SIZE, 1))
+    return f"{costs_as_words(costs)}\n{table(costs, processes=processes, share=share, sums=sums)}"
 
 
 def _alone(share: int) -> float:

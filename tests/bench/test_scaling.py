@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.scaling import Costs, calculate, fit_costs, gradient_bytes, ring_seconds, step_seconds
+from bench.overlap import BucketSum
+from bench.scaling import Costs, calculate, fit_costs, gradient_bytes, ring_seconds, step_seconds, waited_seconds
 from cartoon_dist.train.gradient_averaging import BUCKET_BYTES
 
 COSTS = Costs(fixed_seconds=0.01, image_seconds=0.02, message_seconds=0.001, bytes_per_second=1e9, crowding=1.5)
@@ -23,6 +24,22 @@ def test_a_step_by_hand() -> None:
     assert step_seconds(COSTS, num_processes=2, share=4, num_bytes=10**8) == pytest.approx(crowded + 0.108)
     waiting = Costs(image_seconds=0.02, message_seconds=0.0, bytes_per_second=1e9, input_seconds=0.5)
     assert step_seconds(waiting, num_processes=2, share=4, num_bytes=0) == 2.0
+
+
+def test_an_average_within_the_backward_by_hand() -> None:
+    """D's one bucket comes when its backward ends, G's first in the middle of its own and the last at its end."""
+    sums = [
+        BucketSum(num_bytes=10**7, begins=0.4, awaited=0.4),
+        BucketSum(num_bytes=2 * 10**7, begins=0.8, awaited=1.0),
+        BucketSum(num_bytes=10**7, begins=1.0, awaited=1.0),
+    ]
+    free = Costs(image_seconds=0.1, message_seconds=0.0, bytes_per_second=1e9)
+    # Two processes: 10, 20 and 10 ms. Of 100 ms work: D's is waited for, G's first 20 ms fit, its last are waited for.
+    assert waited_seconds(free, 2, 0.1, sums) == pytest.approx(0.010 + 0.010)
+    # Of 50 ms work G's first are complete 10 ms before the end, and 10 + 10 ms are left of its sums.
+    assert waited_seconds(free, 2, 0.05, sums) == pytest.approx(0.010 + 0.020)
+    assert waited_seconds(free, 1, 0.1, sums) == 0
+    assert step_seconds(free, num_processes=2, share=1, num_bytes=0, sums=sums) == pytest.approx(0.120)
 
 
 def test_the_fit_recovers_known_costs() -> None:

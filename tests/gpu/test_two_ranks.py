@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cartoon_dist.gpu import switch
 from tests.capture.capturing import largest_difference_of
 from tests.running import ROOT, environment, metrics, tiny, train, train_command, wait_for
 
@@ -50,15 +51,18 @@ def variables(rank: int, world_size: int, port: int, backend: str) -> dict[str, 
 
 
 @contextmanager
-def started(words: Sequence[str], backend: str, *, num: int) -> Iterator[list[subprocess.Popen[str]]]:
-    """So many processes of a command, as a launcher starts them; killed when they are left."""
+def started(words: Sequence[str], backend: str, *, num: int, **more: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """So many processes of a command, as a launcher starts them, with `more` in their environment; killed when they are
+    left."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with ExitStack() as stack:
         children = [
             stack.enter_context(
-                subprocess.Popen(words, env=variables(rank, num, port, backend), stderr=subprocess.PIPE, text=True)
+                subprocess.Popen(
+                    words, env=variables(rank, num, port, backend) | more, stderr=subprocess.PIPE, text=True
+                )
             )
             for rank in range(num)
         ]
@@ -69,11 +73,11 @@ def started(words: Sequence[str], backend: str, *, num: int) -> Iterator[list[su
                 child.kill()
 
 
-def trained(mode: str, out: Path, backend: str, *, num: int) -> dict[str, torch.Tensor]:
+def trained(mode: str, out: Path, backend: str, *, num: int, **more: str) -> dict[str, torch.Tensor]:
     """The state that so many processes reach."""
     out.mkdir()
     words = [sys.executable, str(ROOT / "tests/gpu/training_together.py"), mode, str(out)]
-    with started(words, backend, num=num) as children:
+    with started(words, backend, num=num, **more) as children:
         said = [child.communicate(timeout=300)[1] for child in children]
     assert [child.returncode for child in children] == [0] * num, "\n".join(said)
     return load_file(out / "state.safetensors")
@@ -95,6 +99,18 @@ def test_two_processes_compute_what_one_does(
         assert [words.strip() for words in said] == ["", ""]  # it was recorded
     difference, worst = largest_difference_of(alone, found)
     assert difference < 1e-9, worst
+
+
+@pytest.mark.parametrize("mode", ["generator", "iteration"])
+def test_averages_that_begin_in_the_backward_are_those_of_its_end_to_the_bit(
+    mode: str, backend: str, tmp_path: Path, *, rehearsal: bool
+) -> None:
+    """On a stream of their own, also within the graph; without the switch they are issued after the backward."""
+    within = trained(mode, tmp_path / "within", backend, num=2)
+    after = trained(mode, tmp_path / "after", backend, num=2, **{switch.VARIABLE: "averaging_in_backward"})
+    if backend == "nccl" or rehearsal:
+        assert [(tmp_path / "within" / f"said-{rank}").read_text().strip() for rank in range(2)] == ["", ""]
+    assert [name for name, held in after.items() if not torch.equal(held, within[name])] == []
 
 
 def test_when_one_is_killed_the_other_ends_by_name_and_frees_the_gpu(

@@ -15,6 +15,7 @@ from cartoon_dist.commands.check_capture import built
 from cartoon_dist.cpu import switch
 from cartoon_dist.distributed import devices
 from cartoon_dist.tensors import Batch
+from cartoon_dist.train import gradient_averaging
 from cartoon_dist.train.engine import Engine
 from tests.capture.capturing import PLAIN, batch, capture, flat, settings
 
@@ -24,6 +25,7 @@ NUM_STEPS, COUNT = 8, 4
 def main(mode: str, out: Path) -> None:
     """Train on this process's half of each batch; rank 0 leaves all tensors in `out`, each what was said of capture."""
     torch.set_num_threads(1)
+    gradient_averaging.BUCKET_BYTES = 4096  # several are sent while the backward runs
     torch.use_deterministic_algorithms(mode=True)
     torch.backends.cudnn.allow_tf32 = False
     devices.choose_device("auto")
