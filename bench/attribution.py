@@ -84,7 +84,7 @@ def matching_credit(path: str, credits: list[tuple[str, Credit]]) -> Credit | No
     """The last credit whose pattern fits the path, whatever its file's ending; one for all files does not count."""
     stem = str(PurePosixPath(path).with_suffix(""))
     fitting = [
-        credit for pattern, credit in credits if pattern != "*" and fnmatchcase(stem, re.sub(r"\.\w+$", "", pattern))
+        credit for pattern, credit in credits if pattern != "*" and fnmatchcase(stem, re.sub(r"\.[\w*]+$", "", pattern))
     ]
     return fitting[-1] if fitting else None
 
