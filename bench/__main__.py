@@ -1,6 +1,6 @@
 """Runs every measurement, adds each to bench.jsonl when it is made and prints all: `python -m bench`."""
 
-from bench import kept, labels, reader, scale, scaling, scoring, shard_job, step, superpixel_pool
+from bench import drawing, kept, labels, reader, scale, scaling, scoring, shard_job, step, superpixel_pool
 from bench.ratios import publish
 
 MEASUREMENTS = (
@@ -13,6 +13,7 @@ MEASUREMENTS = (
     scaling.main,
     scoring.main,
     superpixel_pool.main,
+    drawing.main,
 )
 
 if __name__ == "__main__":

@@ -8,23 +8,25 @@ from cartoon_dist.models.generator import GeneratorOutput
 from tests.inference.networks import KINDS, noise_photo, small_generator
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_model_equals_its_forward(kind: str) -> None:
     made, photo = small_generator(kind), noise_photo(44, 20)
     output: GeneratorOutput = made(photo)
     assert output.generated.std() > 0.05
-    for rows in (4, 16, 44):
+    for rows in (12, 44):
         assert torch.allclose(
             generate_in_strips(made, photo, rows=rows, by_onnxruntime=True), output.generated, atol=2e-4
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["identity transposed cbam", "animegan", "whitebox reflect", "whitebox zeros"])
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (60, 12)])
 def test_all_heights_of_picture_and_strip(kind: str, height: int, width: int) -> None:
     made, photo = small_generator(kind), noise_photo(height, width)
     output: GeneratorOutput = made(photo)
-    for rows in (1, 3, 5, 12, 1000):
+    for rows in (3, 5, 1000):
         drawn = generate_in_strips(made, photo, rows=rows, by_onnxruntime=True)
         assert torch.allclose(drawn, output.generated, atol=2e-3 if min(height, width) == 8 else 2e-4)
 
