@@ -8,7 +8,7 @@ import pytest
 from bench.gpu_proof import comparison_tables, docs, tables
 from bench.gpu_proof.__main__ import main
 from bench.gpu_proof.plan import RESERVE_SECONDS, STAGES, in_groups, time_limit
-from bench.gpu_proof.record import read_lines
+from bench.gpu_proof.record import Line, read_lines
 
 PAGE = docs.PAGE.read_text(encoding="utf-8")
 
@@ -70,8 +70,8 @@ def test_a_failure_stands_in_the_table_in_one_line() -> None:
 
 
 def test_goals_and_switches_stand_beside_what_was_measured() -> None:
-    cell = {"session": "s", "date": "2027-01-02", "stage": "speed", "part": "cell", "kind": "iteration"}
-    lines = [
+    cell: Line = {"session": "s", "date": "2027-01-02", "stage": "speed", "part": "cell", "kind": "iteration"}
+    lines: list[Line] = [
         cell | {"batch_size": 8, "precision": "bf16", "ms": 18.25, "peak_mib": 4100, "images_per_second": 438},
         cell | {"batch_size": 16, "precision": "bf16", "ms": 34.0, "images_per_second": 471},
         {**cell, "stage": "switches", "part": "switched", "kind": "everything", "ms": 18.0, "peak_mib": 3000},
@@ -97,12 +97,18 @@ def test_goals_and_switches_stand_beside_what_was_measured() -> None:
 
 
 def test_drawings_and_compiled_norms_are_shown() -> None:
-    drawn = {"part": "drawing", "what": "256 px", "precision": "bf16", "batch_size": 15, "ms": 20.0}
+    drawn: Line = {"part": "drawing", "what": "256 px", "precision": "bf16", "batch_size": 15, "ms": 20.0}
     drawn |= {"images_per_second": 750, "share_of_ceiling": 0.25, "largest_difference": 9, "mean_difference": 0.4}
-    large = {"part": "drawing", "what": "12 MP", "precision": "fp32", "batch_size": 1, "ms": 800, "passes": 1}
+    large: Line = {"part": "drawing", "what": "12 MP", "precision": "fp32", "batch_size": 1, "ms": 800, "passes": 1}
     shown = comparison_tables.drawing([drawn, large | {"peak_mib": 30000}, {**drawn, "failure": "X: out of memory"}])
     assert "| 256 px | bf16 | 15 | 20 | 750 | 25% |  | 9, 0.4 |" in shown
     assert "| 12 MP | fp32 | 1 | 800 | 1.25 |  | 1 passes, 30,000 MiB |  |" in shown
     assert "| 256 px | bf16 | X: out of memory |" in shown
-    way = {"part": "compiled", "way": "torch.compile", "shape": [8, 64, 256, 256], "ms": 0.4, "start_seconds": 12.5}
+    way: Line = {
+        "part": "compiled",
+        "way": "torch.compile",
+        "shape": [8, 64, 256, 256],
+        "ms": 0.4,
+        "start_seconds": 12.5,
+    }
     assert "| 8 x 64 x 256 x 256 | torch.compile | 0.4 | 12.5 |" in comparison_tables.compiled([way])
