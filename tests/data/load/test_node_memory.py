@@ -3,10 +3,12 @@
 import gc
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from cartoon_dist.data.load import node_memory
 from cartoon_dist.data.load.node_memory import NodeMemory, sharing_group, system
 from tests.data.load.keeping import mapped_files
 
@@ -55,3 +57,13 @@ def test_memory_that_the_system_cannot_map_is_an_error_and_holds_nothing() -> No
 def test_groups_are_of_one_system() -> None:
     assert sharing_group() == sharing_group()
     assert sharing_group().startswith(system())
+
+
+def test_elsewhere_a_process_has_memory_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_memory, "sys", SimpleNamespace(platform="darwin"))
+    made = NodeMemory.make(100)
+    made.bytes()[:] = 3
+    made.close_address()
+    assert made.address == ""
+    assert made.bytes().tolist() == [3] * 100
+    assert sharing_group() == f"process {os.getpid()}"
