@@ -15,6 +15,7 @@ from torch.nn import functional
 from cartoon_dist.gpu import norm_by_torch
 from cartoon_dist.gpu.fused_operations import is_taken
 from cartoon_dist.gpu.fused_padding import reflection_pad
+from cartoon_dist.gpu.leaky_relu import leaky_relu
 from cartoon_dist.gpu.norm_by_torch import Around, NormInputs
 
 Activation = Literal["none", "relu", "leaky_relu"]
@@ -93,7 +94,7 @@ def _one_by_one(inputs: NormInputs, residual: Tensor | None, activation: Activat
         result = result + residual
     if activation == "relu":
         return functional.relu(result)
-    return functional.leaky_relu(result, slope) if activation == "leaky_relu" else result
+    return leaky_relu(result, slope) if activation == "leaky_relu" else result
 
 
 @torch.library.custom_op("cartoon_dist::instance_norm", mutates_args=())

@@ -1,5 +1,5 @@
-"""A step as a GPU runs it, in channels_last with fused norms, on the CPU: nothing changes the layout on the way, and the
-numbers are those of a step in NCHW."""
+"""A step as a GPU runs it, in channels_last with fused norms, on the CPU: nothing changes the layout on the way, and
+the numbers are those of a step in NCHW."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -117,7 +117,7 @@ def watch_gradients(step: TrainingStep, wrong: list[str]) -> None:
                 if weight.grad is None or weight.grad.stride() != weight.stride():
                     wrong.append(f"{kind}/{name}")
 
-        optimizer.register_step_pre_hook(look)  # type: ignore[arg-type]
+        optimizer.register_step_pre_hook(look)
 
 
 def in_layout(*, of_gpu: bool) -> AbstractContextManager[None]:
@@ -126,7 +126,8 @@ def in_layout(*, of_gpu: bool) -> AbstractContextManager[None]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_numbers_are_those_of_a_step_in_nchw_and_all_lies_alike(method: str) -> None:
-    steps, wrong = [], []
+    steps: list[TrainingStep] = []
+    wrong: list[str] = []
     for of_gpu in (False, True):
         with in_layout(of_gpu=of_gpu):
             step = step_of(method, "fp64")
