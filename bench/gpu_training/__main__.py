@@ -49,7 +49,7 @@ def _pack(argv: Sequence[str]) -> int:
     parser.add_argument("--pictures", type=Path, required=True, help="a folder with photos/ and STYLE/ (or cartoons/)")
     parser.add_argument("--style", required=True, help="what the cartoons are called: anime, flat")
     parser.add_argument("--megabytes", type=float, default=49.0, help="of the file at most (default 49)")
-    parser.add_argument("--side", type=int, default=256, help="of the squares, in pixels (default 256)")
+    parser.add_argument("--short", type=int, default=384, help="short side of larger pictures, in pixels (default 384)")
     parser.add_argument("--most", type=int, default=4000, help="pictures of a kind at most (default 4000)")
     parser.add_argument("--held-out", type=int, default=12, help="photos that are only drawn (default 12)")
     parser.add_argument("--weights", type=Path, default=default_folder(), help="the folder of pretrained weights")
@@ -59,7 +59,7 @@ def _pack(argv: Sequence[str]) -> int:
         style=arguments.style,
         weights=arguments.weights,
         max_bytes=int(arguments.megabytes * 1e6),
-        side=arguments.side,
+        short=arguments.short,
         held_out=arguments.held_out,
         max_each=arguments.most,
     )
@@ -158,7 +158,7 @@ def _with_own_pack(options: Options) -> Options:
             pictures=shipped("samples"),
             style=options.style or "anime",
             weights=default_folder(),
-            side=64,
+            short=48,
             held_out_side=64,
         )
         write_pack(pack, choices)

@@ -1,8 +1,9 @@
 """Pictures and weights in one file that is small enough to travel to a machine without a network.
 
-The pack is a tar: pack.json, `photos/` and `cartoons/` as JPEG squares with a scenes.csv each, `held_out/` with photos
-of scenes that are not among `photos/`, `weights/` in half precision, and the lists of authors and licences that lay
-beside the pictures. pack.json holds the size and the hash of each file.
+The pack is a tar: pack.json, `photos/` and `cartoons/` as JPEG with a scenes.csv each, `held_out/` with photos of
+scenes that are not among `photos/`, `weights/` in half precision, and the lists of authors and licences that lay beside
+the pictures. pack.json holds the size and the hash of each file. Pictures are packed whole and scaled down: the shards
+cut them into tiles at several scales, which need no bytes of their own.
 """
 
 import hashlib
@@ -16,25 +17,26 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from bench.gpu_training.weights import half_copies
 from cartoon_dist.data.inputs.scenes import SCENES, read_scenes
 from cartoon_dist.errors import PictureError
 from cartoon_dist.files.atomic import write_atomically
 from cartoon_dist.files.bounded import read_regular
-from cartoon_dist.image.crop import resize_and_crop
 from cartoon_dist.image.decode import Picture, decode
 from cartoon_dist.image.encode import encode
 from cartoon_dist.image.file_kinds import IMAGE_SUFFIXES
 
 FORMAT = 1
 MANIFEST = "pack.json"
-QUALITIES = (95, 92, 90, 87, 84, 80, 75, 70)
+QUALITIES = (95, 92, 90, 87, 84, 82, 80, 78, 76, 74, 72, 70)
 """Of JPEG, the best that fits the budget is taken; below the last, pictures are left out."""
 HELD_OUT_SHARE = 0.1
 """At most so large a part of the photos' scenes is held out."""
 _MAX_MEGAPIXELS = 100.0
 _MAX_FILE_BYTES = 200_000_000
+_MAX_ASPECT = 3
 _TAR_BYTES = 1024
 """What a tar needs for a file beside its content, at most."""
 
@@ -44,14 +46,15 @@ class PackChoices:
     """What is to be packed, from where, and how large it may get.
 
     pictures: a folder with photos/, STYLE/ (or cartoons/), and held_out/ where the photos to draw are chosen by hand.
-    side: of the squares. held_out_side: the long side of the photos to draw. max_each: pictures of a kind at most.
+    short: the short side to which larger pictures are scaled. held_out_side: the long side of the photos to draw.
+    max_each: pictures of a kind at most.
     """
 
     pictures: Path
     style: str
     weights: Path
     max_bytes: int = 49_000_000
-    side: int = 256
+    short: int = 384
     held_out: int = 12
     held_out_side: int = 384
     max_each: int = 4000
@@ -79,22 +82,22 @@ def write_pack(out: Path, choices: PackChoices) -> dict[str, Any]:
         files[f"held_out/{number:02d}-{path.stem}.jpg"] = encode(
             _shrunk(_read(path), choices.held_out_side), "jpg", quality=92
         )
-    others = sum(len(content) + _TAR_BYTES for content in files.values()) + _manifest_bytes(choices)
+    others = sum(len(content) + _TAR_BYTES for content in files.values()) + _manifest_bytes(photos, cartoons)
     sets = {"photos": evenly(photos, choices.max_each), "cartoons": evenly(cartoons, choices.max_each)}
-    quality, squares = _fitting(sets, choices, choices.max_bytes - others)
-    for domain, encoded in squares.items():
+    quality, scaled = _fitting(sets, choices, choices.max_bytes - others)
+    for domain, encoded in scaled.items():
         names = {path: f"{number:05d}-{path.stem}.jpg" for number, path in enumerate(encoded)}
         files |= {f"{domain}/{names[path]}": content for path, content in encoded.items()}
         rows = "".join(f"{_cell(names[path])},{_cell(sets[domain].scenes[path])}\n" for path in encoded)
         files[f"{domain}/{SCENES}"] = f"file,scene\n{rows}".encode()
     facts = {
         "style": choices.style,
-        "side": choices.side,
+        "short": choices.short,
         "quality": quality,
-        "photos": len(squares["photos"]),
-        "photo_scenes": len({photos.scenes[path] for path in squares["photos"]}),
-        "cartoons": len(squares["cartoons"]),
-        "cartoon_scenes": len({cartoons.scenes[path] for path in squares["cartoons"]}),
+        "photos": len(scaled["photos"]),
+        "photo_scenes": len({photos.scenes[path] for path in scaled["photos"]}),
+        "cartoons": len(scaled["cartoons"]),
+        "cartoon_scenes": len({cartoons.scenes[path] for path in scaled["cartoons"]}),
         "held_out": len(held),
         "megabytes": {
             kind: round(sum(len(content) for name, content in files.items() if name.startswith(f"{kind}/")) / 1e6, 2)
@@ -151,19 +154,30 @@ def _held_out(choices: PackChoices, photos: Listed) -> list[Path]:
 def _fitting(
     sets: Mapping[str, Listed], choices: PackChoices, max_bytes: int
 ) -> tuple[int, dict[str, dict[Path, bytes]]]:
-    """The squares as JPEG in the best quality that fits; in the lowest, as many as fit."""
-    squares = {
-        domain: {path: resize_and_crop(_read(path), size=choices.side).pixels for path in pictures.paths}
+    """The pictures as JPEG in the best quality that fits; in the lowest, as many as fit."""
+    scaled = {
+        domain: {path: _scaled(_read(path), choices.short) for path in pictures.paths}
         for domain, pictures in sets.items()
     }
-    encoded: dict[str, dict[Path, bytes]] = {}
-    for quality in QUALITIES:
-        encoded = {
-            domain: {path: encode(pixels, "jpg", quality=quality) for path, pixels in of.items()}
-            for domain, of in squares.items()
+
+    def encoded_with(quality: int) -> dict[str, dict[Path, bytes]]:
+        return {
+            domain: {path: _jpeg(pixels, quality, full_colours=domain == "cartoons") for path, pixels in of.items()}
+            for domain, of in scaled.items()
         }
-        if _size(encoded) <= max_bytes:
-            return quality, encoded
+
+    encoded = encoded_with(QUALITIES[-1])
+    if _size(encoded) <= max_bytes:
+        # The best that fits lies in QUALITIES[low:high + 1]; each try halves what is left, and encodes all pictures.
+        low, high = 0, len(QUALITIES) - 1
+        while low < high:
+            middle = (low + high) // 2
+            tried = encoded_with(QUALITIES[middle])
+            if _size(tried) <= max_bytes:
+                encoded, high = tried, middle
+            else:
+                low = middle + 1
+        return QUALITIES[high], encoded
     while _size(encoded) > max_bytes:
         share = 0.98 * max_bytes / _size(encoded)
         for domain, of in encoded.items():
@@ -174,12 +188,23 @@ def _fitting(
     return QUALITIES[-1], encoded
 
 
+def _jpeg(picture: Picture, quality: int, *, full_colours: bool) -> bytes:
+    """Of cartoons colours are kept in full resolution, as edges are learned from them; of photos in half, as cameras
+    store them."""
+    file = io.BytesIO()
+    subsampling = 0 if full_colours else 2
+    Image.fromarray(picture, "RGB").save(
+        file, "JPEG", quality=quality, subsampling=subsampling, optimize=True, progressive=True
+    )
+    return file.getvalue()
+
+
 def _size(encoded: Mapping[str, Mapping[Path, bytes]]) -> int:
     return sum(len(content) + _TAR_BYTES for of in encoded.values() for content in of.values())
 
 
-def _manifest_bytes(choices: PackChoices) -> int:
-    return 2 * choices.max_each * 250
+def _manifest_bytes(*sets: Listed) -> int:
+    return 10_000 + sum(150 + 3 * len(path.name) + len(of.scenes[path]) for of in sets for path in of.paths)
 
 
 def _read(path: Path) -> Picture:
@@ -187,6 +212,17 @@ def _read(path: Path) -> Picture:
         return decode(read_regular(path, max_bytes=_MAX_FILE_BYTES), max_megapixels=_MAX_MEGAPIXELS)
     except (PictureError, OSError) as error:
         raise PictureError(f"{path}: {error}") from None
+
+
+def _scaled(picture: Picture, short: int) -> Picture:
+    """The picture with a short side of at most so many pixels, and of a panorama its middle."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, short / min(height, width))
+    size = round(width * scale), round(height * scale)
+    smaller = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture
+    most = _MAX_ASPECT * min(size)
+    left, top = (max(0, side - most) // 2 for side in size)
+    return np.ascontiguousarray(smaller[top : top + most, left : left + most], np.uint8)
 
 
 def _shrunk(picture: Picture, side: int) -> Picture:

@@ -23,6 +23,8 @@ END_SECONDS = 4.0
 """Kept back for the summary."""
 PICTURES_A_SECOND = {"cuda": 100.0, "cpu": 20.0}
 """A cautious guess of how fast pictures are drawn and scored."""
+TILE_SCALES = (1.0, 1.5, 2.0)
+"""Short sides, in multiples of the image size, to which pictures are scaled before they are cut."""
 _MACHINE_SECONDS, _SHARD_SECONDS = 120.0, 300.0
 _MARK, _PLAN = "processes.mark", "plan.json"
 _NOT_BINDING = frozenset({"out", "scratch", "minutes", "pack"})
@@ -79,12 +81,14 @@ def bind(job: Job) -> None:
 
 def _stages(job: Job) -> bool:
     options = job.options
-    if job.attempt("unpack", lambda: _unpack(job)) is None:
+    facts = job.attempt("unpack", lambda: _unpack(job))
+    if facts is None:
         return False
     if job.attempt("machine", lambda: _machine(job)) is None:
         return False
     if None in [
-        job.attempt("shards", partial(_shards, job, domain), domain=domain) for domain in ("photos", "cartoons")
+        job.attempt("shards", partial(_shards, job, domain, facts["short"]), domain=domain)
+        for domain in ("photos", "cartoons")
     ]:
         return False
     shapes = {name: shape_of(options.own_settings(name)) for name in options.rows}
@@ -111,8 +115,8 @@ def _unpack(job: Job) -> dict[str, Any]:
     facts = unpack(pack or folder, folder)
     if options.style and facts["style"] != options.style:
         raise StageFailedError(f"--style {options.style}: the pack holds {facts['style']}; name another pack")
-    if options.image_size > facts["side"]:
-        raise StageFailedError(f"--image-size {options.image_size}: the pack's pictures have {facts['side']} pixels")
+    if options.image_size > facts["short"]:
+        raise StageFailedError(f"--image-size {options.image_size}: the pack's pictures have {facts['short']} pixels")
     return facts
 
 
@@ -124,13 +128,16 @@ def _machine(job: Job) -> dict[str, Any]:
     return found
 
 
-def _shards(job: Job, domain: str) -> dict[str, Any]:
+def _shards(job: Job, domain: str, short: int) -> dict[str, Any]:
+    """Tiles at every scale that the pack's pictures, with short sides of up to `short` pixels, are large enough for."""
     folder = job.options.scratch / "shards" / domain
     words = [f"shards/{domain}.py", str(job.options.scratch / "pack" / domain), str(folder)]
-    words += [
-        f"image_size={job.options.image_size}",
-        *(("num_workers=1", "test_fraction=0.2") if job.options.rehearse else ()),
-    ]
+    size = job.options.image_size
+    scales = [scale for scale in TILE_SCALES if scale * size <= short]
+    words += [f"image_size={size}", "crop=tile", f"scales={scales}"]
+    # Photos are held out to be scored; a style has so few scenes that all of them are trained on.
+    words += ["test_fraction=0"] if domain == "cartoons" else ["test_fraction=0.1"]
+    words += ["num_workers=1"] if job.options.rehearse else []
     job.run(f"shards-{domain}", words, seconds=_SHARD_SECONDS)
     return dict(_num_samples(folder))
 

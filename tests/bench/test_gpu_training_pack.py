@@ -50,7 +50,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def choices(pictures: Path, **more: int) -> PackChoices:
-    return PackChoices(pictures=pictures, style="flat", weights=WEIGHTS, side=64, **more)
+    return PackChoices(pictures=pictures, style="flat", weights=WEIGHTS, short=64, **more)
 
 
 @pytest.mark.slow
@@ -72,13 +72,16 @@ def test_nobody_trains_on_a_scene_that_is_held_out(pictures: Path, tmp_path: Pat
 @pytest.mark.slow
 def test_the_pack_keeps_to_its_bytes(pictures: Path, tmp_path: Path) -> None:
     whole = write_pack(tmp_path / "whole.tar", choices(pictures, max_each=100))
-    fixed = whole["bytes"] - 48 * 9000
-    less = write_pack(tmp_path / "less.tar", choices(pictures, max_each=100, max_bytes=fixed + 330_000))
-    assert less["quality"] < 95
-    assert less["bytes"] <= fixed + 330_000
-    few = write_pack(tmp_path / "few.tar", choices(pictures, max_each=100, max_bytes=fixed + 170_000))
+    in_pictures = (whole["megabytes"]["photos"] + whole["megabytes"]["cartoons"]) * 1e6
+    room = int(whole["bytes"] - 0.2 * in_pictures)
+    less = write_pack(tmp_path / "less.tar", choices(pictures, max_each=100, max_bytes=room))
+    assert 70 < less["quality"] < 95
+    assert less["bytes"] <= room
+    assert less["photos"] == 36
+    room = int(whole["bytes"] - 0.8 * in_pictures)
+    few = write_pack(tmp_path / "few.tar", choices(pictures, max_each=100, max_bytes=room))
     assert few["quality"] == pack.QUALITIES[-1]
-    assert few["bytes"] <= fixed + 170_000
+    assert few["bytes"] <= room
     assert 0 < few["photos"] < 36
     assert few["cartoon_scenes"] == 3, "every scene gives one before any gives two"
 
