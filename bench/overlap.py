@@ -51,11 +51,11 @@ class _TwoProcesses(Engine):
         return GradientAveraging(weights_by_use(network), world_size=2)
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """FLOPs so far at each sum and at each optimizer's step."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.flops = 0
         self.sums: list[tuple[int, int]] = []
         self.steps: list[tuple[int, int]] = []
