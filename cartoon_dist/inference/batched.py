@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -13,10 +13,11 @@ from cartoon_dist.config.commands import Precision
 from cartoon_dist.cpu.malloc import limit_kernel_cache
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.image.decode import Picture
-from cartoon_dist.inference.cpu_drawing import CpuDrawing
-from cartoon_dist.inference.tiled import PassProgress, generate_in_strips
-from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.tensors import Images, from_bytes, to_bytes
+
+if TYPE_CHECKING:
+    from cartoon_dist.inference.tiled import PassProgress
+    from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 
 _MULTIPLE, _MIN_SIDE = 4, 8
 """What the networks need of a side: see models.blocks.check_sides."""
@@ -40,9 +41,9 @@ class Cartoonizer:
     """
 
     generate: Callable[[Images], Images]
-    generate_large: Callable[[Images, PassProgress], Images] | None
+    generate_large: "Callable[[Images, PassProgress], Images] | None"
     megapixels: float
-    begin: Callable[[Picture, PassProgress], Drawn] | None = None
+    begin: "Callable[[Picture, PassProgress], Drawn] | None" = None
 
     @property
     def leaves_the_cpu_free(self) -> bool:
@@ -55,7 +56,7 @@ class Cartoonizer:
         return round(self.megapixels * 1e6)
 
     def cartoonize(
-        self, pictures: Sequence[Picture], *, on_pass: PassProgress = lambda _done, _of: None
+        self, pictures: Sequence[Picture], *, on_pass: "PassProgress" = lambda _done, _of: None
     ) -> list[Picture]:
         """The cartoons of pictures, (h, w, 3) uint8 RGB, whose padded sizes are equal; a large picture comes alone.
 
@@ -65,7 +66,7 @@ class Cartoonizer:
         return self.start(pictures, on_pass=on_pass)()
 
     def start(
-        self, pictures: Sequence[Picture], *, on_pass: PassProgress = lambda _done, _of: None
+        self, pictures: Sequence[Picture], *, on_pass: "PassProgress" = lambda _done, _of: None
     ) -> Callable[[], list[Picture]]:
         """As `cartoonize`, in two halves: what this returns waits for the cartoons, and raises PictureError too. On a
         GPU the next batch may be started before; elsewhere all is done in the second half."""
@@ -85,13 +86,13 @@ class Cartoonizer:
 
         return cartoons
 
-    def _pixels(self, batch: Picture, on_pass: PassProgress) -> tuple[Picture, bool]:
+    def _pixels(self, batch: Picture, on_pass: "PassProgress") -> tuple[Picture, bool]:
         photos = from_bytes(torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous())
         with torch.no_grad():
             generated = self._generated(photos, on_pass)
             return to_bytes(generated).cpu().permute(0, 2, 3, 1).numpy(), bool(generated.isfinite().all())
 
-    def _generated(self, photos: Images, on_pass: PassProgress) -> Images:
+    def _generated(self, photos: Images, on_pass: "PassProgress") -> Images:
         num, _, height, width = photos.shape
         if num * height * width <= self.max_batch_pixels or num > 1:
             return self.generate(photos)
@@ -104,7 +105,7 @@ class Cartoonizer:
 
 
 def torch_cartoonizer(
-    generator: CartoonGenerator, device: torch.device, *, megapixels: float, precision: Precision = "fp32"
+    generator: "CartoonGenerator", device: torch.device, *, megapixels: float, precision: Precision = "fp32"
 ) -> Cartoonizer:
     """A cartoonizer that runs a generator on a device: in float32 on the CPU by onnxruntime, elsewhere by torch.
 
@@ -118,6 +119,10 @@ def torch_cartoonizer(
     _require_dtype(device, dtype, precision)
     generator.to(device, dtype)
     if device.type == "cpu" and dtype == torch.float32:
+        from cartoon_dist.inference.cpu_drawing import (
+            CpuDrawing,
+        )  # here, as strips and below: only who draws needs them
+
         drawing = CpuDrawing(generator)
         return Cartoonizer(generate=drawing.generate, generate_large=drawing.generate_large, megapixels=megapixels)
     begin = None
@@ -131,7 +136,9 @@ def torch_cartoonizer(
         output: GeneratorOutput = generator(photos.to(device, dtype))
         return output.generated
 
-    def generate_large(photos: Images, on_pass: PassProgress) -> Images:
+    def generate_large(photos: Images, on_pass: "PassProgress") -> Images:
+        from cartoon_dist.inference.tiled import generate_in_strips
+
         return generate_in_strips(generator, photos.to(device, dtype), on_pass=on_pass)
 
     return Cartoonizer(generate=generate, generate_large=generate_large, megapixels=megapixels, begin=begin)

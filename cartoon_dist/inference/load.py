@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -11,10 +11,11 @@ from cartoon_dist.config.commands import DrawingSettings, Precision
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.distributed import devices
 from cartoon_dist.inference.batched import Cartoonizer, torch_cartoonizer
-from cartoon_dist.models.generator import CartoonGenerator
-from cartoon_dist.runs import trained
 from cartoon_dist.runs.export_file import ExportMetadata, warmup_warning
-from cartoon_dist.runs.trained import TrainedGenerator
+
+if TYPE_CHECKING:
+    from cartoon_dist.models.generator import CartoonGenerator
+    from cartoon_dist.runs.trained import TrainedGenerator
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class LoadedModel:
 
     cartoonizer: Cartoonizer
     source: Path
-    generator: CartoonGenerator | None
+    generator: "CartoonGenerator | None"
     device: torch.device
 
 
@@ -62,6 +63,9 @@ def load_model(
         _warn_of_copies(model, onnx.facts)
         cartoonizer = Cartoonizer(generate=onnx, generate_large=None, megapixels=megapixels)
         return LoadedModel(cartoonizer=cartoonizer, source=model, generator=None, device=torch.device("cpu"))
+    # The networks, which an .onnx does without.
+    from cartoon_dist.runs import trained
+
     loaded = trained.load(model, weights=weights or "ema")
     _warn_of_copies(loaded.source, loaded)
     chosen = devices.choose_device(device)
@@ -80,6 +84,6 @@ def load_to_draw(model: Path, settings: DrawingSettings) -> LoadedModel:
     )
 
 
-def _warn_of_copies(source: Path, model: ExportMetadata | TrainedGenerator) -> None:
+def _warn_of_copies(source: Path, model: "ExportMetadata | TrainedGenerator") -> None:
     if model.is_warmup:
         _log.warning("%s", warmup_warning(source, model.step))

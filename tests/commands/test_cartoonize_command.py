@@ -272,4 +272,4 @@ def test_the_command_imports_no_room_that_it_does_not_need() -> None:
         "data.load",
     )
     assert [name for name in modules if name.startswith(tuple(f"cartoon_dist.{room}" for room in unneeded))] == []
-    assert len(modules) < 100
+    assert len(modules) < 80
