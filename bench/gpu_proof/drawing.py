@@ -138,11 +138,12 @@ def _folder(task: Task, precision: Precision, side: int, megapixels: float) -> d
     """JPEGs in memory: decoded ahead, drawn, encoded behind, as the command does it."""
     cartoonizer = _cartoonizer(precision, megapixels)
     files = [encode(picture, "jpg") for picture in _noise(8, side, side)] * (1 if task.rehearse else NUM_FILES // 8)
-    num_threads, num_encoded = num_threads_beside(leaves_the_cpu_free=cartoonizer.leaves_the_cpu_free), []
+    num_threads = num_threads_beside(leaves_the_cpu_free=cartoonizer.leaves_the_cpu_free)
+    encoded: list[bytes] = []
     with ThreadPoolExecutor(num_threads) if num_threads else nullcontext() as pool:
         for _ in range(2):  # the first records
             begun = time.perf_counter()
-            encoding = InOrder(pool, num_encoded.append, max_waiting=2 * num_threads)
+            encoding = InOrder(pool, encoded.append, max_waiting=2 * num_threads)
             decoded = map_ahead(
                 lambda data: (None, decode(data, max_megapixels=1)), files, pool, cost=lambda _: 1, max_cost=200
             )
@@ -160,5 +161,5 @@ def _folder(task: Task, precision: Precision, side: int, megapixels: float) -> d
                 finish(drawings)
             encoding.finish()
             seconds = time.perf_counter() - begun
-    assert len(num_encoded) == 2 * len(files)
+    assert len(encoded) == 2 * len(files)
     return {"images_per_second": round(len(files) / seconds, 2), "threads": num_threads}
