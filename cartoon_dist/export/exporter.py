@@ -22,8 +22,8 @@ from cartoon_dist.tensors import Bytes, Images, from_bytes
 
 SUFFIXES = (".safetensors", ".onnx")
 TOLERANCE = 2e-3
-"""The largest difference allowed, in [-1, 1]: a quarter of a grey level. onnxruntime adds up a map in float32, so over a
-million pixels its means are off by more than torch's: 1.1e-3 was seen with an untrained generator."""
+"""The largest difference allowed, in [-1, 1]: a quarter of a grey level. onnxruntime adds up a map in float32, so over
+a million pixels its means are off by more than torch's: 1.1e-3 was seen with an untrained generator."""
 HALF_TOLERANCE = 2 / 127.5
 """The same for weights that were rounded to half precision: two grey levels."""
 Precision = Literal["trained", "fp16"]
