@@ -119,9 +119,8 @@ def torch_cartoonizer(
     _require_dtype(device, dtype, precision)
     generator.to(device, dtype)
     if device.type == "cpu" and dtype == torch.float32:
-        from cartoon_dist.inference.cpu_drawing import (
-            CpuDrawing,
-        )  # here, as strips and below: only who draws needs them
+        # Here, as below: only who draws needs it.
+        from cartoon_dist.inference.cpu_drawing import CpuDrawing
 
         drawing = CpuDrawing(generator)
         return Cartoonizer(generate=drawing.generate, generate_large=drawing.generate_large, megapixels=megapixels)
