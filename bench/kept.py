@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -20,7 +21,7 @@ from bench.shard_job import SIZE
 from cartoon_dist.data.load.fill import fill
 from cartoon_dist.data.load.kept import Streams, read_kept
 from cartoon_dist.data.load.loader import LocalBatches, local_batch_shapes
-from cartoon_dist.data.load.loader_workers import LoaderWorkers
+from cartoon_dist.data.load.loader_workers import START_METHOD, LoaderWorkers
 from cartoon_dist.data.load.picks import PickedBatches
 from cartoon_dist.image.codec import read_pixels
 
@@ -111,15 +112,15 @@ def _in_threads(decode: Callable[[Encoded], None], members: Sequence[Encoded]) -
 
 
 def _in_processes(decode: Callable[[Encoded], None], members: Sequence[Encoded]) -> None:
-    started = []
-    for first in range(AT_ONCE):
-        process = os.fork()
-        if not process:
-            _in_one(decode, members[first::AT_ONCE])
-            os._exit(0)
-        started.append(process)
+    context = get_context(START_METHOD)
+    started = [
+        context.Process(target=_in_one, args=(decode, members[first::AT_ONCE]))  # type: ignore[attr-defined]
+        for first in range(AT_ONCE)
+    ]
     for process in started:
-        os.waitpid(process, 0)
+        process.start()
+    for process in started:
+        process.join()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ LIMIT_SECONDS = 240.0
 MODEL = "generator.safetensors"
 _SHEET_COLUMNS = 3
 _POLL_SECONDS = 0.1
+_TRIES = 5
 _MAX_PICTURE_BYTES = 100_000_000
 
 
@@ -54,8 +54,7 @@ class Snapshots:
                 if checkpoint is not None and _step(checkpoint) > self.step:
                     with mark_children() as mark:
                         marks.append(mark)
-                        taken = partial(self.take, checkpoint, polite=True)
-                        self.job.attempt("snapshot", taken, given_up=ended.is_set, row=self.row)
+                        self.job.attempt("snapshot", self._take_newest, given_up=ended.is_set, row=self.row)
 
         thread = threading.Thread(target=work)
         thread.start()
@@ -71,6 +70,18 @@ class Snapshots:
     def newest(self) -> Path | None:
         """The newest checkpoint of the row's run."""
         return max(self.job.options.run_folder(self.row).glob("step-*"), key=_step, default=None)
+
+    def _take_newest(self) -> dict[str, Any]:
+        """`take` the newest checkpoint; where the training removes it meanwhile, the one that is the newest then."""
+        for _ in range(_TRIES):
+            checkpoint = self.newest()
+            try:
+                if checkpoint is not None:
+                    return self.take(checkpoint, polite=True)
+            except StageFailedError:
+                if checkpoint is not None and checkpoint.is_dir():
+                    raise
+        raise StageFailedError(f"{_TRIES} checkpoints were removed by the training while they were read")
 
     def take(self, checkpoint: Path, *, polite: bool) -> dict[str, Any]:
         """Export a checkpoint and draw with the export; StageFailedError where that fails."""

@@ -3,16 +3,14 @@
 import gzip
 import io
 import re
-import signal
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType, ModuleType
+from types import ModuleType
 from xml.etree.ElementTree import ParseError
 
 import cv2
 import numpy as np
 
+from cartoon_dist.console.signals import time_limit
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.image.decode import Picture
 
@@ -53,7 +51,7 @@ def render(svg: bytes, *, short_side: int, name: str) -> Picture:
         width, height = (
             (round(short_side * ratio), short_side) if ratio >= 1 else (short_side, round(short_side / ratio))
         )
-        with _time_limit(SECONDS):
+        with time_limit(SECONDS, DrawingTimeout(f"not rendered in {SECONDS:g} s")):
             png = engine.svg2png(bytestring=content, output_width=width, output_height=height, unsafe=False)
     except (PictureError, DrawingTimeout) as error:
         raise PictureError(f"{name}: {error}") from None
@@ -115,19 +113,3 @@ def _aspect(content: bytes) -> float:
     if not (width > 0 and height > 0 and 1 / MAX_ASPECT <= width / height <= MAX_ASPECT):
         raise PictureError(f"{width:g} x {height:g} is no shape of a picture")
     return width / height
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise DrawingTimeout in the block after so many seconds; works in a process's main thread."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise DrawingTimeout(f"not rendered in {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

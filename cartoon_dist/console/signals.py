@@ -4,6 +4,10 @@ Windows has no SIGUSR2, by which a scheduler tells that time is nearly up, and h
 """
 
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 STOP_SIGNALS: tuple[signal.Signals, ...] = tuple(
     signal.Signals[name] for name in ("SIGTERM", "SIGINT", "SIGUSR2", "SIGBREAK") if hasattr(signal, name)
@@ -16,3 +20,25 @@ def ignore_signals(*names: str) -> None:
     for name in names:
         if hasattr(signal, name):
             signal.signal(signal.Signals[name], signal.SIG_IGN)
+
+
+@contextmanager
+def time_limit(seconds: float, error: Exception) -> Iterator[None]:
+    """Raise the error in the block after so many seconds, also while Python code computes; in a process's main thread.
+
+    Windows has no such alarm: there the block takes as long as it takes.
+    """
+    if sys.platform == "win32" or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise error
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

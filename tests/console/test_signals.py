@@ -28,3 +28,18 @@ def test_a_signal_that_the_system_lacks_is_passed_over() -> None:
     signals.ignore_signals("SIGTERM", "SIGNOTHING")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def test_what_takes_too_long_is_ended_and_the_alarm_is_given_back() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(TimeoutError, match="too long"), signals.time_limit(0.05, TimeoutError("too long")):
+        signal.pause()
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_a_system_without_alarms_lets_the_block_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(signal, "setitimer")
+    with signals.time_limit(0.0, TimeoutError("too long")):
+        done = sum(range(1000))
+    assert done == 499500
