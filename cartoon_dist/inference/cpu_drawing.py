@@ -1,4 +1,4 @@
-"""A generator drawn with on a CPU: by onnxruntime, which needs a third to a half of the time that torch takes."""
+"""A generator drawn with on a CPU: by onnxruntime, which is faster than torch (docs/performance.md)."""
 
 from typing import TYPE_CHECKING
 
