@@ -3,10 +3,10 @@
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
-from typing import Generic, TypeVar
+from contextlib import closing, contextmanager, suppress
+from typing import Generic, NamedTuple, TypeVar
 
 from cartoon_dist.cpu.cores import num_usable_cores
 
@@ -89,41 +89,66 @@ def read_ahead(items: Iterator[Item], *, max_items: int) -> Iterator[Iterator[It
     if not max_items:
         yield items
         return
-    read: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(max_items)
-    ended = threading.Event()
+    with closing(prepared_ahead(items, ahead=max_items, name="read ahead", exit_timeout_seconds=None)) as ahead:
+        yield ahead
 
-    def put(item: Item | None, error: BaseException | None) -> None:
-        while not ended.is_set():
-            try:
-                read.put((item, error), timeout=0.1)
-            except queue.Full:
-                continue
-            return
 
-    def work() -> None:
-        try:
-            for item in items:
-                put(item, None)
-                if ended.is_set():
-                    return
-        except BaseException as error:  # noqa: BLE001  whatever it is, the reader gets it
-            put(None, error)
-        else:
-            put(None, StopIteration())
+def prepared_ahead(
+    items: Iterator[Item],
+    *,
+    begin: Callable[[], None] = lambda: None,
+    ahead: int = 2,
+    name: str = "batches ahead",
+    exit_timeout_seconds: float | None = 5.0,
+) -> Generator[Item]:
+    """The items in their order, taken from the iterator by a thread that stays `ahead` before; errors too.
 
-    def taken() -> Iterator[Item]:
-        while True:
-            item, error = read.get()
-            if isinstance(error, StopIteration):
-                return
-            if error is not None:
-                raise error
-            yield item  # type: ignore[misc]
-
-    thread = threading.Thread(target=work, name="read ahead", daemon=True)
+    begin: called in the thread first. Closing this iterator ends the thread, and waits for it: with a timeout one that
+    hangs, as on dead storage, is left to end with its process.
+    """
+    thread = _Ahead(items, begin, ahead, name)
     thread.start()
     try:
-        yield taken()
+        while (found := thread.ready.get()) is not None:
+            if isinstance(found.error, BaseException):
+                raise found.error
+            yield found.item
     finally:
-        ended.set()
-        thread.join()
+        thread.end(exit_timeout_seconds)
+
+
+class _Found(NamedTuple, Generic[Item]):
+    item: Item
+    error: BaseException | None = None
+
+
+class _Ahead(threading.Thread, Generic[Item]):
+    """Puts items into `ready`, and None after the last. Ends with its process."""
+
+    def __init__(self, items: Iterator[Item], begin: Callable[[], None], ahead: int, name: str) -> None:
+        super().__init__(daemon=True, name=name)
+        self.items = items
+        self.begin = begin
+        self.ready: queue.Queue[_Found[Item] | None] = queue.Queue(ahead)
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Take items until there is none, one fails, or none is wanted."""
+        try:
+            self.begin()
+            for item in self.items:
+                self.ready.put(_Found(item))
+                if self.ended.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001  whatever it was, the thread that wants items raises it
+            self.ready.put(_Found(None, error))  # type: ignore[arg-type]
+        else:
+            self.ready.put(None)
+
+    def end(self, timeout_seconds: float | None) -> None:
+        """Let the thread end. It may wait for room: emptied, there is room for the one item that it has in hand."""
+        self.ended.set()
+        with suppress(queue.Empty):
+            while True:
+                self.ready.get_nowait()
+        self.join(timeout_seconds)

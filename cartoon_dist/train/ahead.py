@@ -1,77 +1,15 @@
 """Batches made ready ahead: by a thread, and on a GPU copied there on a stream of their own while the step runs."""
 
-import queue
-import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
-from typing import Generic, NamedTuple, TypeVar
+from contextlib import closing
+from typing import NamedTuple
 
 import torch
 
+from cartoon_dist.cpu.beside import prepared_ahead
 from cartoon_dist.data.load.loader import DamagedSample, LocalBatch
 from cartoon_dist.errors import ShardError
 from cartoon_dist.tensors import Batch
-
-Item = TypeVar("Item")
-BATCHES_AHEAD = 2
-"""How many batches may be ready before they are wanted."""
-_EXIT_TIMEOUT_SECONDS = 5.0
-"""How long a thread may take to end; one that hangs on dead storage ends with its process."""
-
-
-def prepared_ahead(
-    items: Iterator[Item], *, begin: Callable[[], None] = lambda: None, ahead: int = BATCHES_AHEAD
-) -> Generator[Item]:
-    """The items in their order, taken from the iterator by a thread that stays `ahead` before; errors too.
-
-    begin: called in the thread first. Closing this iterator ends the thread.
-    """
-    thread = _Ahead(items, begin, ahead)
-    thread.start()
-    try:
-        while (found := thread.ready.get()) is not None:
-            if isinstance(found.error, BaseException):
-                raise found.error
-            yield found.item
-    finally:
-        thread.end()
-
-
-class _Found(NamedTuple, Generic[Item]):
-    item: Item
-    error: BaseException | None = None
-
-
-class _Ahead(threading.Thread, Generic[Item]):
-    """Puts items into `ready`, and None after the last. Ends with its process."""
-
-    def __init__(self, items: Iterator[Item], begin: Callable[[], None], ahead: int) -> None:
-        super().__init__(daemon=True, name="batches ahead")
-        self.items = items
-        self.begin = begin
-        self.ready: queue.Queue[_Found[Item] | None] = queue.Queue(ahead)
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        """Take items until there is none, one fails, or none is wanted."""
-        try:
-            self.begin()
-            for item in self.items:
-                self.ready.put(_Found(item))
-                if self.ended.is_set():
-                    return
-        except BaseException as error:  # noqa: BLE001  whatever it was, the thread that wants items raises it
-            self.ready.put(_Found(None, error))  # type: ignore[arg-type]
-        else:
-            self.ready.put(None)
-
-    def end(self) -> None:
-        """Let the thread end. It may wait for room: emptied, there is room for the one item that it has in hand."""
-        self.ended.set()
-        with suppress(queue.Empty):
-            while True:
-                self.ready.get_nowait()
-        self.join(_EXIT_TIMEOUT_SECONDS)
 
 
 class OnDevice(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cartoon_dist.train.ahead import prepared_ahead
+from cartoon_dist.cpu.beside import prepared_ahead
 
 
 def names() -> list[str]:
