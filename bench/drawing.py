@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from bench.processes import ROOT
+from bench.processes import ROOT, peak
 from bench.ratios import Measured, publish, show, summarise, time_in_turn
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
@@ -88,13 +88,6 @@ def draw_alone(height: int, width: int, cartoonizer: Cartoonizer) -> None:
     cartoonizer.cartoonize([picture])
     took = f"{time.perf_counter() - clock:.1f} s, {time.process_time() - work:.1f} s of processor time"
     show(f"{width} x {height}: {took}, peak {peak():.0f} MB")
-
-
-def peak() -> float:
-    """The most memory in MB that this process has used."""
-    with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 (no file of ours)
-        words = status.read().split()
-    return int(words[words.index("VmHWM:") + 1]) * 1.024e-3
 
 
 def use_all_cores() -> None:

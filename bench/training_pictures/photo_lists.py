@@ -3,15 +3,13 @@
 By package: patterns of paths' ends, with the author and the licence that the package records for them.
 """
 
-_AITZOL, _TREVOR, _BOLLY = "Aitzol Berasategi", 'Trevor "Freespace"', '"Bolly"'
+from bench.permissive_pictures import PHOTOS as PERMISSIVE_PHOTOS
+
+_BOLLY = '"Bolly"'
 _MATE = "MATE backgrounds' authors"
-_FLICKR = "of flickr.com/photos/danielbuechele, /vultilion"
 PACKAGED: dict[str, dict[str, tuple[str, str]]] = {
     "lomiri-wallpapers-16.04": {
-        "aitzgorri_by* friends_by* life_by* picosdeeuropa_by* sunset_by*": (_AITZOL, "CC-BY-4.0"),
-        "Picture_0B_by* Picture_1A_by*": (_TREVOR, "CC-BY-4.0"),
-        "Wine_by*": ("Jakub Mede", "CC-BY-4.0"),
-        "seeding_by*": ("Clemens Engelhardt", "CC0-1.0"),
+        **PERMISSIVE_PHOTOS["lomiri-wallpapers-16.04"],
         "Bridge_by*": ("Sander Klootwijk", "CC-BY-SA-4.0"),
         "Dragonfly_by*": (_BOLLY, "CC-BY-SA-4.0"),
         "free_by* greentock_by*": ("Peter Nerlich", "CC-BY-SA-4.0"),
@@ -41,20 +39,13 @@ PACKAGED: dict[str, dict[str, tuple[str, str]]] = {
         "Path/contents/images/2560x1600.* summer_1am/contents/images/2560x1600.*": ("Risto Saukonpää", "LGPL-3.0"),
     },
     "palapeli-data": {
-        "collection/cincinnati-bridge.jpg": ("Derek Jensen", "public domain"),
-        "collection/citrus-fruits.jpg": ("US Department of Agriculture", "public domain"),
-        "collection/european-honey-bee.jpg": ("John Severns", "public domain"),
+        **PERMISSIVE_PHOTOS["palapeli-data"],
         "collection/castle-maintenon.jpg collection/panther-chameleon-female.jpg": ("Palapeli's authors", "GPL-2+"),
     },
-    "python3-sklearn": {"images/china.jpg images/flower.jpg": (_FLICKR, "CC-BY-2.0")},
-    "python3-skimage": {
-        "data/astronaut.png": ("NASA", "public domain"),
-        "data/chelsea.png": ("Stefan van der Walt", "CC0"),
-        "data/coffee.png": ("Rachel Michetti", "CC0"),
-        "data/rocket.jpg": ("SpaceX", "public domain"),
+    **{
+        package: PERMISSIVE_PHOTOS[package]
+        for package in ("python3-sklearn", "python3-skimage", "python-matplotlib-data", "renpy-demo")
     },
-    "python-matplotlib-data": {"sample_data/grace_hopper.jpg": ("US Navy", "public domain")},
-    "renpy-demo": {"bg?washington.jpg bg?whitehouse.jpg": ("Ren'Py contributors", "MIT")},
     # Under water: every second, so that there are not too many of them.
     "krank": {
         "level-01.jpg level-03.jpg level-05.jpg level-07.jpg level-09.jpg level-11.jpg level-13.jpg level-15.jpg "
