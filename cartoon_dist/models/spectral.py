@@ -37,16 +37,12 @@ class SpectralConvolution(Convolution):
     @torch.no_grad()
     def power_iteration(self) -> None:
         """One step of the power method: u = W v / |W v|, v = W^T u / |W^T u|."""
-        if not lies_channels_last(self.weight):
-            matrix = self.weight.flatten(1)
-            self.u.copy_(normalize(torch.mv(matrix, self.v), dim=0))
-            self.v.copy_(normalize(torch.mv(matrix.T, self.u), dim=0))
-            return
         matrix, right = self._as_it_lies()
         self.u.copy_(normalize(torch.mv(matrix, right), dim=0))
+        new = normalize(torch.mv(matrix.T, self.u), dim=0)
         side = self.weight.shape[2:]
-        new = normalize(torch.mv(matrix.T, self.u), dim=0).view(*side, -1)  # k k c
-        self.v.view(-1, *side).copy_(new.permute(2, 0, 1))
+        in_order = new.view(*side, -1).permute(2, 0, 1) if lies_channels_last(self.weight) else new.view(-1, *side)
+        self.v.view(-1, *side).copy_(in_order)
 
     def forward(self, input: Tensor, *, padded: bool = False) -> Tensor:
         """Maps n c y x -> n c' y/s x/s. padded: the maps come with the reflected border already around them."""
