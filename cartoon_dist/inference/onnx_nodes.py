@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cartoon_dist.inference.onnx_graph import OnnxGraph
+from cartoon_dist.inference.onnx_phases import add_blocked_convolution, add_doubled_convolution, block_side
 from cartoon_dist.inference.row_maps import (
     SOURCE,
     Call,
@@ -23,19 +24,21 @@ from cartoon_dist.inference.row_maps import (
     Upsampled,
     Windowed,
     ZeroPadded,
+    doubled_and_convolved,
 )
 
 Names = Sequence[str]
 """Of the sources' rows in the graph."""
 
 
-def add_nodes(graph: OnnxGraph, row_map: RowMap, rows: RowRange, names: Names) -> str:
-    """The name of these rows of a map. Where they are all of its rows, the nodes do not depend on its size.
+def add_nodes(graph: OnnxGraph, row_map: RowMap, rows: RowRange, names: Names, *, divisor: int) -> str:
+    """The name of these rows of a map. Where they are all of its rows, the nodes do not depend on its size, but that
+    its width, and its height then, must be multiples of the divisor.
 
     NotImplementedError for a function that has no rule here.
     """
     if isinstance(row_map, Convolved):
-        return _convolved(graph, row_map, rows, names)
+        return _convolved(graph, row_map, rows, names, divisor)
     if isinstance(row_map, ReflectionPadded):
         return _reflected(graph, row_map, rows, names)
     if isinstance(row_map, ZeroPadded):
@@ -104,10 +107,17 @@ def _call(row_map: RowMap) -> Call:
     return row_map.call
 
 
-def _convolved(graph: OnnxGraph, row_map: Convolved, rows: RowRange, names: Names) -> str:
+def _convolved(graph: OnnxGraph, row_map: Convolved, rows: RowRange, names: Names, divisor: int) -> str:
     above, below = row_attributes(row_map, rows)
     if rows == (0, row_map.height):
         below = row_map.padding  # a row that no stride reaches, perhaps; but for every size the same
+    side = block_side(row_map.weight, divisor) if (row_map.stride, row_map.groups) == (1, 1) else 1
+    if side > 1:
+        num_rows = rows[1] - rows[0]
+        missing = -num_rows % side  # where these are not all rows of the map
+        pads = [above, row_map.padding, below + missing, row_map.padding]
+        name = add_blocked_convolution(graph, names[0], row_map.weight, row_map.bias, pads=pads, side=side)
+        return add_slice(graph, name, (0, num_rows)) if missing else name
     given = [row_map.weight] if row_map.bias is None else [row_map.weight, row_map.bias]
     return graph.add(
         "Conv",
@@ -137,6 +147,9 @@ def _zero_padded(graph: OnnxGraph, row_map: ZeroPadded, rows: RowRange, names: N
 
 def _upsampled(graph: OnnxGraph, row_map: Upsampled, names: Names) -> str:
     call = _call(row_map)
+    if call.function is doubled_and_convolved:
+        _, weight, bias = call.arguments
+        return add_doubled_convolution(graph, names[0], weight, bias)
     if call.function is functional.conv_transpose2d:
         given = [one for one in call.arguments[1:3] if one is not None]
         return graph.add(

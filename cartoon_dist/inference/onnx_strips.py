@@ -88,7 +88,7 @@ class OnnxPass:
             cut.append(names[source] if is_all else add_slice(graph, names[source], (top - offset, bottom - offset)))
         if isinstance(row_map, Normalised):
             return add_measured_norm(graph, row_map, cut[0])
-        return add_nodes(graph, row_map, needed[row_map], cut)
+        return add_nodes(graph, row_map, needed[row_map], cut, divisor=row_map.width)
 
 
 def _layout(order: Sequence[RowMap], needed: dict[RowMap, RowRange]) -> tuple[Any, ...]:

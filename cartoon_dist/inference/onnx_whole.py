@@ -12,6 +12,8 @@ from cartoon_dist.inference.tracing import ordered, trace
 from cartoon_dist.tensors import Images
 
 _INPUT = "photo"
+_MULTIPLE = 4
+"""Each side of a picture is a multiple of it."""
 _SIDE = 16
 """Of the picture that is traced: the forward is the same for each size that fits the networks."""
 
@@ -46,4 +48,4 @@ def _added(graph: OnnxGraph, row_map: RowMap, names: Sequence[str]) -> str:
         return add_whole_norm(graph, row_map, names[0])
     if isinstance(row_map, Pooled):
         return add_whole_pool(graph, row_map, names[0])
-    return add_nodes(graph, row_map, (0, row_map.height), names)
+    return add_nodes(graph, row_map, (0, row_map.height), names, divisor=row_map.height * _MULTIPLE // _SIDE)
