@@ -8,7 +8,7 @@ TOP = 15
 
 GROUPS = (
     # Our own Triton kernels, whose names are those of their functions in cartoon_dist/gpu.
-    ("fused operations", r"^_?(statistics|normalise|gradient|gradient_sums|pad|padding|fused|mirrored)\w*_kernel"),
+    ("fused operations", r"^_?(cbam|statistics|normalise|gradient|gradient_sums|pad|padding|fused|mirrored)\w*_kernel"),
     ("all-reduce", r"nccl"),
     ("optimizer", r"multi_tensor_apply|adam"),
     # cuDNN computes in NHWC: it converts NCHW tensors there and back, or pads their channels.

@@ -28,6 +28,7 @@ SWITCHES = {
     ),
     "tf32": Switch("TF32 in float32 convolutions and products", environment={"NVIDIA_TF32_OVERRIDE": "0"}),
     "fused_norm": Switch("norm, activation, sum and padding as one operation", optimisation="fused_norm"),
+    "fused_cbam": Switch("CBAM's poolings and products as one operation each", optimisation="fused_cbam"),
     "channels_last": Switch("maps and weights in NHWC", optimisation="channels_last"),
     "padded_channels": Switch("convolutions of 3 and 1 channels with 8 of them", optimisation="padded_channels"),
     "averaging_in_backward": Switch(

@@ -23,7 +23,7 @@ STARTS = (
     Start(
         "plain steps, no optimisation",
         ("capture.mode=none",),
-        _without("fused_norm", "channels_last", "padded_channels", "averaging_in_backward"),
+        _without("fused_norm", "fused_cbam", "channels_last", "padded_channels", "averaging_in_backward"),
     ),
 )
 """A probe goes down the list until one works; a training that fails goes on with the next, from its checkpoint."""

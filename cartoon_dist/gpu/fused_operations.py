@@ -1,6 +1,6 @@
 """When a fused operation of this room is taken, and when torch's own operations in its place.
 
-On CUDA, for maps in channels_last, unless `fused_norm` is switched off (gpu/switch.py) or the GPU or the machine cannot
+On CUDA, for maps in channels_last, unless its name is switched off (gpu/switch.py) or the GPU or the machine cannot
 do it (gpu/triton_support.py). Everywhere else torch's operations run as they always did, to the bit.
 """
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from cartoon_dist.gpu.switch import is_enabled
+from cartoon_dist.gpu.switch import Optimisation, is_enabled
 from cartoon_dist.gpu.triton_support import can_run_kernels
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -34,10 +34,10 @@ def forced() -> Iterator[None]:
         _forced -= 1
 
 
-def is_taken(maps: Tensor) -> bool:
-    """Whether the fused operation is to run on these maps, n c y x."""
+def is_taken(maps: Tensor, name: Optimisation = "fused_norm") -> bool:
+    """Whether the fused operation of this name is to run on these maps, n c y x."""
     # Tensors that stand for others (inference/tracing.py) see torch's own functions, which they know.
-    if not (maps.is_cuda or _forced) or _has_functions_of_its_own(maps) or not is_enabled("fused_norm"):
+    if not (maps.is_cuda or _forced) or _has_functions_of_its_own(maps) or not is_enabled(name):
         return False
     if torch.compiler.is_exporting() or maps.dim() != 4 or not maps.is_contiguous(memory_format=torch.channels_last):
         return False

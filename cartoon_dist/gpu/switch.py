@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-Optimisation = Literal["fused_norm", "channels_last", "padded_channels", "averaging_in_backward"]
-"""fused_norm: instance norm, activation, residual sum and reflection padding in one kernel. channels_last: maps and
-weights in NHWC on CUDA. padded_channels: convolutions from or to 3 or 1 channels run with 8 on CUDA.
-averaging_in_backward: gradients of several processes are averaged while the backward still runs."""
+Optimisation = Literal["fused_norm", "fused_cbam", "channels_last", "padded_channels", "averaging_in_backward"]
+"""fused_norm: instance norm, activation, residual sum and reflection padding in one kernel. fused_cbam: CBAM's poolings
+and products in one kernel each, without maps between them. channels_last: maps and weights in NHWC on CUDA.
+padded_channels: convolutions from or to 3 or 1 channels run with 8 on CUDA. averaging_in_backward: gradients of several
+processes are averaged while the backward still runs."""
 
 VARIABLE = "CARTOON_DIST_WITHOUT"
 

@@ -12,6 +12,8 @@ _MOST_CHANNELS = 64
 _PROGRAMS = 512
 """About four on each multiprocessor of an H100."""
 _MOST_PARTS = 512
+MOST_WHOLE_CHANNELS = _BLOCK
+"""Of a pixel in one program."""
 
 
 class Split(NamedTuple):
@@ -52,6 +54,40 @@ def split(num_pictures: int, channels: int, num_pixels: int) -> Split:
     part_pixels = math.ceil(num_pixels / num_parts / block_pixels) * block_pixels
     num_parts = math.ceil(num_pixels / part_pixels)
     return Split(block_pixels, block_channels, part_pixels, num_parts, (channel_blocks, num_parts, num_pictures))
+
+
+class PixelSplit(NamedTuple):
+    """Blocks of pixels with all of their channels; each program takes `part_pixels` pixels of a picture."""
+
+    block_pixels: int
+    block_channels: int
+    part_pixels: int
+    grid: tuple[int, int]
+
+    @property
+    def num_parts(self) -> int:
+        """Of each picture."""
+        return self.grid[0]
+
+    @property
+    def options(self) -> dict[str, int]:
+        """What each kernel is started with."""
+        return {
+            "BLOCK_PIXELS": self.block_pixels,
+            "BLOCK_CHANNELS": self.block_channels,
+            "num_warps": _NUM_WARPS,
+        }
+
+
+def split_pixels(num_pictures: int, channels: int, num_pixels: int) -> PixelSplit:
+    """For passes that sum over the channels of each pixel. ValueError for more than `MOST_WHOLE_CHANNELS`."""
+    if channels > MOST_WHOLE_CHANNELS:
+        raise ValueError(f"{channels} channels do not fit into one program, {MOST_WHOLE_CHANNELS} do")
+    block_channels = power_of_two(channels)
+    block_pixels = _BLOCK // block_channels
+    num_blocks = math.ceil(num_pixels / block_pixels)
+    part_pixels = math.ceil(num_blocks / math.ceil(_PROGRAMS / num_pictures)) * block_pixels
+    return PixelSplit(block_pixels, block_channels, part_pixels, (math.ceil(num_pixels / part_pixels), num_pictures))
 
 
 def power_of_two(number: int) -> int:

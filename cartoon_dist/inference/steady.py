@@ -3,7 +3,8 @@
 An instance norm divides each map by its own mean and variance over the whole frame, and CBAM weighs channels by their
 mean and maximum over it. So whatever changes anywhere, noise or somebody who walks in, changes the colours everywhere.
 Here these statistics s_t of frame t become e_t = p_t e_{t-1} + (1 - p_t) s_t. The generator is not changed: the methods
-that measure are replaced while `attached`, and a picture drawn outside of it is the same to the bit.
+that measure them, or are given them, are replaced while `attached`, and a picture drawn outside of it is the same to
+the bit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -151,16 +152,16 @@ def eased_pixel(pixel: Tensor, ease: Ease) -> Tensor:
     return ease(pixel[:, :, 0, 0]).to(pixel.dtype)[:, :, None, None]
 
 
-def _eased_method(layer: nn.Module, ease: Callable[[str], Ease]) -> tuple[str, Callable[[Tensor], Any]]:
-    """The name of the method that measures whole frames, and the one to put in its place."""
+def _eased_method(layer: nn.Module, ease: Callable[[str], Ease]) -> tuple[str, Callable[..., Any]]:
+    """The name of the method that measures whole frames, or is given what was measured; and the one to put in its
+    place."""
     if isinstance(layer, CBAM):
         ease_average, ease_peak = ease("average"), ease("peak")
 
-        def pool(features: Tensor) -> tuple[Tensor, Tensor]:
-            average, peak = CBAM.pool(features)
+        def eased(average: Tensor, peak: Tensor) -> tuple[Tensor, Tensor]:
             return eased_pixel(average, ease_average), eased_pixel(peak, ease_peak)
 
-        return "pool", pool
+        return "eased", eased
     assert isinstance(layer, InstanceNorm)
     ease_moments, norm = ease("moments"), NormParameters(layer.weight, layer.bias, layer.eps)
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cartoon_dist.gpu import layout
+from cartoon_dist.gpu import fused_cbam, layout
 from cartoon_dist.models.blocks import convolution
 from cartoon_dist.tensors import Features
 
@@ -32,20 +32,26 @@ class CBAM(nn.Module):
 
     def forward(self, features: Features) -> Features:
         """F'' of Eq 3, in the shape of F."""
-        features = self._channel_attention(features) * features
+        if fused_cbam.is_taken(features):
+            attention = fused_cbam.Attention(features)
+            of_channels = self._channel_attention(*attention.over_places())
+            of_places = torch.sigmoid(self.place(attention.over_channels(of_channels)))
+            return attention.product(of_channels, of_places)
+        average, peak = _mean(features, (2, 3)), features.amax((2, 3), keepdim=True)
+        features = self._channel_attention(average, peak) * features
         return self._place_attention(features) * features
 
-    def _channel_attention(self, features: Features) -> torch.Tensor:
+    def _channel_attention(self, average: Tensor, peak: Tensor) -> Tensor:
         """Eq 4: Mc(F) = sigmoid(MLP(avgpool F) + MLP(maxpool F)), n c 1 1."""
-        average, peak = self.pool(features)
+        average, peak = self.eased(average, peak)
         return torch.sigmoid(self.mlp(average) + self.mlp(peak))
 
     @staticmethod
-    def pool(features: Features) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mean and the maximum of each map, n c 1 1 each; a film eases them from frame to frame."""
-        return _mean(features, (2, 3)), features.amax((2, 3), keepdim=True)
+    def eased(average: Tensor, peak: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and the maximum of each map, n c 1 1 each, as they are; a film eases them from frame to frame."""
+        return average, peak
 
-    def _place_attention(self, features: Features) -> torch.Tensor:
+    def _place_attention(self, features: Features) -> Tensor:
         """Eq 5: Ms(F) = sigmoid(conv7x7([mean over channels; max over channels])), n 1 y x."""
         average = _mean(features, 1)
         peak = features.amax(1, keepdim=True)

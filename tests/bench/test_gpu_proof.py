@@ -86,7 +86,7 @@ def test_a_rehearsal_runs_every_kind_of_stage(tmp_path: Path) -> None:
 def check_comparisons(lines: list[dict[str, Any]]) -> None:
     """Each way of each new stage has figures."""
     switched = [line for line in lines if line.get("part") == "switched"]
-    singles = ["fused_norm", "channels_last", "padded_channels"]
+    singles = ["fused_norm", "fused_cbam", "channels_last", "padded_channels"]
     assert [line["kind"] for line in switched] == ["everything", *singles, "none of them", "everything, again"]
     assert [line["left_out"] for line in switched] == [[], *([name] for name in singles), singles, []]
     drawn = [line for line in lines if line.get("part") == "drawing"]
@@ -218,8 +218,8 @@ def test_switches_reach_every_stage_and_unknown_ones_are_refused(
     assert kinds_of(8, "bf16", ("capture",)) == ["plain", "textbook"]
     assert main([str(tmp_path), "--without", "speed"]) == 2
     assert capsys.readouterr().err == (
-        "error: --without: there is no speed; there are averaging_in_backward, capture, channels_last, fused_norm, "
-        "keep, padded_channels, tf32\n"
+        "error: --without: there is no speed; there are averaging_in_backward, capture, channels_last, fused_cbam, "
+        "fused_norm, keep, padded_channels, tf32\n"
     )
 
 
@@ -243,7 +243,11 @@ def test_each_way_of_the_switches_leaves_one_out() -> None:
     ways = dict(ways_of(("padded_channels", "tf32")))
     assert ways["everything"] == ()
     assert ways["fused_norm"] == ("fused_norm",)
-    assert ways["none of them"] == ("fused_norm", "channels_last")  # the session leaves the third out already
+    assert ways["none of them"] == (
+        "fused_norm",
+        "fused_cbam",
+        "channels_last",
+    )  # the session leaves the third out already
     assert "averaging_in_backward" not in ways  # nothing is averaged in one process
 
 

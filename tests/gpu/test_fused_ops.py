@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cartoon_dist.gpu import fused_cbam
 from cartoon_dist.gpu.fused_operations import forced, is_taken
 from cartoon_dist.gpu.fused_padding import reflection_pad
+from tests.gpu_ops.cbam_cases import computed
 from tests.gpu_ops.fused_cases import Case, outputs_and_gradients
 
 pytestmark = pytest.mark.gpu
@@ -53,6 +55,31 @@ def test_padding_agrees_with_torch(edges: tuple[int, int, int, int], device: tor
     assert torch.equal(padded.detach().cpu().double(), expected.detach())
     [of_expected] = torch.autograd.grad(expected, plain, of_padded.double())
     assert _apart(of_maps, of_expected) < LIMITS[torch.float32]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((4, 64, 33, 65), torch.bfloat16),
+        ((2, 96, 19, 21), torch.bfloat16),
+        ((2, 512, 9, 17), torch.float16),
+        ((3, 256, 64, 64), torch.float32),
+        ((1, 12, 40, 31), torch.float32),
+    ],
+    ids=str,
+)
+def test_cbam_agrees_with_torch_in_float64_on_the_cpu(
+    shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.device
+) -> None:
+    maps = torch.empty(shape, dtype=dtype, device=device).contiguous(memory_format=torch.channels_last)
+    assert fused_cbam.is_taken(maps)
+    first, second = (computed(shape, dtype, device, fused=True) for _ in range(2))
+    assert all(map(torch.equal, first, second))
+    exact = computed(shape, torch.float64, torch.device("cpu"), fused=False)
+    assert torch.equal(first.peak.cpu().double(), exact.peak)
+    assert torch.equal(first.pooled[:, 1:].cpu().double(), exact.pooled[:, 1:])
+    for found, expected in zip(first, exact, strict=True):
+        assert _apart(found, expected) < LIMITS[dtype]
 
 
 def _apart(found: Tensor, expected: Tensor) -> float:

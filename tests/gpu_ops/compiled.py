@@ -16,10 +16,21 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from cartoon_dist.gpu.cbam_gradient_kernels import (
+    cbam_channels_sums_kernel,
+    cbam_maps_gradient_kernel,
+    cbam_product_sums_kernel,
+)
+from cartoon_dist.gpu.cbam_kernels import (
+    cbam_channels_kernel,
+    cbam_places_kernel,
+    cbam_product_kernel,
+    cbam_whole_places_kernel,
+)
 from cartoon_dist.gpu.norm_gradient_kernels import gradient_kernel, gradient_sums_kernel
 from cartoon_dist.gpu.norm_kernels import normalise_kernel, statistics_kernel
 from cartoon_dist.gpu.padding_kernels import padding_gradient_kernel, padding_kernel
-from cartoon_dist.gpu.work_split import split
+from cartoon_dist.gpu.work_split import split, split_pixels
 
 ALL = {"AFFINE": True, "RESIDUAL": True, "ACTIVATION": "leaky_relu", "REFLECT": 1}
 GATHERING = ALL | {"OF_RESULT": True, "OF_INNER": True, "KEPT": True}
@@ -32,8 +43,23 @@ KERNELS: tuple[tuple[str, Any, dict[str, Any]], ...] = (
     ("gradient, of what was written", gradient_kernel, GATHERING | {"WRITES": True}),
     ("padding", padding_kernel, EDGES),
     ("padding, gradient", padding_gradient_kernel, EDGES),
+    ("CBAM: places of parts", cbam_places_kernel, {}),
+    ("CBAM: places of pictures", cbam_whole_places_kernel, {}),
+    ("CBAM: channels", cbam_channels_kernel, {}),
+    ("CBAM: product", cbam_product_kernel, {}),
+    ("CBAM: sums of the product's gradient", cbam_product_sums_kernel, {}),
+    ("CBAM: sums of the channels' gradient", cbam_channels_sums_kernel, {}),
+    ("CBAM: gradient", cbam_maps_gradient_kernel, {"POOLED": True, "PLACES": True}),
 )
-SUMS = ("weight", "bias", "statistics", "partial", "of_parameters")
+OF_PIXELS = (
+    cbam_channels_kernel,
+    cbam_product_kernel,
+    cbam_product_sums_kernel,
+    cbam_channels_sums_kernel,
+    cbam_maps_gradient_kernel,
+)
+"""Take all channels of their pixels."""
+SUMS = ("weight", "bias", "statistics", "partial", "of_parameters", "counts")
 """Pointers to float32; all others point to maps."""
 NUMBERS = ("epsilon", "slope")
 ASSEMBLERS = Path(triton.__file__).parent / "backends/nvidia/bin"
@@ -50,7 +76,7 @@ class Compiled(NamedTuple):
 def compiled(kernel: Any, constants: Mapping[str, Any], *, capability: int, dtype: str, channels: int) -> Compiled:
     """For a GPU of this capability (90: H100) and maps of this type, bf16, fp16 or fp32."""
     parts = split(4, channels, 4096)
-    options = parts.options
+    options = split_pixels(4, channels, 4096).options if kernel in OF_PIXELS else parts.options
     num_warps = options.pop("num_warps")
     known = {**constants, **options, "CHANNELS": channels, "BLOCK_PARTS": parts.block_parts}
     signature, aligned = {}, {}
