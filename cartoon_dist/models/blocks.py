@@ -7,6 +7,7 @@ of another keeps its trained weights.
 from collections import OrderedDict
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -77,6 +78,22 @@ class InstanceNorm(nn.InstanceNorm2d):
     def forward(self, input: Tensor, *, residual: Tensor | None = None, reflect: int = 0) -> Tensor:
         """Maps n c y x -> n c y+2r x+2r: activation(IN(maps) + residual), its border reflected r pixels wide."""
         return fused_norm.instance_norm(
+            input,
+            weight=self.weight,
+            bias=self.bias,
+            epsilon=self.eps,
+            activation=self.activation,
+            slope=self.slope,
+            residual=residual,
+            reflect=reflect,
+        )
+
+    def with_padded(self, input: Tensor, *, residual: Tensor, reflect: int) -> fused_norm.WithPadded:
+        """The result without reflected pixels and with them, in one operation where the device has one."""
+        if not torch.is_grad_enabled():  # a part of the whole then costs nothing; a film has a forward of its own
+            padded = self(input, residual=residual, reflect=reflect)
+            return fused_norm.WithPadded(padded[..., reflect:-reflect, reflect:-reflect], padded)
+        return fused_norm.instance_norm_with_padded(
             input,
             weight=self.weight,
             bias=self.bias,
@@ -213,11 +230,20 @@ class ResidualBlock(nn.Module):
         self.conv2 = convolution(channels, channels, kernel=3, padding="reflect", before_norm=True)
         self.norm2 = instance_norm(channels, affine=affine)
 
-    def forward(self, features: Features) -> Features:
-        """Maps of the same shape; at least 2x2, or there is nothing to reflect."""
-        inner = norm_and_convolve(self.norm1, self.conv2, self.conv1(features))
-        normed: Tensor = self.norm2(inner, residual=features)
+    def forward(self, features: Features, padded: Tensor | None = None) -> Features:
+        """Maps of the same shape; at least 2x2, or there is nothing to reflect. padded: the same maps with the border
+        that the first convolution needs already around them."""
+        normed: Tensor = self.norm2(self._before_norm(features, padded), residual=features)
         return normed
+
+    def with_padded(self, features: Features, padded: Tensor | None = None) -> fused_norm.WithPadded:
+        """The forward, and its result with the border that the next block needs."""
+        inner = self._before_norm(features, padded)
+        return self.norm2.with_padded(inner, residual=features, reflect=self.conv1.kernel_size[0] // 2)
+
+    def _before_norm(self, features: Features, padded: Tensor | None) -> Tensor:
+        first = self.conv1(features) if padded is None else self.conv1(padded, padded=True)
+        return norm_and_convolve(self.norm1, self.conv2, first)
 
 
 def check_size(height: int, width: int) -> None:

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from cartoon_dist.models.blocks import Decoder, ResidualBlock, Upsample, check_size, convolution, encoder
 from cartoon_dist.models.cbam import CBAM
+from cartoon_dist.models.residual_chain import ResidualChain
 from cartoon_dist.models.saliency_net import SaliencyNetwork
 from cartoon_dist.tensors import Features, Images, Maps
 
@@ -60,7 +60,7 @@ class Generator(CartoonGenerator):
             for width in (channels, 2 * channels, 4 * channels)
             if saliency
         )
-        self.blocks = nn.Sequential(*(ResidualBlock(4 * channels, affine=True) for _ in range(num_blocks)))
+        self.blocks = ResidualChain(ResidualBlock(4 * channels, affine=True) for _ in range(num_blocks))
         self.decoder = Decoder(channels, 3, upsample=upsample, affine=True)
         self.saliency = saliency
         self.checkpoint_blocks = checkpoint_blocks
@@ -72,21 +72,17 @@ class Generator(CartoonGenerator):
         """
         check_size(*photo.shape[2:])
         if self.saliency is None:
-            return GeneratorOutput(self.decoder(self._transform(self.encoder(photo))), None)
+            return GeneratorOutput(self._drawn(self.encoder(photo)), None)
         saliency, saliency_features = self.saliency(photo)
         features = photo
         for stage, joint, extra in zip(self.encoder, self.joints, saliency_features, strict=True):
             features = joint(stage(features), extra.detach() if detach_joints else extra)
-        return GeneratorOutput(self.decoder(self._transform(features)), saliency)
+        return GeneratorOutput(self._drawn(features), saliency)
 
-    def _transform(self, features: Features) -> Features:
-        """Through the residual blocks."""
-        if not (self.checkpoint_blocks and torch.is_grad_enabled()):
-            return self.blocks(features)
-        for block in self.blocks:
-            # Nothing in a block is random, and reading the random state would wait for the device.
-            features = checkpoint(block, features, use_reentrant=False, preserve_rng_state=False)
-        return features
+    def _drawn(self, features: Features) -> Images:
+        """From the encoder's last maps to the cartoon."""
+        drawn: Images = self.decoder(self.blocks(features, checkpointed=self.checkpoint_blocks))
+        return drawn
 
 
 class FeatureFusion(nn.Module):
