@@ -1,4 +1,5 @@
-"""Tables that compare: with the goals, with an optimisation left out; drawings, ways to compute a norm, inputs."""
+"""Tables that compare: with the goals, with an optimisation left out; averages of processes, drawings, ways to compute
+a norm, inputs."""
 
 from collections.abc import Sequence
 
@@ -46,6 +47,22 @@ def switched(lines: Sequence[Line], *, always: bool = False) -> str:
         rows.append((name, number(part.get("ms")), more, number(part.get("peak_mib")), estimate))
     words = "Without a switch, estimated: " + "; ".join(WITHOUT_SWITCH) + "."
     return table(("left out", "ms", "more than everything, ms", "peak MiB", "estimate"), rows) + f"\n\n{words}"
+
+
+def averaging(lines: Sequence[Line]) -> str:
+    """The step of several processes by when their gradients are averaged, against the first way."""
+    parts = [line for line in lines if line.get("part") == "averaged"]
+    rows = [
+        (
+            f"{part['processes']} x {part['batch_size']}",
+            part["kind"],
+            number(part["ms"]),
+            f"{part['ms'] - parts[0]['ms']:+.2f}" if number_of_part else "",
+            number(part["images_per_second"]),
+        )
+        for number_of_part, part in enumerate(parts)
+    ]
+    return table(("batch", "averaged", "ms", "more, ms", "images/s"), rows)
 
 
 def drawing(lines: Sequence[Line]) -> str:

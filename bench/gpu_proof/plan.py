@@ -50,7 +50,8 @@ STAGES = (
         Stage(name, 14 if name in ("capture", "two_ranks", "fused_ops") else 4, "gpu_tests", concurrent=True)
         for name in GPU_TESTS
     ),
-    Stage("switches", 46, "switched", least_seconds=12.0),
+    Stage("averaging", 26, "averaging", least_seconds=12.0),
+    Stage("switches", 52, "switched", least_seconds=12.0),
     Stage("drawing", 20, "drawing", least_seconds=8.0),
     Stage("profile", 14, "kernel_profile"),
     Stage("compiled", 12, "compiled"),

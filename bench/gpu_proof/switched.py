@@ -18,7 +18,7 @@ from cartoon_dist.gpu.switch import Optimisation
 
 BATCH_SIZE, NUM_WARM, NUM_ROUNDS, STEPS_A_ROUND = 8, 6, 5, 4
 SEVERAL_PROCESSES: tuple[Optimisation, ...] = ("averaging_in_backward",)
-"""Does nothing in one process; the stage `two_ranks` and docs/performance.md speak of it."""
+"""Does nothing in one process; the stage `averaging` measures it in two."""
 LEAST_SECONDS = 5.0
 
 

@@ -31,6 +31,7 @@ def of_session(lines: Sequence[Line], *, level: int = 3) -> str:
         ("", stages(lines)),
         ("Goals", comparison_tables.goals(lines)),
         ("What each optimisation is worth", comparison_tables.switched(lines)),
+        ("Two processes, bf16", comparison_tables.averaging(lines)),
         ("Milliseconds a step", speed(lines)),
         ("Ceiling", ceiling(lines)),
         ("Where the time of a step goes", profile(lines)),

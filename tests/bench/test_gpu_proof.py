@@ -9,13 +9,14 @@ from typing import Any, get_args
 
 import pytest
 
-from bench.gpu_proof import plan, switches
+from bench.gpu_proof import averaging, plan, switches
 from bench.gpu_proof.__main__ import main
 from bench.gpu_proof.plan import STAGES, Stage, in_groups, limit_in_group, time_limit
 from bench.gpu_proof.record import Session, headline, new_session, read_lines
 from bench.gpu_proof.runner import run_stages
 from bench.gpu_proof.speed import kinds_of
 from bench.gpu_proof.switched import ways_of
+from bench.gpu_proof.task import StageError, Task
 from cartoon_dist.gpu.switch import VARIABLE, Optimisation
 from tests.running import LIMIT_SECONDS, ROOT, environment, wait_for
 
@@ -46,7 +47,7 @@ def stages_of(session: Session) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.slow
 def test_a_rehearsal_runs_every_kind_of_stage(tmp_path: Path) -> None:
-    stages_asked = "scores,switches,drawing,profile,compiled,input,training,speed"
+    stages_asked = "scores,averaging,switches,drawing,profile,compiled,input,training,speed"
     words = [str(tmp_path), "--rehearse", "--minutes", "30", "--only", stages_asked]
     done = subprocess.run(
         [sys.executable, "-m", "bench.gpu_proof", *words],
@@ -89,6 +90,10 @@ def check_comparisons(lines: list[dict[str, Any]]) -> None:
     singles = ["fused_norm", "fused_cbam", "channels_last", "padded_channels"]
     assert [line["kind"] for line in switched] == ["everything", *singles, "none of them", "everything, again"]
     assert [line["left_out"] for line in switched] == [[], *([name] for name in singles), singles, []]
+    averaged = [line for line in lines if line.get("part") == "averaged"]
+    assert [line["left_out"] for line in averaged] == [[], ["averaging_in_backward"], []]
+    assert {(line["processes"], line["batch_size"]) for line in averaged} == {(2, 1)}
+    assert all(line["ms"] > 0 for line in averaged)
     drawn = [line for line in lines if line.get("part") == "drawing"]
     assert [line["precision"] for line in drawn] == ["fp32"] * 3 + ["bf16"] * 3
     assert [line["what"] for line in drawn[:3]] == ["32 px", "a folder", "0.00307 MP"]
@@ -183,7 +188,7 @@ def test_all_limits_together_are_the_minutes_given() -> None:
         seconds = time_limit(stages, left, num_first=len(group))
         left, total, stages = left - seconds, total + seconds, stages[len(group) :]
     assert total == pytest.approx(240 - plan.RESERVE_SECONDS)
-    assert [len(group) for group in in_groups(STAGES)] == [1, len(plan.GPU_TESTS)] + [1] * 7
+    assert [len(group) for group in in_groups(STAGES)] == [1, len(plan.GPU_TESTS)] + [1] * 8
 
 
 def test_time_left_over_goes_to_the_stages_that_follow() -> None:
@@ -249,6 +254,33 @@ def test_each_way_of_the_switches_leaves_one_out() -> None:
         "channels_last",
     )  # the session leaves the third out already
     assert "averaging_in_backward" not in ways  # nothing is averaged in one process
+
+
+def test_averages_of_two_processes_are_measured_in_the_backward_and_after_it() -> None:
+    assert dict(averaging.ways_of(("tf32",))) == {
+        "within the backward": (),
+        "after the backward": ("averaging_in_backward",),
+        "within the backward, again": (),
+    }
+    assert averaging.ways_of(("averaging_in_backward",)) == [("after the backward", ())]
+
+
+def test_one_gpu_or_none_has_no_averages_to_measure(tmp_path: Path) -> None:
+    session = new_session(tmp_path)
+    run_stages(session, [Stage("averaging", 1, "averaging")], minutes=1)
+    line = stages_of(session)["averaging"]
+    assert line["ok"] is None
+    assert line["failure"] == "needs 2 CUDA devices, and there are 0"
+
+
+@pytest.mark.slow
+def test_processes_that_fail_are_written_whole(tmp_path: Path) -> None:
+    session = new_session(tmp_path, rehearse=True, without=("no_such_switch",))
+    task = Task(stage="averaging", session=session, seconds=LIMIT_SECONDS, minutes=1, begun=time.monotonic())
+    with pytest.raises(StageError, match="process 1 ended with status 1") as failed:
+        averaging.run(task)
+    assert "KeyError: 'no_such_switch'" in str(failed.value)
+    assert failed.value.results == {"device": "cpu", "cells": 0, "of": 3}
 
 
 @pytest.mark.parametrize("words", [[], ["OUT", "--only", "nothing"], ["OUT", "--minutes", "0"]])

@@ -96,6 +96,15 @@ def test_goals_and_switches_stand_beside_what_was_measured() -> None:
     assert comparison_tables.goals([line | {"rehearsal": True} for line in lines]) == ""
 
 
+def test_averages_of_two_processes_are_shown_against_the_first_way() -> None:
+    within: Line = {"part": "averaged", "kind": "within the backward", "processes": 2, "batch_size": 8, "ms": 18.0}
+    after = within | {"kind": "after the backward", "ms": 18.75, "images_per_second": 853}
+    shown = comparison_tables.averaging([within | {"images_per_second": 889}, after])
+    assert "| 2 x 8 | within the backward | 18 |  | 889 |" in shown
+    assert "| 2 x 8 | after the backward | 18.75 | +0.75 | 853 |" in shown
+    assert comparison_tables.averaging([]) == ""
+
+
 def test_drawings_and_compiled_norms_are_shown() -> None:
     drawn: Line = {"part": "drawing", "what": "256 px", "precision": "bf16", "batch_size": 15, "ms": 20.0}
     drawn |= {"images_per_second": 750, "share_of_ceiling": 0.25, "largest_difference": 9, "mean_difference": 0.4}
