@@ -90,7 +90,8 @@ class InstanceNorm(nn.InstanceNorm2d):
 
     def with_padded(self, input: Tensor, *, residual: Tensor, reflect: int) -> fused_norm.WithPadded:
         """The result without reflected pixels and with them, in one operation where the device has one."""
-        if not torch.is_grad_enabled():  # a part of the whole then costs nothing; a film has a forward of its own
+        if not (torch.is_grad_enabled() and input.requires_grad):
+            # A part of the whole then costs nothing; a film has a forward of its own (inference/steady.py).
             padded = self(input, residual=residual, reflect=reflect)
             return fused_norm.WithPadded(padded[..., reflect:-reflect, reflect:-reflect], padded)
         return fused_norm.instance_norm_with_padded(

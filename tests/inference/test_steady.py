@@ -1,15 +1,19 @@
 """Eased statistics: whatever the batches, in one forward or in strips, and nothing of them in a picture."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from cartoon_dist.gpu import layout
 from cartoon_dist.inference.steady import SteadyStatistics
 from cartoon_dist.inference.tiled import generate_in_strips
 from cartoon_dist.models.animegan import AnimeGenerator
 from cartoon_dist.models.generator import CartoonGenerator, Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork
 from cartoon_dist.models.whitebox import WhiteboxGenerator
+from tests.operation_counter import OperationCounter
 
 WEIGHTS = [0.0, 0.9, 0.8, 0.9, 0.0, 0.5, 0.9]
 """Of the past, for seven frames; two scenes."""
@@ -65,6 +69,19 @@ def test_the_first_frame_of_a_scene_is_drawn_as_a_picture() -> None:
     for index, weight in enumerate(WEIGHTS):
         same = torch.allclose(eased[index], alone[index], atol=1e-9)
         assert same == (weight == 0)
+
+
+def test_a_gpus_operations_give_the_same_frames() -> None:
+    """In its layout and with its fused operations, behind which torch's stand on a CPU; eased norms are torch's."""
+    made = generator("cartoongan")
+    made.blocks.append(copy.deepcopy(made.blocks[0]))  # type: ignore[union-attr, operator, index]
+    expected = drawn(made, SteadyStatistics(made), 3)
+    with layout.forced(), OperationCounter() as counter:
+        made = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        found = drawn(made, SteadyStatistics(made), 3)
+    assert torch.allclose(found, expected, atol=1e-11)
+    assert counter.num["cartoon_dist::cbam_product"] == 3 * 3
+    assert counter.num["cartoon_dist::instance_norm"] == 0
 
 
 def test_it_goes_on_from_a_state() -> None:

@@ -1,33 +1,24 @@
 """Residual blocks one after the other: on a GPU no padding runs between them, and the numbers are the same."""
 
-from collections import Counter
 from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from cartoon_dist.cpu import switch as own_convolutions
 from cartoon_dist.gpu import layout, switch
 from cartoon_dist.models.blocks import ResidualBlock
 from cartoon_dist.models.residual_chain import ResidualChain
+from tests.operation_counter import OperationCounter
 
 NUM_BLOCKS = 3
 
 
-class Operations(TorchDispatchMode):
-    """While it is entered, `num` counts operations by name, all paddings under `padding`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.num: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.name()
-        self.num["padding" if "reflection_pad" in name and not name.endswith("backward") else name] += 1
-        return func(*args, **(kwargs or {}))
+def paddings(counter: OperationCounter) -> int:
+    """Forward, torch's and ours."""
+    return counter.num["cartoon_dist::reflection_pad"] + counter.num["aten::reflection_pad2d"]
 
 
 def chain(num_blocks: int = NUM_BLOCKS) -> ResidualChain:
@@ -61,26 +52,26 @@ def test_on_a_cpu_it_is_the_blocks_to_the_bit(*, checkpointed: bool) -> None:
 def test_on_a_gpu_only_the_first_convolution_pads(*, checkpointed: bool) -> None:
     """Paddings inside a block were the norm's before; now those between two blocks are too."""
     blocks, expected = chain(), gradients(chain(), maps())
-    with layout.forced(), own_convolutions.disabled(), Operations() as operations:
+    with layout.forced(), own_convolutions.disabled(), OperationCounter() as operations:
         found = gradients(blocks, maps(), checkpointed=checkpointed)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
     runs = 2 if checkpointed else 1  # the backward runs each block once more
     assert operations.num["cartoon_dist::instance_norm"] == 2 * NUM_BLOCKS * runs
-    assert operations.num["padding"] == runs
+    assert paddings(operations) == runs
     assert operations.num["cartoon_dist::reflection_pad_backward"] == 1
-    with layout.forced(), own_convolutions.disabled(), switch.disabled("fused_norm"), Operations() as operations:
+    with layout.forced(), own_convolutions.disabled(), switch.disabled("fused_norm"), OperationCounter() as operations:
         gradients(blocks, maps(), checkpointed=checkpointed)
-    assert operations.num["padding"] == 2 * NUM_BLOCKS * runs
+    assert paddings(operations) == 2 * NUM_BLOCKS * runs
 
 
 def test_drawing_pads_once_too() -> None:
     with torch.no_grad():
         expected = chain()(maps())
-        with layout.forced(), own_convolutions.disabled(), Operations() as operations:
+        with layout.forced(), own_convolutions.disabled(), OperationCounter() as operations:
             found = chain()(maps())
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
-    assert operations.num["padding"] == 1
+    assert paddings(operations) == 1
 
 
 @pytest.mark.parametrize("is_of_gpu", [False, True])
