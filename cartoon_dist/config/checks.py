@@ -80,12 +80,13 @@ def _as_float(value: object) -> float:
 
 _SETTINGS_OF_METHOD: dict[str, tuple[str, ...]] = {
     "animegan": ("loss.animegan",),
-    "whitebox": ("loss.whitebox", "model.padding"),
+    "whitebox": ("loss.whitebox", "model.guided"),
     "cartoongan": (
         "loss.adversarial",
         "loss.saliency",
         "model.checkpoint_blocks",
         "model.joints",
+        "model.output",
         "model.residual",
         "upsample",
     ),
@@ -110,5 +111,11 @@ def _without_effect(flat: dict[str, Any], changed: set[str]) -> Iterator[str]:
             yield f"model.residual: has no effect with model.saliency={saliency}"
         if saliency == "none" and "model.joints" in changed:
             yield "model.joints: has no effect with model.saliency=none"
+    if flat["loss.content.target"] == "photo":
+        for path in sorted(changed):
+            if path.startswith("loss.flattening."):
+                yield f"{path}: has no effect with loss.content.target=photo"
+    if method == "animegan" and "model.padding" in changed:
+        yield "model.padding: has no effect with method=animegan"
     if flat["warmup.steps"] is not None and "warmup.epochs" in changed:
         yield "warmup.epochs: has no effect beside warmup.steps"

@@ -48,8 +48,14 @@ class ModelSettings:
     saliency: Literal["none", "sal", "ressal"] = "ressal"
     residual: Literal["projection", "identity"] = "projection"
     attention: Literal["none", "cbam"] = "cbam"
-    # What White-box's generator sees beyond the borders: zeros, as its authors', or the picture mirrored.
+    # What the generator draws: the cartoon, as the paper's, or a change that is added to the photo, which keeps the
+    # photo's colours from the first step on.
+    output: Literal["picture", "change"] = "picture"
+    # What the generator sees beyond the borders (not AnimeGAN's, which always mirrors): zeros, as the papers', or the
+    # picture mirrored.
     padding: Literal["zeros", "reflect"] = "zeros"
+    # Whether White-box's generator ends in its guided filter, which keeps the photo's edges and blurs drawn outlines.
+    guided: bool = True
     # Whether the generator's losses reach the saliency network through the joints.
     joints: Literal["attached", "detached"] = "attached"
     # Less memory, more time: the backward runs each of the generator's residual blocks once more (docs/performance.md).
@@ -66,6 +72,20 @@ class ContentSettings:
     network: Literal["vgg19", "vgg16"] = "vgg19"
     layer: str = "conv4_4"
     vgg_input: Literal["unit", "imagenet", "caffe"] = "unit"
+    # What the drawing is compared with, here and in the warm-up: the photo, as in the papers, or the photo made flat
+    # and outlined by a filter (loss.flattening). The second teaches a small network to draw in minutes.
+    target: Literal["photo", "flattened"] = "photo"
+
+
+@settings_dataclass
+class FlatteningSettings:
+    """How a photo is made flat for loss.content.target=flattened (losses/flattening.py)."""
+
+    # Of the Kuwahara filter, in pixels, and how often it is applied.
+    radius: Annotated[int, Field(ge=1, le=7)] = 4
+    passes: Annotated[int, Field(ge=1, le=4)] = 2
+    # How dark outlines are; 0 draws none.
+    ink: NotNegative = 8.0
 
 
 @settings_dataclass
@@ -110,6 +130,7 @@ class LossSettings:
 
     adversarial: Literal["lsgan", "log"] = "lsgan"
     content: ContentSettings = Field(default_factory=ContentSettings)
+    flattening: FlatteningSettings = Field(default_factory=FlatteningSettings)
     saliency: SaliencyLossSettings = Field(default_factory=SaliencyLossSettings)
     animegan: AnimeGANSettings = Field(default_factory=AnimeGANSettings)
     whitebox: WhiteboxSettings = Field(default_factory=WhiteboxSettings)

@@ -15,7 +15,7 @@ from cartoon_dist.losses.colour import colour_loss, to_grey
 from cartoon_dist.losses.content import content_loss
 from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.losses.style import style_loss
-from cartoon_dist.methods.cartoongan import ReconstructionLoss
+from cartoon_dist.methods.cartoongan import ContentTarget, ReconstructionLoss, itself
 from cartoon_dist.methods.method import Losses, LossTerm, Method, Networks
 from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.models.spectral import update_spectral_norms
@@ -43,11 +43,13 @@ def animegan(
     weights: AnimeGANLossWeights,
     warmup_name: str,
     warmup_loss: ReconstructionLoss,
+    content_target: ContentTarget = itself,
 ) -> Method:
     """Bind networks (`generator`, `discriminator` with spectral norms) and losses into a method.
 
     extract_features: content and style are compared by these features; None leaves both terms out. warmup_loss: what G
-    minimises before the GAN phase, logged as `warmup_name`; the original's is the content loss.
+    minimises before the GAN phase, logged as `warmup_name`; the original's is the content loss. content_target: makes
+    of a photo what the content of a drawing is compared with.
     """
     return Method(
         networks=networks,
@@ -57,7 +59,9 @@ def animegan(
         warmup_losses=partial(warmup_losses, name=warmup_name, loss=warmup_loss),
         losses={
             "discriminator": partial(discriminator_losses, weights=weights),
-            "generator": partial(generator_losses, extract_features=extract_features, weights=weights),
+            "generator": partial(
+                generator_losses, extract_features=extract_features, weights=weights, content_target=content_target
+            ),
         },
         # Here, and not in D's forward: G's step uses the norms of D's step, and a batch in parts updates them once.
         before_update={"discriminator": update_spectral_norms},
@@ -112,6 +116,7 @@ def generator_losses(
     *,
     extract_features: FeatureExtractor | None,
     weights: AnimeGANLossWeights,
+    content_target: ContentTarget,
 ) -> Losses:
     """Adversarial, content (the photo's features), style (the grey cartoons' Gram matrices), colour (the photo's)."""
     generated = output.generated
@@ -119,7 +124,9 @@ def generator_losses(
     terms = {"adversarial_g": LossTerm(adversarial, weights.adversarial)}
     if extract_features is not None:
         with torch.no_grad():  # targets: no graph is kept for them
-            of_photo, of_cartoon = extract_features(torch.cat([batch.photo, to_grey(batch.cartoon)])).chunk(2)
+            of_photo, of_cartoon = extract_features(
+                torch.cat([content_target(batch.photo), to_grey(batch.cartoon)])
+            ).chunk(2)
         of_generated = extract_features(generated)
         terms["content"] = LossTerm(content_loss(of_generated, of_photo), content_weight)
         terms["style"] = LossTerm(style_loss(of_generated, of_cartoon), weights.style)

@@ -21,6 +21,8 @@ from cartoon_dist.tensors import Batch, Features, Images, Logits, Scalar
 
 ReconstructionLoss = Callable[[Images, Images], Scalar]
 """How far a generated picture (first) is from its photo (second)."""
+ContentTarget = Callable[[Images], Images]
+"""Makes of a photo what the content of its drawing is compared with; in the papers it is the photo itself."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,18 @@ def cartoongan(
             ),
         },
     )
+
+
+def itself(photo: Images) -> Images:
+    """The papers' content target."""
+    return photo
+
+
+def compared_with_target(
+    generated: Images, photo: Images, *, loss: ReconstructionLoss, content_target: ContentTarget
+) -> Scalar:
+    """A reconstruction loss that does not compare with the photo but with what `content_target` makes of it."""
+    return loss(generated, content_target(photo))
 
 
 def perceptual_loss(generated: Images, photo: Images, *, features: Callable[[Images], Features]) -> Scalar:

@@ -21,7 +21,7 @@ from cartoon_dist.losses.whitebox import (
     total_variation,
 )
 from cartoon_dist.methods.animegan import FeatureExtractor, generate, warmup_losses
-from cartoon_dist.methods.cartoongan import ReconstructionLoss
+from cartoon_dist.methods.cartoongan import ContentTarget, ReconstructionLoss, itself
 from cartoon_dist.methods.method import Losses, LossTerm, Method, Networks
 from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.models.guided import surface
@@ -72,6 +72,7 @@ def whitebox(
     weights: WhiteboxLossWeights,
     warmup_name: str,
     warmup_loss: ReconstructionLoss,
+    content_target: ContentTarget = itself,
 ) -> Method:
     """Bind networks (`generator`, and `discriminator`, which judges surface and texture) and losses into a method.
 
@@ -90,6 +91,7 @@ def whitebox(
                 average_superpixels=average_superpixels,
                 shift=shift,
                 weights=weights,
+                content_target=content_target,
             ),
             "discriminator": partial(discriminator_losses, shift=shift),
         },
@@ -108,24 +110,27 @@ def generator_losses(
     average_superpixels: SuperpixelAverage,
     shift: ColourShift,
     weights: WhiteboxLossWeights,
+    content_target: ContentTarget,
 ) -> Losses:
-    """Surface, texture, structure, content, total variation."""
+    """Surface, texture, structure where it has a weight, content, total variation."""
     generated = output.generated
-    flat = average_superpixels(generated.detach())
+    targets = [content_target(batch.photo)]
+    if weights.structure:  # superpixels are computed on the host, and their features are a forward of VGG
+        targets.append(average_superpixels(generated.detach()))
     by_surface, by_texture = networks["discriminator"](surface(generated), texture(generated, shift()))
     of_generated = extract_features(generated)
     with torch.no_grad():  # targets: no graph is kept for them
-        of_photo, of_flat = extract_features(torch.cat([batch.photo, flat])).chunk(2)
-    return Losses(
-        {
-            "surface_g": LossTerm(lsgan_generator(by_surface), weights.surface),
-            "texture_g": LossTerm(lsgan_generator(by_texture), weights.texture),
-            "structure": LossTerm(feature_distance(of_generated, of_flat, area=weights.area), weights.structure),
-            "content": LossTerm(feature_distance(of_generated, of_photo, area=weights.area), content_weight),
-            "variation": LossTerm(total_variation(generated), weights.variation),
-        },
-        {},
-    )
+        of_target, *of_flat = extract_features(torch.cat(targets)).chunk(len(targets))
+    distance = partial(feature_distance, of_generated, area=weights.area)
+    terms = {
+        "surface_g": LossTerm(lsgan_generator(by_surface), weights.surface),
+        "texture_g": LossTerm(lsgan_generator(by_texture), weights.texture),
+    }
+    if of_flat:
+        terms["structure"] = LossTerm(distance(of_flat[0]), weights.structure)
+    terms["content"] = LossTerm(distance(of_target), content_weight)
+    terms["variation"] = LossTerm(total_variation(generated), weights.variation)
+    return Losses(terms, {})
 
 
 def discriminator_losses(

@@ -20,6 +20,7 @@ from cartoon_dist.tensors import Features
 Upsample = Literal["transposed", "resize"]
 """How a decoder doubles the resolution; `resize` leaves no checkerboard."""
 Padding = Literal["zeros", "reflect"]
+"""What a convolution sees beyond the borders: zeros, which leave a frame after a short training, or mirrored maps."""
 
 WEIGHT_DEVIATION = 0.02
 
@@ -144,32 +145,34 @@ def first_stage(channels: int, *, affine: bool) -> nn.Sequential:
     )
 
 
-def down_stage(in_channels: int, out_channels: int, *, affine: bool) -> nn.Sequential:
+def down_stage(in_channels: int, out_channels: int, *, affine: bool, padding: Padding = "zeros") -> nn.Sequential:
     """k3s2, k3s1 IN ReLU: half the resolution."""
     return nn.Sequential(
         OrderedDict(
-            strided=convolution(in_channels, out_channels, kernel=3, stride=2),
-            conv=convolution(out_channels, out_channels, kernel=3, before_norm=True),
+            strided=convolution(in_channels, out_channels, kernel=3, stride=2, padding=padding),
+            conv=convolution(out_channels, out_channels, kernel=3, padding=padding, before_norm=True),
             norm=instance_norm(out_channels, affine=affine, activation="relu"),
         )
     )
 
 
-def encoder(channels: int, *, affine: bool) -> nn.Sequential:
+def encoder(channels: int, *, affine: bool, padding: Padding = "zeros") -> nn.Sequential:
     """The three stages c, 2c, 4c at full, half and quarter resolution that the generator and `sal` begin with."""
     return nn.Sequential(
         first_stage(channels, affine=affine),
-        down_stage(channels, 2 * channels, affine=affine),
-        down_stage(2 * channels, 4 * channels, affine=affine),
+        down_stage(channels, 2 * channels, affine=affine, padding=padding),
+        down_stage(2 * channels, 4 * channels, affine=affine, padding=padding),
     )
 
 
-def up_stage(in_channels: int, out_channels: int, *, upsample: Upsample, affine: bool) -> nn.Sequential:
+def up_stage(
+    in_channels: int, out_channels: int, *, upsample: Upsample, affine: bool, padding: Padding = "zeros"
+) -> nn.Sequential:
     """k3s1/2, k3s1 IN ReLU: twice the resolution."""
     return nn.Sequential(
         OrderedDict(
-            enlarge=upsample_convolution(in_channels, out_channels, upsample=upsample),
-            conv=convolution(out_channels, out_channels, kernel=3, before_norm=True),
+            enlarge=upsample_convolution(in_channels, out_channels, upsample=upsample, padding=padding),
+            conv=convolution(out_channels, out_channels, kernel=3, padding=padding, before_norm=True),
             norm=instance_norm(out_channels, affine=affine, activation="relu"),
         )
     )
@@ -178,10 +181,12 @@ def up_stage(in_channels: int, out_channels: int, *, upsample: Upsample, affine:
 class Decoder(nn.Module):
     """From 4c maps at a quarter of the resolution back to a picture in [-1, 1]: two up stages, then k7 tanh."""
 
-    def __init__(self, channels: int, out_channels: int, *, upsample: Upsample, affine: bool) -> None:
+    def __init__(
+        self, channels: int, out_channels: int, *, upsample: Upsample, affine: bool, padding: Padding = "zeros"
+    ) -> None:
         super().__init__()
-        self.up1 = up_stage(4 * channels, 2 * channels, upsample=upsample, affine=affine)
-        self.up2 = up_stage(2 * channels, channels, upsample=upsample, affine=affine)
+        self.up1 = up_stage(4 * channels, 2 * channels, upsample=upsample, affine=affine, padding=padding)
+        self.up2 = up_stage(2 * channels, channels, upsample=upsample, affine=affine, padding=padding)
         self.conv = convolution(channels, out_channels, kernel=7, padding="reflect")
 
     def forward(self, features: Features) -> Tensor:
@@ -193,10 +198,15 @@ class Decoder(nn.Module):
         return norm_and_convolve(norm, self.conv, maps).tanh()
 
 
-def upsample_convolution(in_channels: int, out_channels: int, *, upsample: Upsample) -> nn.Module:
-    """k3s1/2, transposed or as a resize and a convolution; both learn the same number of parameters."""
+def upsample_convolution(
+    in_channels: int, out_channels: int, *, upsample: Upsample, padding: Padding = "zeros"
+) -> nn.Module:
+    """k3s1/2, transposed or as a resize and a convolution; both learn the same number of parameters.
+
+    padding: the resized convolution's; a transposed one has none, as it sees nothing beyond the borders.
+    """
     if upsample == "resize":
-        resize = ResizeConvolution(in_channels, out_channels, 3, padding=1)
+        resize = ResizeConvolution(in_channels, out_channels, 3, padding=1, padding_mode=padding)
         initialise(resize)
         return resize
     transposed = nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1)
@@ -213,7 +223,10 @@ class ResizeConvolution(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Maps n c y x -> n c' 2y 2x."""
-        return super().forward(functional.interpolate(input, scale_factor=2.0, mode="nearest"))
+        enlarged = functional.interpolate(input, scale_factor=2.0, mode="nearest")
+        if self.padding_mode == "reflect":  # our own padding: its backward is deterministic on CUDA, and keeps NHWC
+            return functional.conv2d(reflection_pad(enlarged, (1, 1, 1, 1)), self.weight, self.bias)
+        return super().forward(enlarged)
 
 
 def upsample_bilinear(features: Features) -> Tensor:

@@ -1,16 +1,19 @@
 """G, CartoonGAN's generator, and the joints that merge a saliency network's features into its first three stages."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from cartoon_dist.models.blocks import Decoder, ResidualBlock, Upsample, check_size, convolution, encoder
+from cartoon_dist.models.blocks import Decoder, Padding, ResidualBlock, Upsample, check_size, convolution, encoder
 from cartoon_dist.models.cbam import CBAM
 from cartoon_dist.models.residual_chain import ResidualChain
 from cartoon_dist.models.saliency_net import SaliencyNetwork
 from cartoon_dist.tensors import Features, Images, Maps
+
+Output = Literal["picture", "change"]
+"""What the decoder draws: the cartoon itself, or what is added to the photo to make it one."""
 
 
 class GeneratorOutput(NamedTuple):
@@ -35,8 +38,9 @@ class Generator(CartoonGenerator):
 
     channels: c, 64 in the paper. saliency: the network that feeds the encoder and is trained along with it; it becomes
     a part of this module. attention: CBAM after each joint. checkpoint_blocks: of each residual block only the input is
-    kept for the backward, which runs the block once more. ValueError for attention without a saliency network, or for
-    one of another width.
+    kept for the backward, which runs the block once more. output, padding: the paper's are `picture` and `zeros`; with
+    `change` a generated picture may leave [-1, 1]. padding does not reach into the saliency network, which has its own.
+    ValueError for attention without a saliency network, or for one of another width.
     """
 
     def __init__(
@@ -48,22 +52,25 @@ class Generator(CartoonGenerator):
         saliency: SaliencyNetwork | None,
         attention: bool,
         checkpoint_blocks: bool = False,
+        output: Output = "picture",
+        padding: Padding = "zeros",
     ) -> None:
         super().__init__()
         if attention and saliency is None:
             raise ValueError("attention follows the joints with a saliency network, and there is none")
         if saliency is not None and saliency.channels != channels:
             raise ValueError(f"the saliency network has {saliency.channels} channels, the generator {channels}")
-        self.encoder = encoder(channels, affine=True)
+        self.encoder = encoder(channels, affine=True, padding=padding)
         self.joints = nn.ModuleList(
             FeatureFusion(channels=width, attention=attention)
             for width in (channels, 2 * channels, 4 * channels)
             if saliency
         )
         self.blocks = ResidualChain(ResidualBlock(4 * channels, affine=True) for _ in range(num_blocks))
-        self.decoder = Decoder(channels, 3, upsample=upsample, affine=True)
+        self.decoder = Decoder(channels, 3, upsample=upsample, affine=True, padding=padding)
         self.saliency = saliency
         self.checkpoint_blocks = checkpoint_blocks
+        self.output: Output = output
 
     def forward(self, photo: Images, *, detach_joints: bool = False) -> GeneratorOutput:
         """The cartoon of each photo, in [-1, 1]; both sides must be multiples of 4, at least 8 (ValueError).
@@ -72,17 +79,17 @@ class Generator(CartoonGenerator):
         """
         check_size(*photo.shape[2:])
         if self.saliency is None:
-            return GeneratorOutput(self._drawn(self.encoder(photo)), None)
+            return GeneratorOutput(self._drawn(photo, self.encoder(photo)), None)
         saliency, saliency_features = self.saliency(photo)
         features = photo
         for stage, joint, extra in zip(self.encoder, self.joints, saliency_features, strict=True):
             features = joint(stage(features), extra.detach() if detach_joints else extra)
-        return GeneratorOutput(self._drawn(features), saliency)
+        return GeneratorOutput(self._drawn(photo, features), saliency)
 
-    def _drawn(self, features: Features) -> Images:
+    def _drawn(self, photo: Images, features: Features) -> Images:
         """From the encoder's last maps to the cartoon."""
         drawn: Images = self.decoder(self.blocks(features, checkpointed=self.checkpoint_blocks))
-        return drawn
+        return photo + drawn if self.output == "change" else drawn
 
 
 class FeatureFusion(nn.Module):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from cartoon_dist.models.blocks import (
     Decoder,
+    Padding,
     ResidualBlock,
     Upsample,
     check_size,
@@ -32,14 +33,16 @@ class SaliencyNetwork(nn.Module):
 
     channels: c, 64 in the paper. out_channels: 1 for a map. wiring: `sal` is the plain encoder. How `ressal` is wired
     is illegible in Fig 6: `projection` adds a 1x1 convolution of its input to each stage, `identity` follows each plain
-    stage by a residual block.
+    stage by a residual block. padding: of its 3x3 convolutions; the 7x7 ones reflect.
     """
 
-    def __init__(self, *, channels: int, out_channels: int, wiring: Wiring, upsample: Upsample) -> None:
+    def __init__(
+        self, *, channels: int, out_channels: int, wiring: Wiring, upsample: Upsample, padding: Padding = "zeros"
+    ) -> None:
         super().__init__()
         self.channels = channels
-        self.encoder = _encoder(channels, wiring)
-        self.decoder = Decoder(channels, out_channels, upsample=upsample, affine=False)
+        self.encoder = _encoder(channels, wiring, padding)
+        self.decoder = Decoder(channels, out_channels, upsample=upsample, affine=False, padding=padding)
 
     def forward(self, photo: Images) -> tuple[Float[Tensor, "n out h w"], Stages]:
         """The map in [-1, 1], 1 = salient, and f1, f2, f3; ValueError for sides not multiples of 4, or below 8."""
@@ -54,15 +57,17 @@ class SaliencyNetwork(nn.Module):
 class ProjectionStage(nn.Module):
     """ReLU(main(x) + k1(x)), main = k IN ReLU k3 IN; k and k1 carry the stride."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, kernel: int, stride: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, kernel: int, stride: int, padding: Padding = "zeros"
+    ) -> None:
         super().__init__()
-        # Borders as in the plain stages that this one replaces: reflected for the 7x7, zero for the 3x3.
-        padding: Literal["reflect", "zeros"] = "reflect" if kernel == 7 else "zeros"
+        # Borders as in the plain stages that this one replaces: the 7x7 reflects, whatever the 3x3 do.
+        of_first: Padding = "reflect" if kernel == 7 else padding
         self.conv1 = convolution(
-            in_channels, out_channels, kernel=kernel, stride=stride, padding=padding, before_norm=True
+            in_channels, out_channels, kernel=kernel, stride=stride, padding=of_first, before_norm=True
         )
         self.norm1 = instance_norm(out_channels, affine=False, activation="relu")
-        self.conv2 = convolution(out_channels, out_channels, kernel=3, before_norm=True)
+        self.conv2 = convolution(out_channels, out_channels, kernel=3, padding=padding, before_norm=True)
         self.norm2 = instance_norm(out_channels, affine=False, activation="relu")
         self.projection = convolution(in_channels, out_channels, kernel=1, stride=stride)
 
@@ -73,17 +78,17 @@ class ProjectionStage(nn.Module):
         return normed
 
 
-def _encoder(channels: int, wiring: Wiring) -> nn.Sequential:
+def _encoder(channels: int, wiring: Wiring, padding: Padding) -> nn.Sequential:
     c = channels
-    if wiring == "sal":
-        return encoder(c, affine=False)
     if wiring == "projection":
         return nn.Sequential(
-            ProjectionStage(3, c, kernel=7, stride=1),
-            ProjectionStage(c, 2 * c, kernel=3, stride=2),
-            ProjectionStage(2 * c, 4 * c, kernel=3, stride=2),
+            ProjectionStage(3, c, kernel=7, stride=1, padding=padding),
+            ProjectionStage(c, 2 * c, kernel=3, stride=2, padding=padding),
+            ProjectionStage(2 * c, 4 * c, kernel=3, stride=2, padding=padding),
         )
-    stages = encoder(c, affine=False)
+    stages = encoder(c, affine=False, padding=padding)
+    if wiring == "sal":
+        return stages
     for stage, width in zip(stages, (c, 2 * c, 4 * c), strict=True):
         stage.add_module("residual", ResidualBlock(width, affine=False))
     return stages

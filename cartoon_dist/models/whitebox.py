@@ -28,12 +28,19 @@ class WhiteboxGenerator(CartoonGenerator):
     """Photo -> cartoon: a U-net of widths c, 2c, 4c, followed by a guided filter that keeps the photo's edges.
 
     channels: c, 32 in the original. epsilon: the filter's. padding: what lies beyond the borders; zeros are the
-    original's, and leave a pale frame after a short training. It does not use saliency. The last layer is linear, so
-    a generated picture may leave [-1, 1].
+    original's, and leave a pale frame after a short training. guided: without the guided filter, outlines are drawn
+    that the photo does not have. It does not use saliency. The last layer is linear, so a generated picture may leave
+    [-1, 1].
     """
 
     def __init__(
-        self, *, channels: int, num_blocks: int, epsilon: float = TRAINING_EPSILON, padding: Padding = "zeros"
+        self,
+        *,
+        channels: int,
+        num_blocks: int,
+        epsilon: float = TRAINING_EPSILON,
+        padding: Padding = "zeros",
+        guided: bool = True,
     ) -> None:
         super().__init__()
         c, layer = channels, partial(_layer, padding=padding)
@@ -47,7 +54,7 @@ class WhiteboxGenerator(CartoonGenerator):
         )
         self.up1 = nn.Sequential(layer(2 * c, 2 * c), layer(2 * c, c))
         self.up2 = nn.Sequential(layer(c, c), _convolution(c, 3, kernel=7, padding=padding))
-        self.epsilon = epsilon
+        self.epsilon, self.guided = epsilon, guided
         self.saliency = None
 
     def forward(self, photo: Images, *, detach_joints: bool = False) -> GeneratorOutput:  # noqa: ARG002 (there are none)
@@ -58,6 +65,8 @@ class WhiteboxGenerator(CartoonGenerator):
         quarter = self.down2(half)  # n 2c h/4 w/4
         features = self.up1(upsample_bilinear(quarter) + half)
         unfiltered = self.up2(upsample_bilinear(features) + full)
+        if not self.guided:
+            return GeneratorOutput(unfiltered, None)
         return GeneratorOutput(guided_filter(photo, unfiltered, radius_pixels=1, epsilon=self.epsilon), None)
 
 

@@ -8,10 +8,20 @@ from torch import nn
 
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.errors import ConfigError
+from cartoon_dist.losses.flattening import Flattening
 from cartoon_dist.losses.pixel import pixel_loss
 from cartoon_dist.methods import whitebox
 from cartoon_dist.methods.animegan import AnimeGANLossWeights, animegan, scaled_features
-from cartoon_dist.methods.cartoongan import LOG, LSGAN, ReconstructionLoss, cartoongan, perceptual_loss
+from cartoon_dist.methods.cartoongan import (
+    LOG,
+    LSGAN,
+    ContentTarget,
+    ReconstructionLoss,
+    cartoongan,
+    compared_with_target,
+    itself,
+    perceptual_loss,
+)
 from cartoon_dist.methods.method import Method
 from cartoon_dist.models.vgg import VGG
 from cartoon_dist.pretrained import load_vgg
@@ -56,17 +66,31 @@ def bind_method(settings: TrainSettings, networks: dict[str, nn.Module], feature
         return _animegan(settings, networks, features)
     if settings.method == "whitebox":
         return _whitebox(settings, networks, features)
-    content: ReconstructionLoss | None = partial(perceptual_loss, features=features) if features is not None else None
-    warmup_loss = {"pixel": pixel_loss, "content": content}[settings.warmup.loss] or pixel_loss
+    target = _content_target(settings, networks)
+    content = _compared(partial(perceptual_loss, features=features), target) if features is not None else None
+    by_pixels = _compared(pixel_loss, target)
     return cartoongan(
         networks=networks,
         adversarial={"lsgan": LSGAN, "log": LOG}[settings.loss.adversarial],
         content=content if settings.loss.content.weight > 0 else None,
         warmup_name=settings.warmup.loss,
-        warmup_loss=warmup_loss,
+        warmup_loss=content if content is not None and settings.warmup.loss == "content" else by_pixels,
         saliency_weight=settings.loss.saliency.weight,
         joints_detached=settings.model.joints == "detached",
     )
+
+
+def _content_target(settings: TrainSettings, networks: dict[str, nn.Module]) -> ContentTarget:
+    """What the content loss and the warm-up compare a drawing with, on the networks' device."""
+    if settings.loss.content.target == "photo":
+        return itself
+    of = settings.loss.flattening
+    device = next(networks["generator"].parameters()).device
+    return Flattening(radius=of.radius, passes=of.passes, ink=of.ink).to(device)
+
+
+def _compared(loss: ReconstructionLoss, target: ContentTarget) -> ReconstructionLoss:
+    return loss if target is itself else partial(compared_with_target, loss=loss, content_target=target)
 
 
 def _animegan(settings: TrainSettings, networks: dict[str, nn.Module], features: nn.Module | None) -> Method:
@@ -74,6 +98,7 @@ def _animegan(settings: TrainSettings, networks: dict[str, nn.Module], features:
     seen = partial(scaled_features, features=features, scale=loss.feature_scale) if features is not None else None
     content = partial(perceptual_loss, features=seen) if seen is not None else pixel_loss
     compares = settings.loss.content.weight > 0 or loss.style > 0
+    target = _content_target(settings, networks)
     return animegan(
         networks=networks,
         extract_features=seen if compares else None,
@@ -81,7 +106,8 @@ def _animegan(settings: TrainSettings, networks: dict[str, nn.Module], features:
             adversarial=loss.adversarial, style=loss.style, colour=loss.colour, smoothed=loss.smoothed
         ),
         warmup_name=settings.warmup.loss,
-        warmup_loss=content if settings.warmup.loss == "content" else pixel_loss,
+        warmup_loss=_compared(content if settings.warmup.loss == "content" else pixel_loss, target),
+        content_target=target,
     )
 
 
@@ -93,6 +119,8 @@ def _whitebox(settings: TrainSettings, networks: dict[str, nn.Module], features:
     assert features is not None
     seen = partial(scaled_features, features=features, scale=loss.feature_scale)
     weight = next(networks["generator"].parameters())
+    target = _content_target(settings, networks)
+    by_content = partial(perceptual_loss, features=seen)
     return whitebox.whitebox(
         networks=networks,
         extract_features=seen,
@@ -106,5 +134,6 @@ def _whitebox(settings: TrainSettings, networks: dict[str, nn.Module], features:
             area=loss.area,
         ),
         warmup_name=settings.warmup.loss,
-        warmup_loss=partial(perceptual_loss, features=seen) if settings.warmup.loss == "content" else pixel_loss,
+        warmup_loss=_compared(by_content if settings.warmup.loss == "content" else pixel_loss, target),
+        content_target=target,
     )

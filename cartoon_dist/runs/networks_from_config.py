@@ -29,7 +29,9 @@ def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
         }
     if settings.method == "whitebox":
         return {
-            "generator": WhiteboxGenerator(channels=model.channels, num_blocks=model.num_blocks, padding=model.padding),
+            "generator": WhiteboxGenerator(
+                channels=model.channels, num_blocks=model.num_blocks, padding=model.padding, guided=model.guided
+            ),
             "discriminator": WhiteboxDiscriminators(channels=model.channels),
         }
     generator = Generator(
@@ -39,6 +41,8 @@ def build_networks(settings: TrainSettings) -> dict[str, nn.Module]:
         saliency=_saliency_network(model, settings.upsample),
         attention=model.attention == "cbam",
         checkpoint_blocks=model.checkpoint_blocks,
+        output=model.output,
+        padding=model.padding,
     )
     return {"generator": generator, "discriminator": Discriminator(channels=model.channels)}
 
@@ -47,4 +51,6 @@ def _saliency_network(model: ModelSettings, upsample: Upsample) -> SaliencyNetwo
     if model.saliency == "none":
         return None
     wiring: Wiring = "sal" if model.saliency == "sal" else model.residual
-    return SaliencyNetwork(channels=model.channels, out_channels=1, wiring=wiring, upsample=upsample)
+    return SaliencyNetwork(
+        channels=model.channels, out_channels=1, wiring=wiring, upsample=upsample, padding=model.padding
+    )

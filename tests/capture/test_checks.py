@@ -59,8 +59,11 @@ def test_a_frozen_number_is_named_with_its_line(found: Found) -> None:
     assert "cartoon_dist/methods/method.py:" in line  # where the weight is multiplied
 
 
-def test_the_command_says_that_the_step_can_be_captured() -> None:
-    done = script("launch/train.py", ROOT / "tests/tiny.yaml", "--check-capture", "capture.mode=generator")
+@pytest.mark.parametrize(
+    "words", [[], ["loss.content.target=flattened", "model.output=change", "model.padding=reflect"]]
+)
+def test_the_command_says_that_the_step_can_be_captured(words: list[str]) -> None:
+    done = script("launch/train.py", ROOT / "tests/tiny.yaml", "--check-capture", "capture.mode=generator", *words)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("capture.mode=generator, fp32, 2 random pictures of 32 px")

@@ -232,7 +232,8 @@ def test_whiteboxs_config_is_what_was_published() -> None:
 
 def test_settings_of_another_method_are_named() -> None:
     arguments = ["loss.adversarial=log", "upsample=resize", "loss.saliency.weight=2", "model.checkpoint_blocks=true"]
-    warnings = settings_without_effect(animegan(*arguments, "model.joints=detached", "model.residual=identity"))
+    words = ["model.joints=detached", "model.residual=identity", "model.output=change", "model.padding=reflect"]
+    warnings = settings_without_effect(animegan(*arguments, *words))
     assert warnings == [
         f"{path}: has no effect with method=animegan"
         for path in (
@@ -240,11 +241,13 @@ def test_settings_of_another_method_are_named() -> None:
             "loss.saliency.weight",
             "model.checkpoint_blocks",
             "model.joints",
+            "model.output",
             "model.residual",
             "upsample",
+            "model.padding",
         )
     ]
-    words = ["loss.animegan.style=1", "model.padding=reflect"]
+    words = ["loss.animegan.style=1", "loss.whitebox.segments=20"]
     warnings = settings_without_effect(read(TrainSettings, [], words, run_dir="runs/x"))
     assert warnings == [f"{word.split('=')[0]}: has no effect with method=cartoongan" for word in words]
 

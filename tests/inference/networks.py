@@ -13,27 +13,47 @@ from cartoon_dist.models.whitebox import WhiteboxGenerator
 KINDS = [
     *(" ".join(words) for words in product(("none",), ("transposed", "resize"))),
     *(" ".join(words) for words in product(("sal", "projection", "identity"), ("transposed", "resize"), ("", "cbam"))),
+    "projection resize cbam change",
+    "none transposed change",
     "animegan",
     "whitebox zeros",
     "whitebox reflect",
+    "whitebox reflect unguided",
 ]
 
 
 def small_generator(kind: str, dtype: torch.dtype = torch.float32) -> CartoonGenerator:
-    """A generator of four channels with random weights: a method, or how CartoonGAN's is wired."""
+    """A generator of four channels with random weights: a method, or how CartoonGAN's is wired.
+
+    change: it draws a change of the photo, and mirrors every border.
+    """
     torch.manual_seed(1)
     made: CartoonGenerator
     match kind.split():
         case ["animegan"]:
             made = AnimeGenerator(channels=4, num_blocks=1)
-        case ["whitebox", "zeros" | "reflect" as padding]:
-            made = WhiteboxGenerator(channels=4, num_blocks=1, padding=padding)
-        case [wiring, "transposed" | "resize" as upsample, *attention]:
-            saliency = None
+        case ["whitebox", "zeros" | "reflect" as padding, *unguided]:
+            made = WhiteboxGenerator(channels=4, num_blocks=1, padding=padding, guided=not unguided)
+        case [wiring, "transposed" | "resize" as upsample, *more]:
+            saliency, padding, output = None, "zeros", "picture"
+            if "change" in more:
+                padding, output = "reflect", "change"
             if wiring != "none":
-                saliency = SaliencyNetwork(channels=4, out_channels=1, wiring=wiring, upsample=upsample)  # type: ignore[arg-type]
+                saliency = SaliencyNetwork(
+                    channels=4,
+                    out_channels=1,
+                    wiring=wiring,
+                    upsample=upsample,
+                    padding=padding,  # type: ignore[arg-type]
+                )
             made = Generator(
-                channels=4, num_blocks=1, upsample=upsample, saliency=saliency, attention=attention == ["cbam"]
+                channels=4,
+                num_blocks=1,
+                upsample=upsample,
+                saliency=saliency,
+                attention="cbam" in more,
+                output=output,
+                padding=padding,
             )
         case _:
             raise ValueError(kind)

@@ -1,5 +1,6 @@
-"""White-box's steps, as functions: the terms and their weights. No setting builds it yet."""
+"""White-box's steps, as functions: the terms and their weights."""
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -31,7 +32,12 @@ def flat(pictures: Tensor) -> Tensor:
     return pictures.mean((2, 3), keepdim=True).expand_as(pictures)
 
 
-def make() -> tuple[Method, VGG, Batch]:
+def not_asked(pictures: Tensor) -> Tensor:
+    """Stands in for superpixels that nobody needs."""
+    raise AssertionError(f"superpixels of {tuple(pictures.shape)}")
+
+
+def make(structure: float = 200.0, average: Callable[[Tensor], Tensor] = flat) -> tuple[Method, VGG, Batch]:
     torch.manual_seed(0)
     features = VGG(network="vgg16", layer="conv1_2", vgg_input="imagenet").double()
     networks: dict[str, nn.Module] = {
@@ -41,9 +47,9 @@ def make() -> tuple[Method, VGG, Batch]:
     method = whitebox(
         networks=networks,
         extract_features=partial(scaled_features, features=features, scale=50.0),
-        average_superpixels=flat,
+        average_superpixels=average,
         shift=shift(),
-        weights=WhiteboxLossWeights(surface=0.1, texture=1.0, structure=200.0, variation=1e4, area=AREA),
+        weights=WhiteboxLossWeights(surface=0.1, texture=1.0, structure=structure, variation=1e4, area=AREA),
         warmup_name="pixel",
         warmup_loss=pixel_loss,
     )
@@ -71,6 +77,17 @@ def test_the_generators_terms_are_the_descriptions() -> None:
         + 1e4 * variation
     )
     assert losses.total().item() == pytest.approx(expected.item(), rel=1e-9)
+
+
+def test_without_a_weight_for_structure_there_are_no_superpixels() -> None:
+    """The terms that are left are what they were."""
+    method, _, batch = make()
+    without, _, _ = make(0.0, not_asked)
+    output = method.generate(method.networks, batch)
+    terms, rest = (each.losses["generator"](method.networks, batch, output, 2.0).terms for each in (method, without))
+    assert [name for name in terms if name not in rest] == ["structure"]
+    for name, term in rest.items():
+        torch.testing.assert_close(term.value, terms[name].value)
 
 
 def test_both_judges_learn_from_cartoons_and_drawings_alone() -> None:

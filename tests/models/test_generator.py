@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from cartoon_dist.models.blocks import Upsample, num_parameters
+from cartoon_dist.models.blocks import Padding, Upsample, num_parameters
 from cartoon_dist.models.generator import Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork
 from tests.models import slow_networks
@@ -88,6 +88,32 @@ def test_detached_joints_keep_the_generators_losses_from_the_saliency_network() 
     assert not reached(detached.generated.square().sum(), theirs)
     assert reached(detached.generated.square().sum(), ours)
     assert reached(detached.saliency.square().sum(), theirs)
+
+
+def test_a_change_is_added_to_the_photo() -> None:
+    torch.manual_seed(0)
+    picture, change = (
+        Generator(channels=4, num_blocks=1, upsample="resize", saliency=None, attention=False, output=output).double()
+        for output in ("picture", "change")
+    )
+    change.load_state_dict(picture.state_dict())
+    photo = photos(2, 3, 16, 12)
+    torch.testing.assert_close(change(photo).generated, photo + picture(photo).generated, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "reflect"])
+def test_with_mirrored_borders_a_picture_of_one_colour_gets_no_frame(padding: Padding) -> None:
+    torch.manual_seed(0)
+    saliency = SaliencyNetwork(channels=4, out_channels=1, wiring="projection", upsample="resize", padding=padding)
+    network = Generator(
+        channels=4, num_blocks=1, upsample="resize", saliency=saliency, attention=False, padding=padding
+    ).double()
+    for parameter in network.parameters():
+        parameter.data.normal_(std=0.2)
+    drawing = network(torch.full((1, 3, 24, 20), 0.3, dtype=torch.float64))
+    for made in (drawing.generated, drawing.saliency):
+        spread = float((made - made[:, :, :1, :1]).detach().abs().max())
+        assert (spread < 1e-6) is (padding == "reflect"), spread
 
 
 def test_attention_needs_joints() -> None:

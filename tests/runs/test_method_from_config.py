@@ -6,9 +6,12 @@ from torch import nn
 
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
+from cartoon_dist.losses.flattening import Flattening
+from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.runs import method_from_config, networks_from_config
 from cartoon_dist.runs.estimate import _count_kept as counted
 from cartoon_dist.runs.estimate import largest_batch, memory_bytes, parameter_counts
+from cartoon_dist.tensors import Batch
 
 
 def settings(*words: str) -> TrainSettings:
@@ -53,6 +56,27 @@ def test_animegan_uses_features_for_its_style_too() -> None:
             )
             assert built.warmup_losses.keywords["name"] == "content"  # type: ignore[attr-defined]
             assert (built.losses["generator"].keywords["extract_features"] is not None) is compares  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("method", ["cartoongan", "animegan", "whitebox"])
+@pytest.mark.parametrize("loss", ["pixel", "content"])
+def test_a_flattened_target_takes_the_photos_place_in_content_and_warm_up(method: str, loss: str) -> None:
+    words = [f"method={method}", "model.saliency=none", "model.attention=none", f"warmup.loss={loss}"]
+    words += ["loss.content.layer=conv1_2", "loss.content.weight=2", "loss.whitebox.structure=0"]
+    words += ["loss.flattening.radius=2"]
+    features = method_from_config.empty_features(small(*words))
+    flatten = Flattening(radius=2, passes=2, ink=8.0)
+    pictures = torch.rand(3, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    photo, flat = pictures[0], flatten(pictures[0])
+    found = []
+    for target, given in (("photo", flat), ("flattened", photo)):
+        chosen = small(*words, f"loss.content.target={target}")
+        built = method_from_config.bind_method(chosen, networks_from_config.initial_networks(chosen), features)
+        output = GeneratorOutput(pictures[1].clone().requires_grad_(), None)
+        batch = Batch(given, given[:, :1], pictures[2], pictures[2])
+        losses = [built.warmup_losses(batch, output), built.losses["generator"](built.networks, batch, output, 2.0)]
+        found.append([losses[0].terms[loss].value, losses[1].terms["content"].value])
+    torch.testing.assert_close(found[1], found[0])
 
 
 @pytest.mark.slow
