@@ -1,5 +1,6 @@
 """The kernels on a GPU: they are taken, agree with torch's operations in float64, and give the same bits each time."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import nullcontext
 
@@ -11,8 +12,11 @@ from torch.nn import functional
 from cartoon_dist.gpu import fused_cbam
 from cartoon_dist.gpu.fused_operations import forced, is_taken
 from cartoon_dist.gpu.fused_padding import reflection_pad
+from cartoon_dist.models.blocks import ResidualBlock
+from cartoon_dist.models.residual_chain import ResidualChain
 from tests.gpu_ops.cbam_cases import computed
 from tests.gpu_ops.fused_cases import Case, outputs_and_gradients
+from tests.operation_counter import OperationCounter
 
 pytestmark = pytest.mark.gpu
 
@@ -80,6 +84,26 @@ def test_cbam_agrees_with_torch_in_float64_on_the_cpu(
     assert torch.equal(first.pooled[:, 1:].cpu().double(), exact.pooled[:, 1:])
     for found, expected in zip(first, exact, strict=True):
         assert _apart(found, expected) < LIMITS[dtype]
+
+
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_residual_blocks_agree_with_float64_and_pad_once(device: torch.device, *, checkpointed: bool) -> None:
+    torch.manual_seed(2)
+    blocks = ResidualChain(ResidualBlock(64, affine=True) for _ in range(3))
+    exact, maps = copy.deepcopy(blocks).double(), torch.randn(2, 64, 21, 18)
+    blocks = blocks.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    features = maps.to(device).contiguous(memory_format=torch.channels_last).requires_grad_()
+    with OperationCounter() as counter:
+        result = blocks(features, checkpointed=checkpointed)
+    assert counter.num["cartoon_dist::reflection_pad"] == 1
+    plain = maps.double().requires_grad_()
+    expected = exact(plain)
+    assert _apart(result, expected) < 1e-4
+    of_result = torch.randn(result.shape)
+    found = torch.autograd.grad(result, [features, *blocks.parameters()], of_result.to(device))
+    wanted = torch.autograd.grad(expected, [plain, *exact.parameters()], of_result.double())
+    for one, other in zip(found, wanted, strict=True):
+        assert _apart(one, other) < 1e-3 or not other.any()
 
 
 def _apart(found: Tensor, expected: Tensor) -> float:

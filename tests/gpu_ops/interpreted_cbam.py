@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cartoon_dist.gpu import cbam_by_torch, cbam_by_triton
+from cartoon_dist.gpu import cbam_by_torch, cbam_by_triton, work_split
 from cartoon_dist.gpu.cbam_by_torch import PooledPlaces, Used
 
 
@@ -45,6 +45,13 @@ def main(dtype: torch.dtype) -> None:
     """All cases; AssertionError for the first that differs."""
     torch.manual_seed(0)
     for case in CASES:
+        _compare(case, dtype)
+    # As of a large picture: a program takes several blocks of pixels, and the last of them is not full.
+    work_split._PROGRAMS = 4
+    for case in (Case((1, 400, 5, 9), levels=2), Case((2, 24, 23, 29))):
+        parts = work_split.split_pixels(case.shape[0], case.shape[1], case.shape[2] * case.shape[3])
+        assert parts.part_pixels > parts.block_pixels
+        assert parts.num_parts > 1
         _compare(case, dtype)
 
 
