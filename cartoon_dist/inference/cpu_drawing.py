@@ -40,6 +40,10 @@ class CpuDrawing:
     def generate_large(self, photos: Images, on_pass: PassProgress) -> Images:
         """The cartoon of one photo, in strips."""
         photos = photos.to("cpu", torch.float32)
-        return generate_in_strips(
-            self._generator, photos, on_pass=on_pass, by_onnxruntime=not is_eased(self._generator)
-        )
+        if is_eased(self._generator):
+            return generate_in_strips(self._generator, photos, on_pass=on_pass)
+        from cartoon_dist.inference.onnx_graph import give_back_shared_memory
+
+        generated = generate_in_strips(self._generator, photos, on_pass=on_pass, by_onnxruntime=True)
+        give_back_shared_memory()
+        return generated

@@ -1,5 +1,6 @@
 """An ONNX graph that is put together node by node and run by onnxruntime on the CPU."""
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,14 @@ import numpy.typing as npt
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession as InferenceSession
-from onnxruntime import SessionOptions
+from onnxruntime import (
+    OrtAllocatorType,
+    OrtMemoryInfo,
+    OrtMemType,
+    RunOptions,
+    SessionOptions,
+    create_and_register_allocator,
+)
 
 Array = npt.NDArray[Any]
 Dimension = int | str
@@ -64,24 +72,44 @@ class OnnxGraph:
         self._nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
-    def session(self, *, spinning: bool) -> InferenceSession:
-        """The graph, ready to run. spinning: see `session_of`."""
+    def session(self, *, in_strips: bool = False) -> InferenceSession:
+        """The graph, ready to run. in_strips: see `session_of`."""
         graph = helper.make_graph(self._nodes, "drawing", self._inputs, self._outputs, self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
-        return session_of(model.SerializeToString(), spinning=spinning)
+        return session_of(model.SerializeToString(), in_strips=in_strips)
 
 
-def session_of(content: bytes, *, spinning: bool = True) -> InferenceSession:
+def session_of(content: bytes, *, in_strips: bool = False) -> InferenceSession:
     """An .onnx file's content, ready to run: silent, on as many threads as torch, without a plan of the memory for each
     picture size.
 
-    spinning: its threads wait for the next node, and a while after the last, by asking all the time. That saves time
-    between many short nodes, and takes it from whatever else runs.
+    in_strips: one of many sessions that do a few long steps each. They share one memory, which each would otherwise
+    request anew, page by page; and their threads sleep while they wait. Elsewhere these wait for the next node, and a
+    while after the last, by asking all the time, which saves time between many short nodes.
     """
     chosen = SessionOptions()
     chosen.log_severity_level = _SILENT
     # Otherwise a memory plan is kept for each picture size: 240 pictures of 40 sizes took 1,055 MB instead of 680.
     chosen.enable_mem_pattern = False
     chosen.intra_op_num_threads = torch.get_num_threads()
-    chosen.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
+    chosen.add_session_config_entry("session.intra_op.allow_spinning", "0" if in_strips else "1")
+    if in_strips:
+        _have_shared_memory()
+        chosen.add_session_config_entry("session.use_env_allocators", "1")
     return InferenceSession(content, chosen, providers=["CPUExecutionProvider"])
+
+
+def give_back_shared_memory() -> None:
+    """Return to the system what sessions for strips have left: their results are not touched."""
+    graph = OnnxGraph()
+    graph.output(graph.add("Neg", graph.input("number", [1])))
+    options = RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    graph.session(in_strips=True).run(None, {"number": np.zeros(1, np.float32)}, options)
+
+
+@functools.cache
+def _have_shared_memory() -> None:
+    """Once for the process."""
+    memory = OrtMemoryInfo("Cpu", OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, OrtMemType.DEFAULT)
+    create_and_register_allocator(memory, None)

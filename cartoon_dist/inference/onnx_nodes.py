@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cartoon_dist.inference.doubled import doubled_and_convolved
 from cartoon_dist.inference.onnx_graph import OnnxGraph
 from cartoon_dist.inference.onnx_phases import add_blocked_convolution, add_doubled_convolution, block_side
 from cartoon_dist.inference.row_maps import (
@@ -24,7 +25,6 @@ from cartoon_dist.inference.row_maps import (
     Upsampled,
     Windowed,
     ZeroPadded,
-    doubled_and_convolved,
 )
 
 Names = Sequence[str]
@@ -149,7 +149,7 @@ def _upsampled(graph: OnnxGraph, row_map: Upsampled, names: Names) -> str:
     call = _call(row_map)
     if call.function is doubled_and_convolved:
         _, weight, bias = call.arguments
-        return add_doubled_convolution(graph, names[0], weight, bias)
+        return add_doubled_convolution(graph, names[0], weight, bias, **call.keywords)
     if call.function is functional.conv_transpose2d:
         given = [one for one in call.arguments[1:3] if one is not None]
         return graph.add(

@@ -54,11 +54,15 @@ def add_blocked_convolution(
     return _interleaved(graph, convolved, num_outputs, side)
 
 
-def add_doubled_convolution(graph: OnnxGraph, name: str, weight: Tensor, bias: Tensor | None) -> str:
-    """Twice as many rows and columns by nearest neighbour, then a 3x3 convolution with a border of zeros.
+def add_doubled_convolution(
+    graph: OnnxGraph, name: str, weight: Tensor, bias: Tensor | None, *, is_mirrored: bool
+) -> str:
+    """Twice as many rows and columns by nearest neighbour, then a 3x3 convolution, which sees zeros beyond the borders,
+    or the map mirrored there.
 
     A row 2p - 1 and the row 2p below it are computed from the rows p - 1 and p of the small map; columns likewise. So a
-    2x2 convolution gives the blocks, and the outermost row and column of pixels on each side are cut off.
+    2x2 convolution gives the blocks, and the outermost row and column of pixels on each side are cut off. The mirrored
+    row beyond a border of the doubled map is the small map's outermost row once more.
     """
     num_outputs = weight.shape[0]
     # By row of the block, row of the small map, row of the weight: of the doubled map's rows around 2p - 1, two are
@@ -66,8 +70,14 @@ def add_doubled_convolution(graph: OnnxGraph, name: str, weight: Tensor, bias: T
     shares = torch.tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], dtype=torch.float64)
     blocks = torch.einsum("oiyx,ajy,bkx->baoijk", weight.double(), shares, shares).flatten(0, 2)
     given = [blocks] if bias is None else [blocks, bias.repeat(4)]
+    if is_mirrored:
+        name = graph.add("Pad", name, graph.integers(0, 0, 1, 1, 0, 0, 1, 1), mode="edge")
     convolved = graph.add(
-        "Conv", name, *(graph.constant(one.float()) for one in given), kernel_shape=[2, 2], pads=[1, 1, 1, 1]
+        "Conv",
+        name,
+        *(graph.constant(one.float()) for one in given),
+        kernel_shape=[2, 2],
+        pads=[0 if is_mirrored else 1] * 4,
     )
     doubled = _interleaved(graph, convolved, num_outputs, 2)
     return graph.add("Slice", doubled, graph.integers(1, 1), graph.integers(-1, -1), graph.integers(2, 3))

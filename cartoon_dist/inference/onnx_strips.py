@@ -1,19 +1,27 @@
-"""A pass over a map in strips, each of them computed by onnxruntime: the rows and their moments by one graph."""
+"""A pass over a picture in strips, each of them computed by onnxruntime: rows and moments by one graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cartoon_dist.inference.onnx_graph import InferenceSession, OnnxGraph
 from cartoon_dist.inference.onnx_nodes import add_measured_norm, add_nodes, add_slice, row_attributes
 from cartoon_dist.inference.row_maps import Normalised, RowMap, RowRange
-from cartoon_dist.inference.strip_plan import Pass, needed_rows
+from cartoon_dist.inference.stored_rows import fresh_rows
+from cartoon_dist.inference.strip_plan import Pass, Strip
 
-_Result = Literal["rows", "mean", "squares", "maximum"]
-"""squares: the sum of the squared distances from the mean."""
+
+@dataclass(frozen=True)
+class _Measures:
+    """What the moments of a map are called in a graph. squares: the sum of the squared distances from the mean."""
+
+    mean: str
+    squares: str | None
+    maximum: str | None
 
 
 @dataclass(frozen=True)
@@ -22,18 +30,30 @@ class _Program:
 
     layout: tuple[Any, ...]
     session: InferenceSession
-    stored: Sequence[RowMap]
-    results: Mapping[_Result, str]
+    read: Mapping[str, RowMap]
+    measured: Mapping[RowMap, _Measures]
+    stored: Mapping[RowMap, str]
 
-    def run(self, needed: Mapping[RowMap, RowRange]) -> dict[_Result, Tensor]:
-        """The results for a strip that needs these rows of the stored maps."""
-        inputs = {
-            f"stored{index}": row_map.values[:, :, slice(*needed[row_map])].contiguous().numpy()
-            for index, row_map in enumerate(self.stored)
-            if row_map.values is not None
-        }
-        arrays = self.session.run(list(self.results.values()), inputs)
-        return dict(zip(self.results, map(torch.from_numpy, arrays), strict=True))
+    def run(self, strip: Strip) -> tuple[dict[str, Tensor], dict[RowMap, Tensor]]:
+        """What it measured, by names, and the rows that are to be stored."""
+        binding = self.session.io_binding()
+        for name, row_map in self.read.items():
+            assert row_map.stored is not None
+            binding.bind_cpu_input(name, row_map.stored.read(strip.needed[row_map]).contiguous().numpy())
+        rows = {}
+        for row_map, name in self.stored.items():
+            first, end = strip.targets[row_map]
+            # Written where they stay, not copied there.
+            rows[row_map] = made = fresh_rows([1, row_map.channels, end - first, row_map.width])
+            binding.bind_output(name, "cpu", 0, np.float32, list(made.shape), made.data_ptr())
+        small = [
+            name for names in self.measured.values() for name in (names.mean, names.squares, names.maximum) if name
+        ]
+        for name in small:
+            binding.bind_output(name)
+        self.session.run_with_iobinding(binding)
+        results = dict(zip([*self.stored.values(), *small], binding.get_outputs(), strict=True))
+        return {name: torch.from_numpy(results[name].numpy()) for name in small}, rows
 
 
 class OnnxPass:
@@ -42,80 +62,87 @@ class OnnxPass:
     A graph fits all strips that do not touch the picture's borders, so there are three or so; only the last is kept.
     """
 
-    def __init__(self, one_pass: Pass, order: Sequence[RowMap]) -> None:
-        self._pass, self._order = one_pass, order
+    def __init__(self, one_pass: Pass) -> None:
+        self._pass = one_pass
         self._program: _Program | None = None
 
-    def strip(self, rows: RowRange) -> Tensor | None:
-        """Compute these rows and add their moments; the rows themselves where they are to be stored."""
-        target = self._pass.row_map
-        needed = needed_rows(target, rows, self._order)
-        layout = _layout(self._order, needed)
+    def strip(self, strip: Strip) -> dict[RowMap, Tensor]:
+        """Compute a strip and add its moments; the rows that are to be stored."""
+        layout = _layout(strip)
         if self._program is None or self._program.layout != layout:
             self._program = None  # its memory first
-            self._program = self._made(layout, needed)
-        results = self._program.run(needed)
-        if target.needs_moments:
-            mean, count = results["mean"], (rows[1] - rows[0]) * target.width
-            variance = results["squares"] / count if target.needs_variance else torch.zeros_like(mean)
-            target.moments.merge(count, mean=mean, variance=variance, maximum=results.get("maximum", mean))
-        return results.get("rows")
+            self._program = self._made(layout, strip)
+        results, rows = self._program.run(strip)
+        for row_map, names in self._program.measured.items():
+            first, end = strip.targets[row_map]
+            mean, count = results[names.mean], (end - first) * row_map.width
+            variance = results[names.squares] / count if names.squares else torch.zeros_like(mean)
+            maximum = results[names.maximum] if names.maximum else mean
+            row_map.moments.merge(count, mean=mean, variance=variance, maximum=maximum)
+        return rows
 
-    def _made(self, layout: tuple[Any, ...], needed: dict[RowMap, RowRange]) -> _Program:
+    def _made(self, layout: tuple[Any, ...], strip: Strip) -> _Program:
         graph = OnnxGraph()
         names: dict[RowMap, str] = {}
-        stored: list[RowMap] = []
-        for row_map in self._order:
-            first, end = needed[row_map]
-            if row_map.values is None:
-                names[row_map] = self._added(graph, row_map, needed, names)
+        read: dict[str, RowMap] = {}
+        for row_map in strip.order:
+            first, end = strip.needed[row_map]
+            if row_map.stored is None:
+                names[row_map] = _added(graph, row_map, strip.needed, names)
             elif row_map.height == 1:
-                names[row_map] = graph.constant(row_map.values)
+                names[row_map] = graph.constant(row_map.stored.read((0, 1)))
             else:
-                names[row_map] = graph.input(f"stored{len(stored)}", [1, row_map.channels, end - first, row_map.width])
-                stored.append(row_map)
-        results = _add_moments(graph, self._pass.row_map, names[self._pass.row_map])
-        if self._pass.is_stored:
-            results["rows"] = graph.output(names[self._pass.row_map])
-        return _Program(layout, graph.session(spinning=False), stored, results)
-
-    @staticmethod
-    def _added(graph: OnnxGraph, row_map: RowMap, needed: dict[RowMap, RowRange], names: dict[RowMap, str]) -> str:
-        cut = []
-        for source, (top, bottom) in _source_rows(row_map, needed):
-            offset, end = needed[source]
-            is_all = (top, bottom) == (offset, end)
-            cut.append(names[source] if is_all else add_slice(graph, names[source], (top - offset, bottom - offset)))
-        if isinstance(row_map, Normalised):
-            return add_measured_norm(graph, row_map, cut[0])
-        return add_nodes(graph, row_map, needed[row_map], cut, divisor=row_map.width)
+                name = graph.input(f"stored{len(read)}", [1, row_map.channels, end - first, row_map.width])
+                names[row_map], read[name] = name, row_map
+        rows = {
+            row_map: _cut(graph, names[row_map], strip.needed[row_map], own) for row_map, own in strip.targets.items()
+        }
+        measured = {one: _add_moments(graph, one, rows[one]) for one in self._pass.measured if one in rows}
+        stored = {one: graph.output(rows[one]) for one in self._pass.stored if one in rows}
+        return _Program(layout, graph.session(in_strips=True), read, measured, stored)
 
 
-def _layout(order: Sequence[RowMap], needed: dict[RowMap, RowRange]) -> tuple[Any, ...]:
+def _added(graph: OnnxGraph, row_map: RowMap, needed: Mapping[RowMap, RowRange], names: Mapping[RowMap, str]) -> str:
+    """The nodes of a map's needed rows."""
+    cut = [_cut(graph, names[source], needed[source], rows) for source, rows in _source_rows(row_map, needed)]
+    if isinstance(row_map, Normalised):
+        return add_measured_norm(graph, row_map, cut[0])
+    return add_nodes(graph, row_map, needed[row_map], cut, divisor=row_map.width)
+
+
+def _cut(graph: OnnxGraph, name: str, rows: RowRange, wanted: RowRange) -> str:
+    """The wanted ones of these rows."""
+    return name if wanted == rows else add_slice(graph, name, (wanted[0] - rows[0], wanted[1] - rows[0]))
+
+
+def _layout(strip: Strip) -> tuple[Any, ...]:
     """What the graph of a strip depends on: equal for two strips, so are their graphs."""
-    parts: list[Any] = []
-    for row_map in order:
-        first, end = needed[row_map]
+    parts: list[Any] = [tuple(strip.order)]
+    parts += [
+        (strip.order.index(row_map), first - strip.needed[row_map][0], end - first)
+        for row_map, (first, end) in strip.targets.items()
+    ]
+    for row_map in strip.order:
+        first, end = strip.needed[row_map]
         parts.append(end - first)
-        if row_map.values is None:
+        if row_map.stored is None:
             parts.append((end - first == row_map.height, row_attributes(row_map, (first, end))))
-            for source, (top, bottom) in _source_rows(row_map, needed):
-                parts.append((top - needed[source][0], bottom - needed[source][0]))
+            for source, (top, bottom) in _source_rows(row_map, strip.needed):
+                parts.append((top - strip.needed[source][0], bottom - strip.needed[source][0]))
     return tuple(parts)
 
 
-def _source_rows(row_map: RowMap, needed: dict[RowMap, RowRange]) -> list[tuple[RowMap, RowRange]]:
+def _source_rows(row_map: RowMap, needed: Mapping[RowMap, RowRange]) -> list[tuple[RowMap, RowRange]]:
     return list(zip(row_map.sources, row_map.needed_rows(needed[row_map]), strict=True))
 
 
-def _add_moments(graph: OnnxGraph, target: RowMap, name: str) -> dict[_Result, str]:
-    results: dict[_Result, str] = {}
-    if target.needs_moments:
-        sides = graph.integers(2, 3)
-        results["mean"] = graph.output(graph.add("ReduceMean", name, sides, keepdims=1))
-        if target.needs_variance:
-            centred = graph.add("Sub", name, results["mean"])
-            results["squares"] = graph.output(graph.add("ReduceSumSquare", centred, sides, keepdims=1))
-        if target.needs_maximum:
-            results["maximum"] = graph.output(graph.add("ReduceMax", name, sides, keepdims=1))
-    return results
+def _add_moments(graph: OnnxGraph, row_map: RowMap, name: str) -> _Measures:
+    sides = graph.integers(2, 3)
+    mean = graph.output(graph.add("ReduceMean", name, sides, keepdims=1))
+    squares = maximum = None
+    if row_map.needs_variance:
+        centred = graph.add("Sub", name, mean)
+        squares = graph.output(graph.add("ReduceSumSquare", centred, sides, keepdims=1))
+    if row_map.needs_maximum:
+        maximum = graph.output(graph.add("ReduceMax", name, sides, keepdims=1))
+    return _Measures(mean, squares, maximum)

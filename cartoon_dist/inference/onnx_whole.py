@@ -30,12 +30,12 @@ class WholeForward:
         graph = OnnxGraph()
         names: dict[RowMap, str] = {}
         for row_map in ordered([root]):
-            if row_map.values is not None:
+            if row_map.stored is not None:
                 names[row_map] = graph.input(_INPUT, ["n", 3, "h", "w"])
             else:
                 names[row_map] = _added(graph, row_map, [names[source] for source in row_map.sources])
         self._output = graph.output(names[root])
-        self._session = graph.session(spinning=True)
+        self._session = graph.session()
 
     def __call__(self, photos: Images) -> Images:
         """The cartoons of float32 photos in [-1, 1]; both sides must be multiples of 4, at least 8."""

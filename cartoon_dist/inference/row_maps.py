@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from cartoon_dist.inference.moments import Moments
+from cartoon_dist.inference.stored_rows import RowRange as RowRange
+from cartoon_dist.inference.stored_rows import StoredRows
 
-RowRange = tuple[int, int]
-"""The first row, and the one after the last."""
 Shape = tuple[int, int, int]
 """Channels, height, width."""
 SOURCE = torch.empty(0)
@@ -32,26 +32,22 @@ class Call:
     keywords: Mapping[str, Any]
 
 
-def doubled_and_convolved(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Twice as many rows and columns by nearest neighbour, then a 3x3 convolution with a border of zeros."""
-    return functional.conv2d(functional.interpolate(maps, scale_factor=2.0, mode="nearest"), weight, bias, padding=1)
-
-
 class RowMap:
     """A map that can be computed row by row.
 
-    values: the whole map, where it is stored. moments: of the whole map, filled where `needs_moments` is set; its
+    stored: the map itself, where it is kept. moments: of the whole map, filled where `needs_moments` is set; its
     variance and largest value where these are needed. pointwise: a row is computed from the same row of the sources,
-    and cheaply. call: what made it, where a forward did.
+    and cheaply. products: multiplications that each of its numbers takes. call: what made it, where a forward did.
     """
 
     pointwise = False
+    products = 0
     call: Call | None = None
 
-    def __init__(self, shape: Shape, sources: Sequence["RowMap"], *, values: Tensor | None = None) -> None:
+    def __init__(self, shape: Shape, sources: Sequence["RowMap"], *, whole: Tensor | None = None) -> None:
         self.channels, self.height, self.width = shape
         self.sources = tuple(sources)
-        self.values = values
+        self.stored = None if whole is None else StoredRows(whole)
         self.needs_moments = self.needs_variance = self.needs_maximum = False
         self.moments = Moments()
 
@@ -63,8 +59,9 @@ class RowMap:
         """These rows, from the rows of each source that `needed_rows` names."""
         raise NotImplementedError
 
-    def release(self) -> None:
-        """Drop the sources, as the map is stored now."""
+    def keep(self, stored: StoredRows) -> None:
+        """From now on it is read and not computed: its sources are let go."""
+        self.stored = stored
         self.sources = ()
 
 
@@ -134,8 +131,7 @@ class Pooled(RowMap):
     def pool(self) -> None:
         """Compute and store the pixel; the source has been measured."""
         moments = self.sources[0].moments
-        self.values = (moments.mean if self.kind == "mean" else moments.maximum).to(self._dtype)
-        self.release()
+        self.keep(StoredRows((moments.mean if self.kind == "mean" else moments.maximum).to(self._dtype)))
 
 
 class ReflectionPadded(RowMap):
@@ -180,6 +176,7 @@ class Convolved(RowMap):
         self.source_height = source.height
         self.weight, self.bias, self.stride, self.padding = weight, bias, stride, padding
         self.groups = groups
+        self.products = weight[0].numel()
 
     def needed_rows(self, rows: RowRange) -> list[RowRange]:
         """The rows under the kernel, cut at the source's borders."""

@@ -2,24 +2,26 @@
 
 The generator's forward is traced once on feature maps without values (inference.tracing). Then, from the photo on:
 
-1. A map whose statistics a layer needs (IN, CBAM) is computed once, strip by strip, to measure it: a pass.
-2. A map that several passes read is stored; those that are as high as the picture only where the memory allows
-   (inference.strip_plan), as 64 of them at 12 megapixels are 3 GB. Other maps never exist as a whole.
+1. Maps whose statistics a layer needs (IN, CBAM) are measured, strip by strip: those that wait for equally many other
+   statistics in one pass over the picture (inference.strip_plan).
+2. Maps that later passes need are stored as far as they find place in the memory. Other maps never exist as a whole:
+   64 of the picture's size are 3 GB at 12 megapixels.
 3. Within a strip each map is computed once, for the rows that the strip needs of it: by torch, or on a CPU in float32
    by onnxruntime (inference.onnx_strips), which is faster.
 
 The last pass computes the cartoon. Costs are in docs/cartoonize.md.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from cartoon_dist.inference.row_maps import Pooled, RowMap, RowRange
-from cartoon_dist.inference.strip_plan import Pass, needed_rows, plan
-from cartoon_dist.inference.tracing import ordered, trace
+from cartoon_dist.inference.row_maps import RowMap, RowRange
+from cartoon_dist.inference.stored_rows import StoredRows
+from cartoon_dist.inference.strip_plan import Pass, Strip, plan, strip_of
+from cartoon_dist.inference.tracing import trace
 from cartoon_dist.tensors import Images
 
 STRIP_PIXELS = 2**18
@@ -27,8 +29,10 @@ STRIP_PIXELS = 2**18
 
 PassProgress = Callable[[int, int], None]
 """Called with the number of passes done, and of all."""
-StripFunction = Callable[[RowRange], Tensor | None]
-"""Computes some rows of a pass's map, adds their moments, and gives the rows out where they are to be stored."""
+
+
+StripFunction = Callable[[Strip], Mapping[RowMap, Tensor]]
+"""Computes a strip, adds the moments of what the pass measures, and gives out the rows of what it stores."""
 
 
 def generate_in_strips(
@@ -46,74 +50,84 @@ def generate_in_strips(
     """
     with torch.no_grad():
         root = trace(generator, photo)
-        height = rows or max(16, STRIP_PIXELS // photo.shape[3] // 4 * 4)
-        passes = deque(plan(root))
-        num_passes, num_rows = len(passes), photo.shape[2]
-        while passes:
-            on_pass(num_passes - len(passes), num_passes)
-            one_pass = passes.popleft()
-            num_in_strip = max(1, height * one_pass.row_map.height // num_rows)
-            _run(one_pass, num_in_strip, by_onnxruntime=by_onnxruntime)
-    assert root.values is not None
-    return root.values
+        height = photo.shape[2]
+        num_in_strip = rows or max(16, STRIP_PIXELS // photo.shape[3] // 4 * 4)
+        ranges = [(first, min(first + num_in_strip, height)) for first in range(0, height, num_in_strip)]
+        passes = plan(root)
+        for number, one_pass in enumerate(passes):
+            on_pass(number, len(passes))
+            _run(one_pass, ranges, height, by_onnxruntime=by_onnxruntime)
+    assert root.stored is not None
+    return root.stored.read((0, height))
 
 
-def _run(one_pass: Pass, num_in_strip: int, *, by_onnxruntime: bool) -> None:
-    row_map = one_pass.row_map
-    if isinstance(row_map, Pooled):
-        row_map.pool()
-        return
-    values: Tensor | None = None
+def _run(one_pass: Pass, ranges: Sequence[RowRange], height: int, *, by_onnxruntime: bool) -> None:
+    """One pass over a picture of this height, in strips of these rows."""
     compute = _strip_function(one_pass, by_onnxruntime=by_onnxruntime)
-    for first, end in _ranges(row_map.height, num_in_strip):
-        strip = compute((first, end))
-        if strip is not None:
-            if values is None:
-                values = strip.new_empty(1, row_map.channels, row_map.height, row_map.width)
-            values[:, :, first:end] = strip
-    if one_pass.is_stored:
-        row_map.values = values
-        row_map.release()
+    kept = {row_map: StoredRows() for row_map in one_pass.stored}
+    strips = list(_strips(one_pass, ranges, height))
+    for number, strip in enumerate(strips):
+        for row_map in one_pass.last_read:
+            if row_map.stored is not None:
+                row_map.stored.give_up_above(
+                    min(later.needed[row_map][0] for later in strips[number:] if row_map in later.needed)
+                )
+        for row_map, values in compute(strip).items():
+            kept[row_map].append(strip.targets[row_map][0], values)
+    for row_map in one_pass.last_read:
+        if row_map.stored is not None:
+            row_map.stored.give_up()
+    for row_map, stored in kept.items():
+        row_map.keep(stored)
+    for pixel in one_pass.pooled:
+        pixel.pool()
 
 
-def _ranges(height: int, num_rows: int) -> Iterator[RowRange]:
-    for first in range(0, height, num_rows):
-        yield first, min(first + num_rows, height)
+def _strips(one_pass: Pass, ranges: Sequence[RowRange], height: int) -> Iterator[Strip]:
+    """The strips of a pass, each with the targets that have rows in it: a smaller map has fewer."""
+    for first, end in ranges:
+        rows = {row_map: tuple(row_map.height * row // height for row in (first, end)) for row_map in one_pass.targets}
+        targets = {row_map: (top, bottom) for row_map, (top, bottom) in rows.items() if top < bottom}
+        if targets:
+            yield strip_of(targets)
 
 
 def _strip_function(one_pass: Pass, *, by_onnxruntime: bool) -> StripFunction:
-    order = ordered([one_pass.row_map])
     if by_onnxruntime:
         # Takes a moment to import, and only drawing on a CPU needs it.
         from cartoon_dist.inference.onnx_strips import OnnxPass
 
-        return OnnxPass(one_pass, order).strip
+        return OnnxPass(one_pass).strip
 
-    def compute(rows: RowRange) -> Tensor | None:
-        strip = _compute_rows(one_pass.row_map, rows, order)
-        if one_pass.row_map.needs_moments:
-            one_pass.row_map.moments.add(strip)
-        return strip if one_pass.is_stored else None
+    def compute(strip: Strip) -> dict[RowMap, Tensor]:
+        computed = _compute_rows(strip)
+        for row_map in one_pass.measured:
+            if row_map in computed:
+                row_map.moments.add(computed[row_map])
+        return {row_map: computed[row_map] for row_map in one_pass.stored if row_map in computed}
 
     return compute
 
 
-def _compute_rows(target: RowMap, rows: RowRange, order: Sequence[RowMap]) -> Tensor:
-    """Rows of a map: first which rows are needed of each map below it, then each of these maps once."""
-    needed = needed_rows(target, rows, order)
-    readers = Counter(source for row_map in order if row_map.values is None for source in row_map.sources)
+def _compute_rows(strip: Strip) -> dict[RowMap, Tensor]:
+    """The targets' rows: each map below them is computed once."""
+    readers = Counter(source for row_map in strip.order if row_map.stored is None for source in row_map.sources)
+    readers.update(list(strip.targets))
     computed: dict[RowMap, Tensor] = {}
-    for row_map in order:
-        first, end = needed[row_map]
-        if row_map.values is not None:
-            computed[row_map] = row_map.values[:, :, first:end]
+    for row_map in strip.order:
+        first, end = strip.needed[row_map]
+        if row_map.stored is not None:
+            computed[row_map] = row_map.stored.read((first, end))
             continue
         source_rows = []
         for source, (top, bottom) in zip(row_map.sources, row_map.needed_rows((first, end)), strict=True):
-            offset = needed[source][0]
+            offset = strip.needed[source][0]
             source_rows.append(computed[source][:, :, top - offset : bottom - offset])
             readers[source] -= 1
             if not readers[source]:
                 del computed[source]  # as soon as it is not needed: a strip of a wide map is large
         computed[row_map] = row_map.compute((first, end), source_rows)
-    return computed[target]
+    return {
+        row_map: computed[row_map][:, :, first - strip.needed[row_map][0] : end - strip.needed[row_map][0]]
+        for row_map, (first, end) in strip.targets.items()
+    }

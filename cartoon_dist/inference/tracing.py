@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cartoon_dist.inference.doubled import doubled_and_convolved
 from cartoon_dist.inference.row_maps import (
     SOURCE,
     Call,
@@ -24,7 +25,6 @@ from cartoon_dist.inference.row_maps import (
     Upsampled,
     Windowed,
     ZeroPadded,
-    doubled_and_convolved,
 )
 from cartoon_dist.inference.steady import NormParameters, eased_norm, eased_pixel
 from cartoon_dist.models.generator import GeneratorOutput
@@ -69,7 +69,7 @@ def traced(row_map: RowMap, dtype: torch.dtype) -> Traced:
 def trace(generator: nn.Module, photo: Images) -> RowMap:
     """The map of the generator's drawing of one photo, 1 3 h w."""
     _, channels, height, width = photo.shape
-    source = RowMap((channels, height, width), [], values=photo)
+    source = RowMap((channels, height, width), [], whole=photo)
     output: GeneratorOutput = generator(traced(source, photo.dtype))
     assert isinstance(output.generated, Traced)
     return output.generated.row_map
@@ -85,7 +85,7 @@ def ordered(roots: Iterable[RowMap]) -> list[RowMap]:
             order[row_map] = None
         elif row_map not in order:
             waiting.append((row_map, True))
-            if row_map.values is None:
+            if row_map.stored is None:
                 waiting += [(source, False) for source in reversed(row_map.sources) if source not in order]
     return list(order)
 
@@ -155,14 +155,20 @@ def _padded(_function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     return kind(source.row_map, rows=(above, below), columns=(left, right))
 
 
-def _convolved(_function: Function, args: Arguments, _kwargs: Kwargs) -> RowMap:
-    source, weight, bias, (stride, _), (padding, _), dilation, groups = args
-    assert dilation == (1, 1), dilation
+def _convolved(_function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
+    assert not kwargs, kwargs
+    defaults: Arguments = (None, 1, 0, 1, 1)
+    source, weight, bias, strides, paddings, dilations, groups = [*args, *defaults[len(args) - 2 :]]
+    stride, padding, dilation = (one[0] if isinstance(one, tuple) else one for one in (strides, paddings, dilations))
+    assert dilation == 1, dilation
     row_map = source.row_map
     if row_map.call is not None and row_map.call.function is torch.cat and weight.shape[2:] == (1, 1):
         return _convolved_parts(row_map.sources, weight, bias, stride)
-    if _is_doubled(row_map) and (tuple(weight.shape[2:]), stride, padding, groups) == ((3, 3), 1, 1, 1):
-        return _doubled_and_convolved(row_map.sources[0], weight, bias)
+    if (tuple(weight.shape[2:]), stride, groups) == ((3, 3), 1, 1):
+        is_mirrored = isinstance(row_map, ReflectionPadded) and row_map.rows == row_map.columns == (1, 1)
+        inner = row_map.sources[0] if is_mirrored else row_map
+        if _is_doubled(inner) and padding == 1 - is_mirrored:
+            return _doubled_and_convolved(inner.sources[0], weight, bias, is_mirrored=is_mirrored)
     return Convolved(row_map, weight, bias, stride=stride, padding=padding, groups=groups)
 
 
@@ -184,14 +190,15 @@ def _is_doubled(row_map: RowMap) -> bool:
     return call is not None and call.function is functional.interpolate and call.keywords["mode"] == "nearest"
 
 
-def _doubled_and_convolved(source: RowMap, weight: Tensor, bias: Tensor | None) -> RowMap:
+def _doubled_and_convolved(source: RowMap, weight: Tensor, bias: Tensor | None, *, is_mirrored: bool) -> RowMap:
     """As one map, which onnxruntime computes with less than half of the products."""
 
     def apply(rows: Tensor) -> Tensor:
-        return doubled_and_convolved(rows, weight, bias)
+        return doubled_and_convolved(rows, weight, bias, is_mirrored=is_mirrored)
 
     made = Upsampled(source, apply, channels=weight.shape[0], above=1, below=1)
-    made.call = Call(doubled_and_convolved, [SOURCE, weight, bias], {})
+    made.products = 4 * source.channels
+    made.call = Call(doubled_and_convolved, [SOURCE, weight, bias], {"is_mirrored": is_mirrored})
     return made
 
 
@@ -203,7 +210,9 @@ def _transposed(function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:
     def apply(rows: Tensor) -> Tensor:
         return cast(Tensor, function(rows, weight, *rest, **kwargs))
 
-    return Upsampled(source.row_map, apply, channels=weight.shape[1], above=0, below=1)
+    made = Upsampled(source.row_map, apply, channels=weight.shape[1], above=0, below=1)
+    made.products = source.shape[1] * 9 // 4
+    return made
 
 
 def _interpolated(function: Function, args: Arguments, kwargs: Kwargs) -> RowMap:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cartoon_dist.inference.doubled import doubled_and_convolved
 from cartoon_dist.inference.onnx_graph import OnnxGraph
 from cartoon_dist.inference.onnx_phases import add_blocked_convolution, add_doubled_convolution, block_side
-from cartoon_dist.inference.row_maps import doubled_and_convolved
 
 
 def numbers(*shape: int) -> Tensor:
@@ -17,7 +17,7 @@ def numbers(*shape: int) -> Tensor:
 
 def run(graph: OnnxGraph, name: str, maps: Tensor) -> Tensor:
     output = graph.output(name)
-    [made] = graph.session(spinning=False).run([output], {"maps": np.ascontiguousarray(maps.numpy())})
+    [made] = graph.session().run([output], {"maps": np.ascontiguousarray(maps.numpy())})
     return torch.from_numpy(made)
 
 
@@ -33,13 +33,14 @@ def test_a_blocked_convolution(num_outputs: int, kernel: int, side: int, num: in
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 5), (6, 7)])
-def test_a_convolution_of_a_doubled_map(height: int, width: int) -> None:
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_a_convolution_of_a_doubled_map(height: int, width: int, *, is_mirrored: bool) -> None:
     maps, weight, bias = numbers(2, 5, height, width), numbers(3, 5, 3, 3), numbers(3)
     graph = OnnxGraph()
     name = graph.input("maps", ["n", 5, "h", "w"])
     for given in (bias, None):
-        made = run(graph, add_doubled_convolution(graph, name, weight, given), maps)
-        assert torch.allclose(made, doubled_and_convolved(maps, weight, given), atol=1e-4)
+        made = run(graph, add_doubled_convolution(graph, name, weight, given, is_mirrored=is_mirrored), maps)
+        assert torch.allclose(made, doubled_and_convolved(maps, weight, given, is_mirrored=is_mirrored), atol=1e-4)
 
 
 @pytest.mark.parametrize(
