@@ -21,7 +21,7 @@ from cartoon_dist.runs.model_folder import is_model_folder
 
 _MODEL_SUFFIXES = frozenset({".safetensors", ".onnx"})
 _OF_FILMS = frozenset(setting_paths(FilmSettings)) - frozenset(setting_paths(CartoonizeSettings))
-_OF_PICTURES = frozenset({"format", "quality", "keep_place"})
+_OF_PICTURES = frozenset({"format", "quality", "keep_place", "long_side"})
 _USAGE = "name a picture, a folder of pictures or a film: {}"
 
 

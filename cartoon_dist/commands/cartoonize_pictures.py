@@ -24,6 +24,7 @@ from cartoon_dist.image.decode import DamagedPictureError, Picture, decode_file,
 from cartoon_dist.image.encode import DEFAULT_QUALITY, encode, require_side
 from cartoon_dist.image.exif_copy import kept_exif
 from cartoon_dist.image.quick_size import estimated_pixels
+from cartoon_dist.image.shrink import shrink
 from cartoon_dist.image.srgb import srgb_profile
 from cartoon_dist.inference.batched import Cartoonizer, batch_by_size
 from cartoon_dist.inference.load import load_to_draw
@@ -32,6 +33,8 @@ from cartoon_dist.inference.output_paths import OutputPath, default_target, outp
 _NUM_NAMED = 20
 _MAX_ASKED = 2000
 """Of how many pictures the size is asked for before the first is drawn; on a network disk each takes milliseconds."""
+_LARGE_PIXELS, _SHORTER = 3e6, 1600
+"""From this size on a drawing of the built-in model looks much like the photo; and the long side that is named then."""
 _MAX_DECODED_PIXELS = 100e6
 """Of pictures that are decoded ahead of a drawing on a GPU."""
 
@@ -53,6 +56,11 @@ def draw_pictures(model: str | None, source: Path, target: Path | None, settings
         print_message(line)
     loaded = load_to_draw(locate_model(model), settings)
     session = _Session(outputs, loaded.cartoonizer, settings)
+    if model is None and settings.long_side is None and (num := session.num_larger(_LARGE_PIXELS)):
+        print_message(
+            f"{pluralize(num, 'picture')} of over {_LARGE_PIXELS / 1e6:.0f} megapixels: the built-in model's strokes are "
+            f"some pixels wide; long_side={_SHORTER} makes pictures smaller first: strokes show, and it is faster"
+        )
     try:
         with devices.without_tf32():  # a drawing is the same on a GPU and on a CPU
             session.run()
@@ -106,6 +114,10 @@ class _Session:
         self._pixels_done = 0.0
         self._progress = Progress(total=len(outputs), unit="pictures", label="cartoonize", work=sum(pixels))
 
+    def num_larger(self, pixels: float) -> int:
+        """How many pictures have more pixels, as far as their headers tell."""
+        return sum(of > pixels for of in self._pixels.values())
+
     def run(self) -> None:
         """Draw all that can be drawn; PictureError where a drawing cannot be written."""
         num_threads = num_threads_beside(leaves_the_cpu_free=self._cartoonizer.leaves_the_cpu_free)
@@ -152,10 +164,11 @@ class _Session:
         try:
             data = read_regular(output.picture, max_bytes=max_file_bytes(max_megapixels))
             decoded = decode_file(data, max_megapixels=max_megapixels, damaged=self._settings.damaged)
-            height, width = decoded.picture.shape[:2]
+            picture = shrink(decoded.picture, self._settings.long_side)
+            height, width = picture.shape[:2]
             require_side(height, width, output.file_format)
             exif = kept_exif(decoded.exif, keep_place=self._settings.keep_place)
-            return _Waiting(output, exif, decoded.has_profile), decoded.picture, decoded.complaint or ""
+            return _Waiting(output, exif, decoded.has_profile), picture, decoded.complaint or ""
         except DamagedPictureError as error:
             return _NotDecoded(output, f"{error}; damaged=take draws what can be read of it")
         except PictureError as error:

@@ -49,6 +49,8 @@ class CartoonizeSettings(DrawingSettings):
     quality: int | None = Field(default=None, ge=1, le=100)
     # Where a photo was taken goes into its drawing.
     keep_place: bool = False
+    # A picture with a longer side is made so small first, and its drawing stays so; left out: as it is.
+    long_side: int | None = Field(default=None, ge=8, le=65_500)
 
 
 FilmCodec = Literal["h264", "vp9"]

@@ -14,9 +14,10 @@ from cartoon_dist.errors import PictureError
 from cartoon_dist.files.atomic import write_atomically
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.image.png import encode_png
+from cartoon_dist.image.shrink import shrink
 from cartoon_dist.inference.tiled import PassProgress
 from cartoon_dist.web.gradio_library import import_gradio
-from cartoon_dist.web.styles import LONG_SIDES, PhotoLimits, Style, draw, read_photo, shrink
+from cartoon_dist.web.styles import LONG_SIDES, PhotoLimits, Style, draw, read_photo
 
 if TYPE_CHECKING:
     from gradio import Blocks

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
-import numpy as np
-
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.distributed import devices
 from cartoon_dist.errors import PictureError
@@ -92,16 +89,6 @@ def read_photo(path: Path, limits: PhotoLimits) -> Picture:
         return decode(data, max_megapixels=limits.max_megapixels)
     except MemoryError:
         raise PictureError("the photo does not fit the memory; choose a smaller one") from None
-
-
-def shrink(photo: Picture, long_side: int | None) -> Picture:
-    """The photo with its long side at most so long; None, or a photo that is smaller, leaves it as it is."""
-    height, width = photo.shape[:2]
-    longest = max(height, width)
-    if long_side is None or longest <= long_side:
-        return photo
-    size = (max(1, round(width * long_side / longest)), max(1, round(height * long_side / longest)))
-    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def draw(style: Style, photo: Picture, limits: PhotoLimits, on_pass: PassProgress) -> Picture:

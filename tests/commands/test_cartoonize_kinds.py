@@ -172,3 +172,33 @@ def test_a_film_is_drawn_beside_it(model: str, tmp_path: Path, capsys: pytest.Ca
     write_film(tmp_path / "film.mkv", moving_shapes(3))
     assert main([model, str(tmp_path / "film.mkv"), "steady=0"]) == 0
     assert capsys.readouterr().out.startswith(f"{tmp_path}/film-cartoon.mp4: 3 frames drawn by ")
+
+
+def test_a_long_side_makes_larger_pictures_smaller_first_and_no_other(model: str, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name, size in (("wide.png", (96, 40)), ("tall.png", (40, 96)), ("small.png", (40, 24))):
+        Image.fromarray(np.full((*size[::-1], 3), 200, np.uint8)).save(photos / name)
+    assert main([model, str(photos), "long_side=48"]) == 0
+    drawn = {path.name: opened(path) for path in (tmp_path / "photos-cartoons").iterdir()}
+    sizes = {name: image.size for name, image in drawn.items()}
+    assert sizes == {"wide.png": (48, 20), "tall.png": (20, 48), "small.png": (40, 24)}
+    assert all(np.abs(np.asarray(image).astype(int) - 55).max() <= 1 for image in drawn.values())
+
+
+@pytest.mark.parametrize(
+    ("side", "words", "told"), [(1800, [], True), (1800, ["long_side=64"], False), (400, [], False)]
+)
+def test_of_large_pictures_the_built_in_model_says_that_its_strokes_are_small(
+    side: int,
+    words: list[str],
+    told: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],  # noqa: FBT001
+) -> None:
+    Image.fromarray(np.full((side, side, 3), 200, np.uint8)).save(tmp_path / "photo.png")
+    assert main([str(tmp_path / "photo.png"), *words]) == 0
+    assert (
+        "1 picture of over 3 megapixels: the built-in model's strokes are some pixels wide; long_side=1600"
+        in capsys.readouterr().err
+    ) is told

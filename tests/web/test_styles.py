@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cartoon_dist.errors import CheckpointError, PictureError
-from cartoon_dist.web.styles import PhotoLimits, draw, load_styles, read_photo, shrink, style_names
+from cartoon_dist.web.styles import PhotoLimits, draw, load_styles, read_photo, style_names
 from tests.web.small_models import write_model
 
 LIMITS = PhotoLimits(max_bytes=1_000_000, max_megapixels=0.5, max_drawn_megapixels=0.01)
@@ -70,25 +70,6 @@ def test_what_is_no_photo_or_too_large_is_refused(tmp_path: Path) -> None:
         read_photo(long, LIMITS)
     with pytest.raises(PictureError, match="cannot be read"):
         read_photo(tmp_path / "gone.png", LIMITS)
-
-
-@pytest.mark.parametrize(
-    ("size", "long_side", "expected"),
-    [
-        ((600, 900), 300, (200, 300)),
-        ((900, 600), 300, (300, 200)),
-        ((90, 60), 300, (90, 60)),
-        ((900, 600), None, (900, 600)),
-        ((1, 900), 300, (1, 300)),
-    ],
-)
-def test_photos_are_made_smaller_and_never_larger(
-    size: tuple[int, int], long_side: int | None, expected: tuple[int, int]
-) -> None:
-    photo = np.full((*size, 3), 77, np.uint8)
-    small = shrink(photo, long_side)
-    assert small.shape == (*expected, 3)
-    assert (small == 77).all()
 
 
 def test_a_drawing_has_the_photo_s_size_and_a_limit(tmp_path: Path) -> None:
