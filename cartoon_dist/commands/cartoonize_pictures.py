@@ -58,8 +58,8 @@ def draw_pictures(model: str | None, source: Path, target: Path | None, settings
     session = _Session(outputs, loaded.cartoonizer, settings)
     if model is None and settings.long_side is None and (num := session.num_larger(_LARGE_PIXELS)):
         print_message(
-            f"{pluralize(num, 'picture')} of over {_LARGE_PIXELS / 1e6:.0f} megapixels: the built-in model's strokes are "
-            f"some pixels wide; long_side={_SHORTER} makes pictures smaller first: strokes show, and it is faster"
+            f"{pluralize(num, 'picture')} of over {_LARGE_PIXELS / 1e6:.0f} megapixels: the built-in model's strokes "
+            f"are some pixels wide; long_side={_SHORTER} makes pictures smaller first: strokes show, and it is faster"
         )
     try:
         with devices.without_tf32():  # a drawing is the same on a GPU and on a CPU
