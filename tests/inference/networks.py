@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from cartoon_dist.models.animegan import AnimeGenerator
-from cartoon_dist.models.generator import CartoonGenerator, Generator
+from cartoon_dist.models.blocks import Padding
+from cartoon_dist.models.generator import CartoonGenerator, Generator, Output
 from cartoon_dist.models.saliency_net import SaliencyNetwork
 from cartoon_dist.models.whitebox import WhiteboxGenerator
 
@@ -32,19 +33,19 @@ def small_generator(kind: str, dtype: torch.dtype = torch.float32) -> CartoonGen
     match kind.split():
         case ["animegan"]:
             made = AnimeGenerator(channels=4, num_blocks=1)
-        case ["whitebox", "zeros" | "reflect" as padding, *unguided]:
-            made = WhiteboxGenerator(channels=4, num_blocks=1, padding=padding, guided=not unguided)
+        case ["whitebox", "zeros" | "reflect" as edges, *unguided]:
+            made = WhiteboxGenerator(channels=4, num_blocks=1, padding=edges, guided=not unguided)
         case [wiring, "transposed" | "resize" as upsample, *more]:
-            saliency, padding, output = None, "zeros", "picture"
-            if "change" in more:
-                padding, output = "reflect", "change"
+            saliency = None
+            padding: Padding = "reflect" if "change" in more else "zeros"
+            output: Output = "change" if "change" in more else "picture"
             if wiring != "none":
                 saliency = SaliencyNetwork(
                     channels=4,
                     out_channels=1,
-                    wiring=wiring,
+                    wiring=wiring,  # type: ignore[arg-type]
                     upsample=upsample,
-                    padding=padding,  # type: ignore[arg-type]
+                    padding=padding,
                 )
             made = Generator(
                 channels=4,
