@@ -13,7 +13,7 @@ from cartoon_dist.config.commands import Precision
 from cartoon_dist.cpu.malloc import limit_kernel_cache
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.image.decode import Picture
-from cartoon_dist.tensors import Images, from_bytes, to_bytes
+from cartoon_dist.tensors import Bytes, Images, from_bytes, to_bytes
 
 if TYPE_CHECKING:
     from cartoon_dist.inference.tiled import PassProgress
@@ -35,13 +35,13 @@ Drawn = Callable[[], tuple[Picture, bool]]
 class Cartoonizer:
     """Makes cartoons of photos: in one forward where they are small, in strips where they are large.
 
-    generate: the generator's forward on a batch in [-1, 1]. generate_large: on one photo, in strips; None where the
-    model cannot be run in strips. megapixels: the largest picture, or batch, that is generated in one forward.
+    generate: the generator's forward on a batch in [-1, 1]. generate_large: on one photo's bytes, in strips; None
+    where the model cannot be run so. megapixels: the largest picture, or batch, that is generated in one forward.
     begin: takes the place of both, where the drawing is a device's work: it begins a batch, and what it returns waits.
     """
 
     generate: Callable[[Images], Images]
-    generate_large: "Callable[[Images, PassProgress], Images] | None"
+    generate_large: "Callable[[Bytes, PassProgress], Images] | None"
     megapixels: float
     begin: "Callable[[Picture, PassProgress], Drawn] | None" = None
 
@@ -87,15 +87,15 @@ class Cartoonizer:
         return cartoons
 
     def _pixels(self, batch: Picture, on_pass: "PassProgress") -> tuple[Picture, bool]:
-        photos = from_bytes(torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous())
+        photos = torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous()
         with torch.no_grad():
             generated = self._generated(photos, on_pass)
             return to_bytes(generated).cpu().permute(0, 2, 3, 1).numpy(), bool(generated.isfinite().all())
 
-    def _generated(self, photos: Images, on_pass: "PassProgress") -> Images:
+    def _generated(self, photos: Bytes, on_pass: "PassProgress") -> Images:
         num, _, height, width = photos.shape
         if num * height * width <= self.max_batch_pixels or num > 1:
-            return self.generate(photos)
+            return self.generate(from_bytes(photos))
         if self.generate_large is None:
             raise PictureError(
                 f"{height * width / 1e6:.1f} megapixels are more than the {self.megapixels:g} that an .onnx may draw "
@@ -135,10 +135,10 @@ def torch_cartoonizer(
         output: GeneratorOutput = generator(photos.to(device, dtype))
         return output.generated
 
-    def generate_large(photos: Images, on_pass: "PassProgress") -> Images:
+    def generate_large(photo: Bytes, on_pass: "PassProgress") -> Images:
         from cartoon_dist.inference.tiled import generate_in_strips
 
-        return generate_in_strips(generator, photos.to(device, dtype), on_pass=on_pass)
+        return generate_in_strips(generator, from_bytes(photo).to(device, dtype), on_pass=on_pass)
 
     return Cartoonizer(generate=generate, generate_large=generate_large, megapixels=megapixels, begin=begin)
 

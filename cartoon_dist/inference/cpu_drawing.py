@@ -1,5 +1,6 @@
 """A generator drawn with on a CPU: by onnxruntime, which is faster than torch (docs/performance.md)."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -7,7 +8,7 @@ import torch
 from cartoon_dist.inference.steady import is_eased
 from cartoon_dist.inference.tiled import PassProgress, generate_in_strips
 from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
-from cartoon_dist.tensors import Images
+from cartoon_dist.tensors import Bytes, Images, from_bytes
 
 if TYPE_CHECKING:
     from cartoon_dist.inference.onnx_whole import WholeForward
@@ -37,13 +38,15 @@ class CpuDrawing:
             self._whole = WholeForward(self._generator)
         return self._whole(photos)
 
-    def generate_large(self, photos: Images, on_pass: PassProgress) -> Images:
+    def generate_large(self, photo: Bytes, on_pass: PassProgress) -> Images:
         """The cartoon of one photo, in strips."""
-        photos = photos.to("cpu", torch.float32)
         if is_eased(self._generator):
-            return generate_in_strips(self._generator, photos, on_pass=on_pass)
+            return generate_in_strips(self._generator, from_bytes(photo), on_pass=on_pass)
+        draw = partial(generate_in_strips, self._generator, photo, on_pass=on_pass, by_onnxruntime=True)
+        generated = draw(halved=True)
+        if not generated.isfinite().all():  # perhaps a number beyond what float16 can hold
+            generated = draw()
         from cartoon_dist.inference.onnx_graph import give_back_shared_memory
 
-        generated = generate_in_strips(self._generator, photos, on_pass=on_pass, by_onnxruntime=True)
         give_back_shared_memory()
         return generated

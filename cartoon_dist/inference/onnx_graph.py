@@ -25,6 +25,11 @@ from onnxruntime import (
 Array = npt.NDArray[Any]
 Dimension = int | str
 
+_TYPES: dict[torch.dtype, int] = {
+    torch.float32: TensorProto.FLOAT,
+    torch.float16: TensorProto.FLOAT16,
+    torch.uint8: TensorProto.UINT8,
+}
 _OPSET, _IR_VERSION = 18, 9  # what onnxruntime 1.20, our oldest, reads with certainty
 _SILENT = 4  # onnxruntime's log levels: 0 is verbose, 4 only fatal; other errors are raised as exceptions anyway
 
@@ -39,15 +44,19 @@ class OnnxGraph:
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
 
-    def input(self, name: str, shape: Sequence[Dimension]) -> str:
-        """An input of float32; a dimension may be a name, and is any number then."""
-        self._inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
+    def input(self, name: str, shape: Sequence[Dimension], dtype: torch.dtype = torch.float32) -> str:
+        """An input; a dimension may be a name, and is any number then."""
+        self._inputs.append(helper.make_tensor_value_info(name, _TYPES[dtype], list(shape)))
         return name
 
-    def output(self, value: str) -> str:
-        """Give a value out, by its own name."""
-        self._outputs.append(helper.make_tensor_value_info(value, TensorProto.FLOAT, None))
+    def output(self, value: str, dtype: torch.dtype = torch.float32) -> str:
+        """Give a value of this type out, by its own name."""
+        self._outputs.append(helper.make_tensor_value_info(value, _TYPES[dtype], None))
         return value
+
+    def cast(self, value: str, dtype: torch.dtype = torch.float32) -> str:
+        """A value in another type."""
+        return self.add("Cast", value, to=_TYPES[dtype])
 
     def constant(self, values: Array | torch.Tensor) -> str:
         """Numbers; those that are there already, where they are few, are used again."""

@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cartoon_dist.inference.onnx_graph import InferenceSession, OnnxGraph
+from cartoon_dist.inference.onnx_graph import InferenceSession, OnnxGraph, give_back_shared_memory
 from cartoon_dist.inference.onnx_nodes import add_measured_norm, add_nodes, add_slice, row_attributes
 from cartoon_dist.inference.row_maps import Normalised, RowMap, RowRange
 from cartoon_dist.inference.stored_rows import fresh_rows
 from cartoon_dist.inference.strip_plan import Pass, Strip
+
+_NUMPY = {torch.float32: np.float32, torch.float16: np.float16}
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ class _Program:
         for row_map, name in self.stored.items():
             first, end = strip.targets[row_map]
             # Written where they stay, not copied there.
-            rows[row_map] = made = fresh_rows([1, row_map.channels, end - first, row_map.width])
-            binding.bind_output(name, "cpu", 0, np.float32, list(made.shape), made.data_ptr())
+            dtype = row_map.dtype or torch.float32
+            rows[row_map] = made = fresh_rows([1, row_map.channels, end - first, row_map.width], dtype)
+            binding.bind_output(name, "cpu", 0, _NUMPY[dtype], list(made.shape), made.data_ptr())
         small = [
             name for names in self.measured.values() for name in (names.mean, names.squares, names.maximum) if name
         ]
@@ -63,6 +66,7 @@ class OnnxPass:
     """
 
     def __init__(self, one_pass: Pass) -> None:
+        give_back_shared_memory()  # what earlier passes left: their strips took other sizes
         self._pass = one_pass
         self._program: _Program | None = None
 
@@ -92,14 +96,35 @@ class OnnxPass:
             elif row_map.height == 1:
                 names[row_map] = graph.constant(row_map.stored.read((0, 1)))
             else:
-                name = graph.input(f"stored{len(read)}", [1, row_map.channels, end - first, row_map.width])
-                names[row_map], read[name] = name, row_map
+                name = f"stored{len(read)}"
+                names[row_map], read[name] = _added_input(graph, name, row_map, end - first), row_map
         rows = {
             row_map: _cut(graph, names[row_map], strip.needed[row_map], own) for row_map, own in strip.targets.items()
         }
         measured = {one: _add_moments(graph, one, rows[one]) for one in self._pass.measured if one in rows}
-        stored = {one: graph.output(rows[one]) for one in self._pass.stored if one in rows}
+        stored = {one: _added_output(graph, one, rows[one]) for one in self._pass.stored if one in rows}
         return _Program(layout, graph.session(in_strips=True), read, measured, stored)
+
+
+def _added_input(graph: OnnxGraph, name: str, row_map: RowMap, num_rows: int) -> str:
+    """Rows of a stored map, in float32; of a photo's bytes, as numbers in [-1, 1]."""
+    assert row_map.stored is not None
+    dtype = row_map.stored.dtype
+    graph.input(name, [1, row_map.channels, num_rows, row_map.width], dtype)
+    if dtype == torch.float32:
+        return name
+    numbers = graph.cast(name)
+    if dtype == torch.uint8:
+        wide = graph.add("Div", numbers, graph.constant(np.array(127.5, np.float32)))
+        numbers = graph.add("Sub", wide, graph.constant(np.array(1, np.float32)))
+    return numbers
+
+
+def _added_output(graph: OnnxGraph, row_map: RowMap, name: str) -> str:
+    """Rows that are to be stored, in the type of the map."""
+    if row_map.dtype is None:
+        return graph.output(name)
+    return graph.output(graph.cast(name, row_map.dtype), row_map.dtype)
 
 
 def _added(graph: OnnxGraph, row_map: RowMap, needed: Mapping[RowMap, RowRange], names: Mapping[RowMap, str]) -> str:

@@ -14,18 +14,18 @@ RowRange = tuple[int, int]
 """The first row, and the one after the last."""
 
 
-def fresh_rows(shape: Sequence[int]) -> Tensor:
-    """Space for rows, float32, whose memory goes back to the system as soon as they are given up.
+def fresh_rows(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Space for rows whose memory goes back to the system as soon as they are given up.
 
     On Linux, whose heap would keep some of it: what is freed between blocks that are in use stays. There it comes in
     large pages where the kernel has them, which takes a fourth of the time.
     """
     if sys.platform != "linux":
-        return torch.empty(*shape)
-    space = mmap.mmap(-1, 4 * prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        return torch.empty(*shape, dtype=dtype)
+    space = mmap.mmap(-1, dtype.itemsize * prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with suppress(OSError):
         space.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(space, dtype=torch.float32).view(*shape)
+    return torch.frombuffer(space, dtype=dtype).view(*shape)
 
 
 class StoredRows:
@@ -49,7 +49,12 @@ class StoredRows:
             for top, piece in self._pieces
             if top < end and first < top + piece.shape[2]
         ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, 2)
+        if len(parts) == 1:
+            return parts[0]
+        if parts[0].device.type != "cpu":
+            return torch.cat(parts, 2)
+        shape = [*parts[0].shape[:2], end - first, parts[0].shape[3]]
+        return torch.cat(parts, 2, out=fresh_rows(shape, parts[0].dtype))
 
     def give_up_above(self, row: int) -> None:
         """Free the pieces that lie above this row as a whole; nobody reads them any more."""
@@ -59,6 +64,11 @@ class StoredRows:
     def give_up(self) -> None:
         """Free all."""
         self._pieces.clear()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the rows, of which some are there."""
+        return self._pieces[0][1].dtype
 
     @property
     def num_rows_kept(self) -> int:

@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
+
 from cartoon_dist.inference.row_maps import Normalised, Pooled, RowMap, RowRange
 from cartoon_dist.inference.tracing import ordered
 
@@ -50,7 +52,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Costs:
-    """What a choice of stored maps costs: the most numbers that are stored at a time, the work of all passes in numbers
+    """What a choice of stored maps costs: the most bytes that are stored at a time, the work of all passes in numbers
     written and read, and the pass in which each stored map is read last."""
 
     memory: int
@@ -58,14 +60,16 @@ class Costs:
     last_read: dict[RowMap, int]
 
 
-def plan(root: RowMap) -> list[Pass]:
+def plan(root: RowMap, *, halved: bool = False) -> list[Pass]:
     """The passes in their order; the last computes the root.
 
     The memory is what it takes to store all that is worth it of the maps smaller than the picture; larger maps are
-    stored as far as they find place in it.
+    stored as far as they find place in it. halved: these larger maps are kept in float16.
     """
     forward = Forward(root)
     small = {row_map for row_map in forward.candidates if row_map.height < root.height}
+    for row_map in forward.candidates:
+        row_map.dtype = torch.float16 if halved and row_map not in small else None
     return forward.passes(forward.choice(limit=forward.costs(small).memory))
 
 
@@ -108,7 +112,7 @@ class Forward:
         ]
 
     def choice(self, limit: int) -> set[RowMap]:
-        """The maps to store so that at most `limit` numbers are stored at a time, for little work.
+        """The maps to store so that at most `limit` bytes are stored at a time, for little work.
 
         First all whose storing saves work. Then, where most is stored, the one is dropped again and again that saves
         least. At the end one map is added or dropped as long as that saves work within the limit.
@@ -179,9 +183,9 @@ class Forward:
         return found
 
     def _stored_after(self, last_read: dict[RowMap, int]) -> list[int]:
-        """The numbers that are stored after each pass."""
+        """The bytes that are stored after each pass."""
         return [
-            sum(size(row_map) for row_map, last in last_read.items() if self.depths[row_map] <= depth < last)
+            sum(num_bytes(row_map) for row_map, last in last_read.items() if self.depths[row_map] <= depth < last)
             for depth in range(self.num_passes)
         ]
 
@@ -199,6 +203,11 @@ def depths(order: Sequence[RowMap]) -> dict[RowMap, int]:
         waits = isinstance(row_map, (Normalised, Pooled))  # for the pass that measures its source
         found[row_map] = max((found[source] for source in row_map.sources), default=0) + waits
     return found
+
+
+def num_bytes(row_map: RowMap) -> int:
+    """What a map takes where it is stored; four bytes a number unless said otherwise."""
+    return size(row_map) * (row_map.dtype or torch.float32).itemsize
 
 
 def size(row_map: RowMap) -> int:

@@ -22,7 +22,7 @@ from cartoon_dist.inference.row_maps import RowMap, RowRange
 from cartoon_dist.inference.stored_rows import StoredRows
 from cartoon_dist.inference.strip_plan import Pass, Strip, plan, strip_of
 from cartoon_dist.inference.tracing import trace
-from cartoon_dist.tensors import Images
+from cartoon_dist.tensors import Bytes, Images
 
 STRIP_PIXELS = 2**18
 """Pixels of the picture in a strip: 64 maps of it take 64 MB, and a halo of a few rows costs little beside it."""
@@ -37,23 +37,25 @@ StripFunction = Callable[[Strip], Mapping[RowMap, Tensor]]
 
 def generate_in_strips(
     generator: nn.Module,
-    photo: Images,
+    photo: Images | Bytes,
     *,
     rows: int | None = None,
     on_pass: PassProgress = lambda _done, _of: None,
     by_onnxruntime: bool = False,
+    halved: bool = False,
 ) -> Images:
     """The generator's output on one photo, equal to its forward up to rounding, in a fraction of the memory.
 
     photo: 1 3 h w, both sides multiples of 4, at least 8 (ValueError). rows: of the picture in a strip; by default as
-    many as hold STRIP_PIXELS. by_onnxruntime: for float32 on the CPU.
+    many as hold STRIP_PIXELS. by_onnxruntime: for float32 on the CPU; the photo may be bytes then. halved: maps of the
+    picture's size are kept in float16 there, after they were measured: less memory and time, numbers of three digits.
     """
     with torch.no_grad():
         root = trace(generator, photo)
         height = photo.shape[2]
         num_in_strip = rows or max(16, STRIP_PIXELS // photo.shape[3] // 4 * 4)
         ranges = [(first, min(first + num_in_strip, height)) for first in range(0, height, num_in_strip)]
-        passes = plan(root)
+        passes = plan(root, halved=halved)
         for number, one_pass in enumerate(passes):
             on_pass(number, len(passes))
             _run(one_pass, ranges, height, by_onnxruntime=by_onnxruntime)

@@ -28,7 +28,7 @@ from cartoon_dist.inference.row_maps import (
 )
 from cartoon_dist.inference.steady import NormParameters, eased_norm, eased_pixel
 from cartoon_dist.models.generator import GeneratorOutput
-from cartoon_dist.tensors import Images
+from cartoon_dist.tensors import Bytes, Images
 
 Function = Callable[..., Any]
 Arguments = Sequence[Any]
@@ -66,11 +66,11 @@ def traced(row_map: RowMap, dtype: torch.dtype) -> Traced:
     return tensor
 
 
-def trace(generator: nn.Module, photo: Images) -> RowMap:
-    """The map of the generator's drawing of one photo, 1 3 h w."""
+def trace(generator: nn.Module, photo: Images | Bytes) -> RowMap:
+    """The map of the generator's drawing of one photo, 1 3 h w; of bytes, as of float32."""
     _, channels, height, width = photo.shape
     source = RowMap((channels, height, width), [], whole=photo)
-    output: GeneratorOutput = generator(traced(source, photo.dtype))
+    output: GeneratorOutput = generator(traced(source, photo.dtype if photo.is_floating_point() else torch.float32))
     assert isinstance(output.generated, Traced)
     return output.generated.row_map
 

@@ -13,6 +13,7 @@ from cartoon_dist.inference.output_paths import output_paths
 from cartoon_dist.models.blocks import check_size
 from cartoon_dist.models.generator import Generator
 from cartoon_dist.models.saliency_net import SaliencyNetwork
+from cartoon_dist.tensors import from_bytes
 
 CPU = torch.device("cpu")
 
@@ -40,7 +41,7 @@ def negative(photos: Tensor) -> Tensor:
 def test_any_size_comes_back(shape: tuple[int, int]) -> None:
     picture = noise(*shape, 3)
     for megapixels in (1e-9, 1.0):
-        strips = lambda photos, _tell: negative(photos)  # noqa: E731
+        strips = lambda photo, _tell: negative(from_bytes(photo))  # noqa: E731
         [cartoon] = Cartoonizer(generate=negative, generate_large=strips, megapixels=megapixels).cartoonize([picture])
         assert np.array_equal(cartoon, 255 - picture)
 

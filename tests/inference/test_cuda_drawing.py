@@ -15,6 +15,7 @@ from cartoon_dist.inference.cuda_drawing import CudaDrawing
 from cartoon_dist.inference.steady import SteadyStatistics
 from cartoon_dist.inference.tiled import generate_in_strips
 from cartoon_dist.models.generator import CartoonGenerator
+from cartoon_dist.tensors import from_bytes
 from tests.inference.test_batched import CPU, generator, noise
 
 
@@ -23,7 +24,7 @@ def by_torch(generator: CartoonGenerator, *, megapixels: float = 1.0) -> Cartoon
     generator.to(torch.float32)
     return Cartoonizer(
         generate=lambda photos: generator(photos).generated,
-        generate_large=lambda photos, tell: generate_in_strips(generator, photos, on_pass=tell),
+        generate_large=lambda photo, tell: generate_in_strips(generator, from_bytes(photo), on_pass=tell),
         megapixels=megapixels,
     )
 

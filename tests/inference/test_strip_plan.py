@@ -45,11 +45,11 @@ def read_by(passes: list[Pass], number: int) -> set[RowMap]:
 
 
 def stored_after(passes: list[Pass]) -> list[int]:
-    """The numbers that are stored after each pass, without the root's."""
+    """The bytes that are stored after each pass, without the root's."""
     root, numbers = passes[-1].stored[-1], range(len(passes))
     last = {one: max((n for n in numbers if one in read_by(passes, n)), default=-1) for one in stored_maps(passes)}
     return [
-        sum(size(one) for begun in passes[: n + 1] for one in begun.stored if one is not root and last[one] > n)
+        sum(4 * size(one) for begun in passes[: n + 1] for one in begun.stored if one is not root and last[one] > n)
         for n in numbers
     ]
 
@@ -126,9 +126,9 @@ def test_the_passes_store_what_is_planned_and_give_it_up(kind: str, monkeypatch:
     def counted(one_pass: Pass, *arguments: object, **options: object) -> None:
         run(one_pass, *arguments, **options)  # type: ignore[arg-type]
         kept.extend(one_pass.stored)
-        found.append(sum(one.channels * one.width * one.stored.num_rows_kept for one in kept if one.stored))
+        found.append(sum(4 * one.channels * one.width * one.stored.num_rows_kept for one in kept if one.stored))
 
     monkeypatch.setattr(tiled, "_run", counted)
     tiled.generate_in_strips(made, photo, rows=16)
     assert found[:-1] == expected[:-1]
-    assert found[-1] == 3 * 64 * 48
+    assert found[-1] == 4 * 3 * 64 * 48
