@@ -41,7 +41,7 @@ class _Program:
         binding = self.session.io_binding()
         for name, row_map in self.read.items():
             assert row_map.stored is not None
-            binding.bind_cpu_input(name, row_map.stored.read(strip.needed[row_map]).contiguous().numpy())
+            binding.bind_cpu_input(name, row_map.stored.read(strip.needed[row_map]).numpy())
         rows = {}
         for row_map, name in self.stored.items():
             first, end = strip.targets[row_map]
