@@ -1,17 +1,21 @@
-"""Photos above their drawings in one picture: `python -m bench.before_after OUT.jpg MODEL PHOTO...`.
+"""Photos above their drawings in one picture: `python -m bench.before_after OUT.jpg MODEL[,MODEL...] PHOTO...`.
 
-It made docs/pictures/built-in.jpg. MODEL is a run, a checkpoint or an export; `built-in` is the model in the box.
+It made docs/pictures/built-in.jpg. MODEL is a run, a checkpoint or an export; `built-in` is the model in the box. Each
+has a row of its own. `--weights raw` draws with a run's raw weights. It also prints how strong fine stripes are in each
+model's drawings, against the photos' (bench/stripes.py).
 """
 
-import sys
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from bench import stripes
 from bench.ratios import show
 from cartoon_dist.built_in import built_in_model
+from cartoon_dist.config.commands import Weights
 from cartoon_dist.image.decode import Picture, decode
 from cartoon_dist.inference.load import load_model
 
@@ -21,16 +25,23 @@ DRAWN_HEIGHT = 450
 """The photos are drawn at this height, as the model's stylisation has a size of its own, and shown smaller."""
 
 
-def main(out: Path, model: str, photos: Sequence[Path]) -> None:
-    """Draw the photos and write the picture."""
-    loaded = load_model(
-        built_in_model() if model == "built-in" else Path(model), weights=None, device="cpu", megapixels=1.0
-    )
-    columns = []
-    for path in photos:
-        photo = cut(decode(path.read_bytes(), max_megapixels=200.0))
-        [drawing] = loaded.cartoonizer.cartoonize([photo])
-        columns.append(np.vstack([small(photo), white(GAP, WIDTH), small(drawing)]))
+def main(out: Path, models: Sequence[str], photos: Sequence[Path], *, weights: Weights | None) -> None:
+    """Draw the photos with each model and write the picture."""
+    cartoonizers = [
+        load_model(
+            built_in_model() if model == "built-in" else Path(model), weights=weights, device="cpu", megapixels=1.0
+        ).cartoonizer
+        for model in models
+    ]
+    taken = [cut(decode(path.read_bytes(), max_megapixels=200.0)) for path in photos]
+    rows = [taken, *([cartoonizer.cartoonize([photo])[0] for photo in taken] for cartoonizer in cartoonizers)]
+    columns = [
+        np.vstack([part for each in shown for part in (white(GAP, WIDTH), small(each))][1:])
+        for shown in zip(*rows, strict=True)
+    ]
+    for model, drawings in zip(models, rows[1:], strict=True):
+        nyquist, half = stripes.against(drawings, taken)
+        show(f"{model}: energy at the Nyquist frequency {nyquist:.2f} of the photos', at half of it {half:.2f}")
     between = white(columns[0].shape[0], GAP)
     row = np.hstack([part for column in columns for part in (between, column)][1:])
     cv2.imwrite(str(out), cv2.cvtColor(row, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
@@ -60,5 +71,15 @@ def white(height: int, width: int) -> Picture:
     return np.full((height, width, 3), 255, np.uint8)
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.before_after", description=__doc__)
+    parser.add_argument("out", metavar="OUT.jpg", type=Path)
+    parser.add_argument("models", metavar="MODEL[,MODEL...]")
+    parser.add_argument("photos", metavar="PHOTO", type=Path, nargs="+")
+    parser.add_argument("--weights", choices=("ema", "raw"))
+    return parser
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], [Path(name) for name in sys.argv[3:]])
+    _given = _parser().parse_args()
+    main(_given.out, _given.models.split(","), _given.photos, weights=_given.weights)

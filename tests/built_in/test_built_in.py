@@ -94,7 +94,7 @@ def test_the_card_describes_this_very_file() -> None:
 
 def test_the_card_names_the_command_and_the_licences() -> None:
     text = CARD.read_text(encoding="utf-8")
-    for said in ("bench.permissive_pictures", "configs/built_in.yaml", "precision=fp16", "CC-BY", "CC0", "MIT"):
+    for said in ("bench.training_pictures", "configs/built_in.yaml", "precision=fp16", "CC-BY", "CC0", "MIT"):
         assert said in text
 
 
