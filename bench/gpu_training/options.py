@@ -122,8 +122,8 @@ class Options:
     def row_words(self, row: str) -> list[str]:
         """Config files and settings of a row's training, but for its schedule."""
         own = self.own_settings(row)
-        # White-box cuts its own drawing into superpixels on the host: its step cannot be recorded.
-        mode = "none" if own.method == "whitebox" else "iteration"
+        # Superpixels of White-box's own drawing are cut on the host: such a step cannot be recorded.
+        mode = "none" if own.method == "whitebox" and own.loss.whitebox.structure else "iteration"
         words = [f"image_size={self.image_size}", f"capture.mode={mode}", "score_at_end=false"]
         words += [*(_TINY if self.rehearse else _REAL_WORDS), *self._features(own), *self.words]
         words += [f"run_dir={self.run_folder(row)}", f"seed={self.seed}", f"device={self.device}"]

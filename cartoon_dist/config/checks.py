@@ -42,10 +42,10 @@ def conflicts(flat: Mapping[str, Any]) -> list[str]:
         errors.append(
             f"model.saliency: {method} has no saliency network: use model.saliency=none and model.attention=none"
         )
-    if method == "whitebox" and flat["capture.mode"] != "none":
+    if method == "whitebox" and flat["capture.mode"] != "none" and _as_float(flat["loss.whitebox.structure"]):
         errors.append(
             "capture.mode: whitebox cuts its own drawing into superpixels on the host, so its step cannot be recorded: "
-            "use capture.mode=none"
+            "use capture.mode=none, or loss.whitebox.structure=0, which needs no superpixels"
         )
     network, layer = flat["loss.content.network"], flat["loss.content.layer"]
     layers = [name for known in NUM_CONVOLUTIONS if known == network for name in layer_names(known)]

@@ -60,7 +60,13 @@ def test_a_frozen_number_is_named_with_its_line(found: Found) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["loss.content.target=flattened", "model.output=change", "model.padding=reflect"]]
+    "words",
+    [
+        [],
+        ["loss.content.target=flattened", "model.output=change", "model.padding=reflect"],
+        ["method=whitebox", "model.saliency=none", "model.attention=none", "loss.whitebox.structure=0"],
+    ],
+    ids=["paper", "good pictures", "whitebox without superpixels"],
 )
 def test_the_command_says_that_the_step_can_be_captured(words: list[str]) -> None:
     done = script("launch/train.py", ROOT / "tests/tiny.yaml", "--check-capture", "capture.mode=generator", *words)
