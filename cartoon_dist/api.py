@@ -13,8 +13,8 @@ import numpy.typing as npt
 from cartoon_dist.config.commands import DrawingSettings, Precision
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.config.reading import check
-from cartoon_dist.distributed import devices
 from cartoon_dist.errors import PictureError
+from cartoon_dist.gpu.tf32 import without_tf32
 from cartoon_dist.hub.locate import locate_model
 from cartoon_dist.image.decode import Picture
 from cartoon_dist.inference.any_picture import is_one_picture, of_the_same_kind, to_pixels
@@ -120,7 +120,7 @@ class Cartoonize:
         return of_the_same_kind(drawing, picture)
 
     def _draw(self, pictures: list[Picture]) -> list[Picture]:
-        with _one_drawing, devices.without_tf32():  # a drawing is the same on a GPU and on a CPU
+        with _one_drawing, without_tf32():  # a drawing is the same on a GPU and on a CPU
             return self._cartoonizer.cartoonize(pictures)
 
     def _in_order(self, pictures: Iterable[Any]) -> Iterator[Any]:

@@ -18,7 +18,7 @@ from bench.gpu_proof.task import StageError, Task
 from bench.gpu_proof.timing import device_name, flops_of, settings_of, wait
 from cartoon_dist.config.commands import Precision
 from cartoon_dist.cpu.beside import InOrder, map_ahead, num_threads_beside
-from cartoon_dist.distributed.devices import without_tf32
+from cartoon_dist.gpu.tf32 import without_tf32
 from cartoon_dist.image.decode import Picture, decode
 from cartoon_dist.image.encode import encode
 from cartoon_dist.inference.batched import Cartoonizer, batch_by_size, torch_cartoonizer

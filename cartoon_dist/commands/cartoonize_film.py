@@ -12,9 +12,9 @@ from cartoon_dist.commands.main import EXIT_DONE, EXIT_STOPPED
 from cartoon_dist.config.commands import FilmSettings
 from cartoon_dist.console.messages import pluralize, print_message, print_result
 from cartoon_dist.console.progress import Progress
-from cartoon_dist.distributed import devices
 from cartoon_dist.errors import ConfigError
 from cartoon_dist.extras import require
+from cartoon_dist.gpu.tf32 import without_tf32
 from cartoon_dist.inference.load import LoadedModel, load_to_draw
 from cartoon_dist.inference.steady import SteadyStatistics
 
@@ -43,7 +43,7 @@ def draw_film(model: Path, source: Path, target: Path, settings: FilmSettings) -
             print_message(f"warning: {source}: {notice}")
         loaded = load_to_draw(model, settings)
         try:
-            with _stopped_by_sigterm(), devices.without_tf32():
+            with _stopped_by_sigterm(), without_tf32():
                 return _draw(loaded, source, target, reader, settings)
         except KeyboardInterrupt:
             print_message(f"{target}: stopped; {target.name}.parts holds what is drawn, the same command goes on")

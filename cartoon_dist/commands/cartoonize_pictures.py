@@ -15,10 +15,10 @@ from cartoon_dist.console.progress import Progress
 from cartoon_dist.cpu.beside import InOrder, map_ahead, num_threads_beside
 from cartoon_dist.data.inputs.not_pictures import why_not_drawn
 from cartoon_dist.data.inputs.search import IgnoredFiles
-from cartoon_dist.distributed import devices
 from cartoon_dist.errors import PictureError
 from cartoon_dist.files.atomic import write_atomically
 from cartoon_dist.files.bounded import read_regular
+from cartoon_dist.gpu.tf32 import without_tf32
 from cartoon_dist.hub.locate import locate_model
 from cartoon_dist.image.decode import DamagedPictureError, Picture, decode_file, max_file_bytes
 from cartoon_dist.image.encode import DEFAULT_QUALITY, encode, require_side
@@ -62,7 +62,7 @@ def draw_pictures(model: str | None, source: Path, target: Path | None, settings
             f"are some pixels wide; long_side={_SHORTER} makes pictures smaller first: strokes show, and it is faster"
         )
     try:
-        with devices.without_tf32():  # a drawing is the same on a GPU and on a CPU
+        with without_tf32():  # a drawing is the same on a GPU and on a CPU
             session.run()
     except KeyboardInterrupt:
         print_message(f"{target}: stopped; what is drawn is kept, the same command draws all again")

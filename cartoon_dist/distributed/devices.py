@@ -1,10 +1,8 @@
-"""Which device a process computes on, and in what precision."""
+"""Which device a process computes on."""
 
 import os
 import socket
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
@@ -48,16 +46,3 @@ def check_one_process_per_gpu(device: torch.device) -> None:
                 f"processes {', '.join(map(str, sharing))} share GPU {gpu} of {host}: start one process a GPU "
                 "(accelerate launch --num_processes), or use device=cpu"
             )
-
-
-@contextmanager
-def without_tf32() -> Iterator[None]:
-    """Float32 matrix products and convolutions keep full precision on a GPU in this block: TF32, torch's default for
-    convolutions, keeps 10 bits of each factor."""
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = cudnn.allow_tf32, matmul.allow_tf32
-    try:
-        cudnn.allow_tf32 = matmul.allow_tf32 = False
-        yield
-    finally:
-        cudnn.allow_tf32, matmul.allow_tf32 = before

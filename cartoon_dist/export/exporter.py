@@ -9,10 +9,10 @@ from typing import Literal
 
 import torch
 
-from cartoon_dist.distributed.devices import without_tf32
 from cartoon_dist.errors import CheckpointError
 from cartoon_dist.export.onnx_model import to_onnx
 from cartoon_dist.files.atomic import write_atomically
+from cartoon_dist.gpu.tf32 import without_tf32
 from cartoon_dist.inference.onnx_generator import load_onnx
 from cartoon_dist.models.generator import CartoonGenerator, GeneratorOutput
 from cartoon_dist.runs import trained

@@ -13,9 +13,9 @@ from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.inputs.not_pictures import explain_no_pictures, explain_not_picture, explain_video
 from cartoon_dist.data.inputs.search import IgnoredFiles, pictures_under
 from cartoon_dist.distributed import collectives
-from cartoon_dist.distributed.devices import without_tf32
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.files.bounded import read_regular, sha256_of
+from cartoon_dist.gpu.tf32 import without_tf32
 from cartoon_dist.image.decode import Picture, decode, max_file_bytes
 from cartoon_dist.metrics.feature_store import FeatureStore
 from cartoon_dist.metrics.features import Extractor, extract_features

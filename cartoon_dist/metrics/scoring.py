@@ -10,8 +10,8 @@ import torch
 
 from cartoon_dist.config.train import TrainSettings
 from cartoon_dist.data.format.reader import Shards
-from cartoon_dist.distributed.devices import without_tf32
 from cartoon_dist.errors import ShardError
+from cartoon_dist.gpu.tf32 import without_tf32
 from cartoon_dist.metrics.content import content_lpips
 from cartoon_dist.metrics.feature_store import FeatureStore
 from cartoon_dist.metrics.features import Extractor, extract_features

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from cartoon_dist.config.fields import DeviceName
-from cartoon_dist.distributed import devices
 from cartoon_dist.errors import PictureError
 from cartoon_dist.files.bounded import read_regular
+from cartoon_dist.gpu.tf32 import without_tf32
 from cartoon_dist.image.decode import Picture, decode
 from cartoon_dist.inference.batched import Cartoonizer
 from cartoon_dist.inference.load import load_model
@@ -100,6 +100,6 @@ def draw(style: Style, photo: Picture, limits: PhotoLimits, on_pass: PassProgres
             f"{megapixels:.1f} megapixels are more than the {limits.max_drawn_megapixels:g} that are drawn here; "
             "choose a smaller size"
         )
-    with devices.without_tf32():
+    with without_tf32():
         [cartoon] = style.cartoonizer.cartoonize([photo], on_pass=on_pass)
     return cartoon

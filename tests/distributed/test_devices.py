@@ -75,21 +75,6 @@ def test_processes_with_gpus_of_their_own_pass(two: list[tuple[str, str]]) -> No
     devices.check_one_process_per_gpu(torch.device("cpu"))
 
 
-def test_tf32_is_off_while_it_is_asked_for_and_as_before_after_it() -> None:
-    def allowed() -> list[bool]:
-        return [torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32]
-
-    def fails() -> None:
-        with devices.without_tf32():
-            assert allowed() == [False, False]
-            raise ValueError("planted")
-
-    before = allowed()
-    with pytest.raises(ValueError, match="planted"):
-        fails()
-    assert allowed() == before
-
-
 def test_bf16_is_refused_where_it_would_be_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
     """A V100's answers: torch emulates bf16 there."""
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)

@@ -11,6 +11,7 @@ from cartoon_dist.commands.check_capture import built
 from cartoon_dist.config.fields import DeviceName
 from cartoon_dist.config.train import CaptureSettings, OptimizerSettings
 from cartoon_dist.cpu import switch
+from cartoon_dist.losses.flattening import Flattening
 from cartoon_dist.train.engine import Engine
 from cartoon_dist.train.loop import TrainingStep
 from cartoon_dist.train.state import copy_to_host, initial_state
@@ -40,6 +41,17 @@ def test_float64_steps_are_those_of_a_cpu(
         difference = largest_difference(on_cpu, here)
     record_property("largest_difference", difference)
     assert difference < 1e-9
+
+
+def test_a_flattened_photo_is_that_of_a_cpu_where_convolutions_may_use_tf32(device: torch.device) -> None:
+    """Calm sectors are told apart by variances far below what TF32 tells apart."""
+    noise = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    photos = (torch.linspace(-0.9, 0.9, 64) + 0.02 * noise).clamp(-1, 1)
+    flatten = Flattening(radius=4, passes=2, ink=8.0)
+    exact = flatten(photos.double())
+    torch.backends.cudnn.allow_tf32 = True  # as training has it
+    found = flatten.to(device)(photos.to(device)).cpu()
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])

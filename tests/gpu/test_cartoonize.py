@@ -9,8 +9,8 @@ import torch
 from cartoon_dist.config.commands import Precision
 from cartoon_dist.config.reading import read
 from cartoon_dist.config.train import TrainSettings
-from cartoon_dist.distributed.devices import without_tf32
 from cartoon_dist.gpu.graphs import TracingRecorder
+from cartoon_dist.gpu.tf32 import without_tf32
 from cartoon_dist.inference.batched import Cartoonizer, torch_cartoonizer
 from cartoon_dist.inference.cuda_drawing import CudaDrawing
 from cartoon_dist.inference.tiled import generate_in_strips

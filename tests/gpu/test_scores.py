@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cartoon_dist.distributed.devices import without_tf32
+from cartoon_dist.gpu.tf32 import without_tf32
 from cartoon_dist.metrics.efficientnet import EfficientNetLite0
 from cartoon_dist.metrics.frechet_kid import distances
 from cartoon_dist.metrics.score_file import read_scores

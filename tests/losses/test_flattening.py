@@ -13,6 +13,7 @@ from cartoon_dist.losses.flattening import (
     SHARPNESS,
     SMALLEST_VARIANCE,
     Flattening,
+    kuwahara,
     sector_weights,
 )
 
@@ -125,3 +126,17 @@ def test_it_stays_exact_under_autocast_and_keeps_no_gradient() -> None:
     assert not flat.requires_grad
     assert torch.equal(flat, flatten(given))
     assert flat.abs().max() <= 1
+
+
+def test_tf32_is_off_while_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed = []
+
+    def seen(pictures: Tensor, sectors: Tensor) -> Tensor:
+        allowed.append(torch.backends.cudnn.allow_tf32)
+        return kuwahara(pictures, sectors)
+
+    monkeypatch.setattr("cartoon_dist.losses.flattening.kuwahara", seen)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    Flattening(radius=2, passes=2, ink=0.0)(photo())
+    assert allowed == [False, False]
+    assert torch.backends.cudnn.allow_tf32
