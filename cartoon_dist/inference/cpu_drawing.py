@@ -1,6 +1,5 @@
 """A generator drawn with on a CPU: by onnxruntime, which is faster than torch (docs/performance.md)."""
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -42,10 +41,7 @@ class CpuDrawing:
         """The cartoon of one photo, in strips."""
         if is_eased(self._generator):
             return generate_in_strips(self._generator, from_bytes(photo), on_pass=on_pass)
-        draw = partial(generate_in_strips, self._generator, photo, on_pass=on_pass, by_onnxruntime=True)
-        generated = draw(halved=True)
-        if not generated.isfinite().all():  # perhaps a number beyond what float16 can hold
-            generated = draw()
+        generated = generate_in_strips(self._generator, photo, on_pass=on_pass, by_onnxruntime=True)
         from cartoon_dist.inference.onnx_graph import give_back_shared_memory
 
         give_back_shared_memory()

@@ -27,7 +27,6 @@ Dimension = int | str
 
 _TYPES: dict[torch.dtype, int] = {
     torch.float32: TensorProto.FLOAT,
-    torch.float16: TensorProto.FLOAT16,
     torch.uint8: TensorProto.UINT8,
 }
 _OPSET, _IR_VERSION = 18, 9  # what onnxruntime 1.20, our oldest, reads with certainty
@@ -49,14 +48,14 @@ class OnnxGraph:
         self._inputs.append(helper.make_tensor_value_info(name, _TYPES[dtype], list(shape)))
         return name
 
-    def output(self, value: str, dtype: torch.dtype = torch.float32) -> str:
-        """Give a value of this type out, by its own name."""
-        self._outputs.append(helper.make_tensor_value_info(value, _TYPES[dtype], None))
+    def output(self, value: str) -> str:
+        """Give a value in float32 out, by its own name."""
+        self._outputs.append(helper.make_tensor_value_info(value, TensorProto.FLOAT, None))
         return value
 
-    def cast(self, value: str, dtype: torch.dtype = torch.float32) -> str:
-        """A value in another type."""
-        return self.add("Cast", value, to=_TYPES[dtype])
+    def to_float32(self, value: str) -> str:
+        """A value of another type."""
+        return self.add("Cast", value, to=TensorProto.FLOAT)
 
     def constant(self, values: Array | torch.Tensor) -> str:
         """Numbers; those that are there already, where they are few, are used again."""

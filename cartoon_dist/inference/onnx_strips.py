@@ -14,8 +14,6 @@ from cartoon_dist.inference.row_maps import Normalised, RowMap, RowRange
 from cartoon_dist.inference.stored_rows import fresh_rows
 from cartoon_dist.inference.strip_plan import Pass, Strip
 
-_NUMPY = {torch.float32: np.float32, torch.float16: np.float16}
-
 
 @dataclass(frozen=True)
 class _Measures:
@@ -46,9 +44,8 @@ class _Program:
         for row_map, name in self.stored.items():
             first, end = strip.targets[row_map]
             # Written where they stay, not copied there.
-            dtype = row_map.dtype or torch.float32
-            rows[row_map] = made = fresh_rows([1, row_map.channels, end - first, row_map.width], dtype)
-            binding.bind_output(name, "cpu", 0, _NUMPY[dtype], list(made.shape), made.data_ptr())
+            rows[row_map] = made = fresh_rows([1, row_map.channels, end - first, row_map.width], torch.float32)
+            binding.bind_output(name, "cpu", 0, np.float32, list(made.shape), made.data_ptr())
         small = [
             name for names in self.measured.values() for name in (names.mean, names.squares, names.maximum) if name
         ]
@@ -102,7 +99,7 @@ class OnnxPass:
             row_map: _cut(graph, names[row_map], strip.needed[row_map], own) for row_map, own in strip.targets.items()
         }
         measured = {one: _add_moments(graph, one, rows[one]) for one in self._pass.measured if one in rows}
-        stored = {one: _added_output(graph, one, rows[one]) for one in self._pass.stored if one in rows}
+        stored = {one: graph.output(rows[one]) for one in self._pass.stored if one in rows}
         return _Program(layout, graph.session(in_strips=True), read, measured, stored)
 
 
@@ -113,18 +110,9 @@ def _added_input(graph: OnnxGraph, name: str, row_map: RowMap, num_rows: int) ->
     graph.input(name, [1, row_map.channels, num_rows, row_map.width], dtype)
     if dtype == torch.float32:
         return name
-    numbers = graph.cast(name)
-    if dtype == torch.uint8:
-        wide = graph.add("Div", numbers, graph.constant(np.array(127.5, np.float32)))
-        numbers = graph.add("Sub", wide, graph.constant(np.array(1, np.float32)))
-    return numbers
-
-
-def _added_output(graph: OnnxGraph, row_map: RowMap, name: str) -> str:
-    """Rows that are to be stored, in the type of the map."""
-    if row_map.dtype is None:
-        return graph.output(name)
-    return graph.output(graph.cast(name, row_map.dtype), row_map.dtype)
+    assert dtype == torch.uint8, dtype
+    wide = graph.add("Div", graph.to_float32(name), graph.constant(np.array(127.5, np.float32)))
+    return graph.add("Sub", wide, graph.constant(np.array(1, np.float32)))
 
 
 def _added(graph: OnnxGraph, row_map: RowMap, needed: Mapping[RowMap, RowRange], names: Mapping[RowMap, str]) -> str:

@@ -37,13 +37,11 @@ class RowMap:
 
     stored: the map itself, where it is kept. moments: of the whole map, filled where `needs_moments` is set; its
     variance and largest value where these are needed. pointwise: a row is computed from the same row of the sources,
-    and cheaply. products: multiplications that each of its numbers takes. dtype: in which it is
-    kept, if not in that in which it is computed. call: what made it, where a forward did.
+    and cheaply. products: multiplications that each of its numbers takes. call: what made it, where a forward did.
     """
 
     pointwise = False
     products = 0
-    dtype: torch.dtype | None = None
     call: Call | None = None
 
     def __init__(self, shape: Shape, sources: Sequence["RowMap"], *, whole: Tensor | None = None) -> None:

@@ -13,8 +13,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
-
 from cartoon_dist.inference.row_maps import Normalised, Pooled, RowMap, RowRange
 from cartoon_dist.inference.tracing import ordered
 
@@ -60,16 +58,14 @@ class Costs:
     last_read: dict[RowMap, int]
 
 
-def plan(root: RowMap, *, halved: bool = False) -> list[Pass]:
+def plan(root: RowMap) -> list[Pass]:
     """The passes in their order; the last computes the root.
 
     The memory is what it takes to store all that is worth it of the maps smaller than the picture; larger maps are
-    stored as far as they find place in it. halved: these larger maps are kept in float16.
+    stored as far as they find place in it.
     """
     forward = Forward(root)
     small = {row_map for row_map in forward.candidates if row_map.height < root.height}
-    for row_map in forward.candidates:
-        row_map.dtype = torch.float16 if halved and row_map not in small else None
     return forward.passes(forward.choice(limit=forward.costs(small).memory))
 
 
@@ -206,8 +202,8 @@ def depths(order: Sequence[RowMap]) -> dict[RowMap, int]:
 
 
 def num_bytes(row_map: RowMap) -> int:
-    """What a map takes where it is stored; four bytes a number unless said otherwise."""
-    return size(row_map) * (row_map.dtype or torch.float32).itemsize
+    """What a map takes where it is stored in float32."""
+    return size(row_map) * 4
 
 
 def size(row_map: RowMap) -> int:

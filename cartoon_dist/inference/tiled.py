@@ -42,20 +42,18 @@ def generate_in_strips(
     rows: int | None = None,
     on_pass: PassProgress = lambda _done, _of: None,
     by_onnxruntime: bool = False,
-    halved: bool = False,
 ) -> Images:
     """The generator's output on one photo, equal to its forward up to rounding, in a fraction of the memory.
 
     photo: 1 3 h w, both sides multiples of 4, at least 8 (ValueError). rows: of the picture in a strip; by default as
-    many as hold STRIP_PIXELS. by_onnxruntime: for float32 on the CPU; the photo may be bytes then. halved: maps of the
-    picture's size are kept in float16 there, after they were measured: less memory and time, numbers of three digits.
+    many as hold STRIP_PIXELS. by_onnxruntime: for float32 on the CPU; the photo may be bytes then.
     """
     with torch.no_grad():
         root = trace(generator, photo)
         height = photo.shape[2]
         num_in_strip = rows or max(16, STRIP_PIXELS // photo.shape[3] // 4 * 4)
         ranges = [(first, min(first + num_in_strip, height)) for first in range(0, height, num_in_strip)]
-        passes = plan(root, halved=halved)
+        passes = plan(root)
         for number, one_pass in enumerate(passes):
             on_pass(number, len(passes))
             _run(one_pass, ranges, height, by_onnxruntime=by_onnxruntime)

@@ -15,6 +15,7 @@ from tests.data.load.keeping import mapped_files
 
 def test_what_one_writes_the_other_reads() -> None:
     gc.collect()
+    of_others = set(mapped_files())  # a test before may have left some that a cycle still holds
     made = NodeMemory.make(10_000)
     one = made.bytes()
     assert not one.any()
@@ -23,7 +24,7 @@ def test_what_one_writes_the_other_reads() -> None:
     assert other[9_999] == 7
     assert len(one) == len(other) == 10_000
     del one, other, made
-    assert list(mapped_files()) == []
+    assert set(mapped_files()) <= of_others
 
 
 def test_a_forked_process_opens_it_by_its_address() -> None:
