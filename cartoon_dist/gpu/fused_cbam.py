@@ -240,12 +240,12 @@ def _(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @_channels.register_fake
 def _(maps: Tensor, of_channels: Tensor) -> Tensor:  # noqa: ARG001
-    return _empty_last((maps.shape[0], 2, *maps.shape[2:]), maps)
+    return fused_operations.empty_maps((maps.shape[0], 2, *maps.shape[2:]), maps)
 
 
 @_product.register_fake
 def _(maps: Tensor, of_channels: Tensor, of_places: Tensor) -> Tensor:  # noqa: ARG001
-    return _empty_last(maps.shape, maps)
+    return fused_operations.empty_maps(maps.shape, maps)
 
 
 @_product_sums.register_fake
@@ -260,8 +260,4 @@ def _(of_pooled: Tensor, maps: Tensor, of_channels: Tensor, pooled: Tensor) -> T
 
 @_maps_gradient.register_fake
 def _(maps: Tensor, *_: Tensor | None) -> Tensor:
-    return _empty_last(maps.shape, maps)
-
-
-def _empty_last(size: tuple[int, ...], like: Tensor) -> Tensor:
-    return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
+    return fused_operations.empty_maps(maps.shape, maps)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cartoon_dist.gpu import norm_by_torch
-from cartoon_dist.gpu.fused_operations import is_taken
+from cartoon_dist.gpu.fused_operations import empty_maps, is_taken
 from cartoon_dist.gpu.fused_padding import reflection_pad
 from cartoon_dist.gpu.leaky_relu import leaky_relu
 from cartoon_dist.gpu.norm_by_torch import Around, NormInputs
@@ -145,7 +145,7 @@ def _(
     pictures, channels, height, width = maps.shape
     size = (pictures, channels, height + 2 * reflect, width + 2 * reflect)
     statistics = maps.new_empty((2, pictures, channels), dtype=torch.promote_types(maps.dtype, torch.float32))
-    return _empty_maps(size, maps), statistics
+    return empty_maps(size, maps), statistics
 
 
 @torch.library.custom_op("cartoon_dist::instance_norm_backward", mutates_args=())
@@ -207,12 +207,8 @@ def _(
     with_residual: bool,  # noqa: FBT001
 ) -> tuple[Tensor, Tensor, Tensor]:
     of_parameters = statistics.new_empty(0 if weight is None else (2, maps.shape[1]))
-    of_residual = _empty_maps(maps.shape, maps) if with_residual else maps.new_empty(0)
-    return _empty_maps(maps.shape, maps), of_parameters, of_residual
-
-
-def _empty_maps(size: tuple[int, ...], like: Tensor) -> Tensor:
-    return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
+    of_residual = empty_maps(maps.shape, maps) if with_residual else maps.new_empty(0)
+    return empty_maps(maps.shape, maps), of_parameters, of_residual
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:

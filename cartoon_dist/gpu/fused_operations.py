@@ -34,6 +34,11 @@ def forced() -> Iterator[None]:
         _forced -= 1
 
 
+def empty_maps(size: tuple[int, ...], like: Tensor) -> Tensor:
+    """What a fused operation gives out: maps n c y x in channels_last, of the type and on the device of `like`."""
+    return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
+
+
 def is_taken(maps: Tensor, name: Optimisation = "fused_norm") -> bool:
     """Whether the fused operation of this name is to run on these maps, n c y x."""
     # Tensors that stand for others (inference/tracing.py) see torch's own functions, which they know.

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cartoon_dist.gpu import padding_by_torch
-from cartoon_dist.gpu.fused_operations import is_taken
+from cartoon_dist.gpu.fused_operations import empty_maps, is_taken
 
 Edges = tuple[int, int, int, int]
 """Pixels on the left, on the right, above and below."""
@@ -49,7 +49,7 @@ def _reflection_pad(maps: Tensor, edges: list[int]) -> Tensor:
 def _(maps: Tensor, edges: list[int]) -> Tensor:
     left, right, above, below = edges
     pictures, channels, height, width = maps.shape
-    return _empty_maps((pictures, channels, height + above + below, width + left + right), maps)
+    return empty_maps((pictures, channels, height + above + below, width + left + right), maps)
 
 
 @torch.library.custom_op("cartoon_dist::reflection_pad_backward", mutates_args=())
@@ -60,17 +60,13 @@ def _reflection_pad_backward(of_padded: Tensor, edges: list[int]) -> Tensor:
 
 @_reflection_pad_backward.register_fake
 def _(of_padded: Tensor, edges: list[int]) -> Tensor:
-    return _empty_maps(_inner_size(of_padded, edges), of_padded)
+    return empty_maps(_inner_size(of_padded, edges), of_padded)
 
 
 def _inner_size(padded: Tensor, edges: list[int]) -> tuple[int, int, int, int]:
     left, right, above, below = edges
     pictures, channels, height, width = padded.shape
     return pictures, channels, height - above - below, width - left - right
-
-
-def _empty_maps(size: tuple[int, int, int, int], like: Tensor) -> Tensor:
-    return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 @_reflection_pad.register_kernel("cuda")

@@ -28,11 +28,7 @@ class Split(NamedTuple):
     @property
     def options(self) -> dict[str, int]:
         """What each kernel is started with."""
-        return {
-            "BLOCK_PIXELS": self.block_pixels,
-            "BLOCK_CHANNELS": self.block_channels,
-            "num_warps": _NUM_WARPS,
-        }
+        return _options(self.block_pixels, self.block_channels)
 
     @property
     def block_parts(self) -> int:
@@ -72,11 +68,7 @@ class PixelSplit(NamedTuple):
     @property
     def options(self) -> dict[str, int]:
         """What each kernel is started with."""
-        return {
-            "BLOCK_PIXELS": self.block_pixels,
-            "BLOCK_CHANNELS": self.block_channels,
-            "num_warps": _NUM_WARPS,
-        }
+        return _options(self.block_pixels, self.block_channels)
 
 
 def split_pixels(num_pictures: int, channels: int, num_pixels: int) -> PixelSplit:
@@ -88,6 +80,10 @@ def split_pixels(num_pictures: int, channels: int, num_pixels: int) -> PixelSpli
     num_blocks = math.ceil(num_pixels / block_pixels)
     part_pixels = math.ceil(num_blocks / math.ceil(_PROGRAMS / num_pictures)) * block_pixels
     return PixelSplit(block_pixels, block_channels, part_pixels, (math.ceil(num_pixels / part_pixels), num_pictures))
+
+
+def _options(block_pixels: int, block_channels: int) -> dict[str, int]:
+    return {"BLOCK_PIXELS": block_pixels, "BLOCK_CHANNELS": block_channels, "num_warps": _NUM_WARPS}
 
 
 def power_of_two(number: int) -> int:
