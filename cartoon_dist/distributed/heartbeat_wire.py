@@ -2,6 +2,9 @@
 
 A process sends a dot as its heartbeat, and an `L` when it ends normally. Process 0 sends lines of JSON: which processes
 are missing and for how many seconds, or that it ends normally itself.
+
+Who ends normally closes a connection only when the other end has read so and has closed its own, or after some seconds:
+a connection closed with unread bytes is reset, and a reset drops what was written last and not yet sent.
 """
 
 import json
@@ -55,8 +58,12 @@ class HeartbeatServer:
         return missed
 
     def close(self) -> None:
-        """Tell the others that this process ends normally, and close the connections."""
+        """Tell the others that this process ends normally, and close the connections when they have read it."""
         self._send({"left": True})
+        end = time.monotonic() + SUSPECT_SECONDS
+        while self.connections.get_map() and (left := end - time.monotonic()) > 0:
+            for key, _ in self.connections.select(left):
+                self._read(key)
         for key in [*self.connections.get_map().values()]:
             key.fileobj.close()  # type: ignore[union-attr]  # a socket, as registered
 
@@ -66,6 +73,7 @@ class HeartbeatServer:
             self.last_heard[key.data] = time.monotonic()
             return
         self.connections.unregister(key.fileobj)
+        key.fileobj.close()  # type: ignore[union-attr]  # a socket, as registered
         if received:
             del self.last_heard[key.data]
         else:
@@ -114,10 +122,13 @@ class HeartbeatClient:
         return {0: since} if (self.closed or since > SUSPECT_SECONDS) and not self.left else {}
 
     def close(self) -> None:
-        """Tell process 0 that this process ends normally, and close the connection."""
+        """Tell process 0 that this process ends normally, and close the connection when it has read it."""
+        end = time.monotonic() + SUSPECT_SECONDS
         with suppress(OSError):
             self.connection.settimeout(SUSPECT_SECONDS)
             self.connection.sendall(b"L")
+            while self.connection.recv(4096) and time.monotonic() < end:
+                pass
         self.connection.close()
 
     def _read(self) -> None:
@@ -134,7 +145,9 @@ class HeartbeatClient:
         for line in lines:
             with suppress(ValueError):  # the rest of a line that did not fit the buffer while this process was stopped
                 message = json.loads(line)
-                self.left = message.get("left", False)
+                if message.get("left", False):
+                    self.left = True
+                    self.connection.close()  # process 0 waits for it
                 self.report = MissedReport(
                     {int(rank): age for rank, age in message.get("missed", {}).items()}, time.monotonic()
                 )

@@ -90,4 +90,4 @@ def test_processes_that_end_normally_report_nobody(tmp_path: Path) -> None:
 def test_another_error_is_not_replaced(tmp_path: Path) -> None:
     with three(tmp_path, 3, faulty=1) as processes:
         output, errors = processes[1].communicate(timeout=LIMIT_SECONDS)
-        assert errors.endswith("RuntimeError: a bug of our own\n"), (output, processes[1].returncode)
+        assert errors.endswith("RuntimeError: a bug of our own\n"), output
