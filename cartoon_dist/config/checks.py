@@ -84,6 +84,7 @@ _SETTINGS_OF_METHOD: dict[str, tuple[str, ...]] = {
     "cartoongan": (
         "loss.adversarial",
         "loss.saliency",
+        "loss.variation",
         "model.checkpoint_blocks",
         "model.joints",
         "model.output",

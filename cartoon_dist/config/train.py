@@ -96,6 +96,13 @@ class SaliencyLossSettings:
 
 
 @settings_dataclass
+class VariationSettings:
+    """The mean squared difference of neighbouring pixels of a drawing. The papers have none."""
+
+    weight: NotNegative = 0.0
+
+
+@settings_dataclass
 class AnimeGANSettings:
     """The weights of AnimeGAN's losses (docs/baselines.md); that of its content is `loss.content.weight`."""
 
@@ -132,6 +139,7 @@ class LossSettings:
     content: ContentSettings = Field(default_factory=ContentSettings)
     flattening: FlatteningSettings = Field(default_factory=FlatteningSettings)
     saliency: SaliencyLossSettings = Field(default_factory=SaliencyLossSettings)
+    variation: VariationSettings = Field(default_factory=VariationSettings)
     animegan: AnimeGANSettings = Field(default_factory=AnimeGANSettings)
     whitebox: WhiteboxSettings = Field(default_factory=WhiteboxSettings)
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from cartoon_dist.gpu.layout import lies_channels_last
 from cartoon_dist.losses.channels import split_channels
 from cartoon_dist.losses.distance import mean_distance
 from cartoon_dist.losses.precision import at_least_float32
+from cartoon_dist.losses.variation import squared_variation
 from cartoon_dist.tensors import Features, Images, Maps, Scalar
 
 CHANNEL_RANGES = {"red": (0.199, 0.399), "green": (0.487, 0.687), "blue": (0.014, 0.214)}
@@ -28,17 +28,7 @@ def lsgan_discriminator_halved(real: Features, generated: Features) -> Scalar:
 
 def total_variation(pictures: Images) -> Scalar:
     """(mean dx^2 + mean dy^2) / (3 h w) between neighbours."""
-    values, rows, columns = at_least_float32(pictures), 2, 3
-    if lies_channels_last(values):  # as they lie, so that the gradient does
-        values, rows, columns = values.permute(0, 2, 3, 1), 1, 2
-    down, across = (_differences(values, dimension).square().mean() for dimension in (rows, columns))
-    return (across + down) / values[0].numel()
-
-
-def _differences(values: Tensor, dimension: int) -> Tensor:
-    """Of neighbours along a dimension."""
-    num = values.shape[dimension] - 1
-    return values.narrow(dimension, 1, num) - values.narrow(dimension, 0, num)
+    return squared_variation(pictures) / pictures[0].numel()
 
 
 def feature_distance(one: Features, other: Features, *, area: int) -> Scalar:

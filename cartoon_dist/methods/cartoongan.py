@@ -14,6 +14,7 @@ from cartoon_dist.losses.adversarial import log_discriminator, log_generator, ls
 from cartoon_dist.losses.content import content_loss
 from cartoon_dist.losses.precision import at_least_float32
 from cartoon_dist.losses.saliency import saliency_loss
+from cartoon_dist.losses.variation import squared_variation
 from cartoon_dist.methods.method import Losses, LossTerm, Method, Networks
 from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.profiling import span
@@ -48,12 +49,14 @@ def cartoongan(
     warmup_name: str,
     warmup_loss: ReconstructionLoss,
     saliency_weight: float,
+    variation_weight: float,
     joints_detached: bool,
 ) -> Method:
     """Bind networks (`generator`, `discriminator`) and losses into a method.
 
     content: Eq 9 over frozen features; None leaves the term out. warmup_loss: what G minimises before the GAN
-    phase, logged as `warmup_name`. joints_detached: G's losses do not reach the saliency network.
+    phase, logged as `warmup_name`. variation_weight: 0 leaves the term out, as the papers do. joints_detached: G's
+    losses do not reach the saliency network.
     """
     return Method(
         networks=networks,
@@ -64,7 +67,11 @@ def cartoongan(
         losses={
             "discriminator": partial(discriminator_losses, adversarial=adversarial),
             "generator": partial(
-                generator_losses, adversarial=adversarial, content=content, saliency_weight=saliency_weight
+                generator_losses,
+                adversarial=adversarial,
+                content=content,
+                saliency_weight=saliency_weight,
+                variation_weight=variation_weight,
             ),
         },
     )
@@ -135,13 +142,17 @@ def generator_losses(
     adversarial: AdversarialLoss,
     content: ReconstructionLoss | None,
     saliency_weight: float,
+    variation_weight: float,
 ) -> Losses:
-    """G's share of Eq 11: adversarial (Eq 7), content (Eq 9) at its present weight (Eq 12), saliency (Eq 10)."""
+    """G's share of Eq 11: adversarial (Eq 7), content (Eq 9) at its present weight (Eq 12), saliency (Eq 10); and the
+    variation where it has a weight."""
     with span("Eq 7 adversarial"):
         terms = {"adversarial_g": LossTerm(adversarial.generator(networks["discriminator"](output.generated)), 1.0)}
     if content is not None:
         with span("Eq 9 content"):
             terms["content"] = LossTerm(content(output.generated, batch.photo), content_weight)
+    if variation_weight:
+        terms["variation"] = LossTerm(squared_variation(output.generated), variation_weight)
     return Losses(terms | _saliency_term(batch, output, saliency_weight), {})
 
 

@@ -76,6 +76,7 @@ def bind_method(settings: TrainSettings, networks: dict[str, nn.Module], feature
         warmup_name=settings.warmup.loss,
         warmup_loss=content if content is not None and settings.warmup.loss == "content" else by_pixels,
         saliency_weight=settings.loss.saliency.weight,
+        variation_weight=settings.loss.variation.weight,
         joints_detached=settings.model.joints == "detached",
     )
 

@@ -17,7 +17,11 @@ from cartoon_dist.tensors import Batch
 
 
 def make(
-    *, saliency: bool = True, joints_detached: bool = False, adversarial: AdversarialLoss = LSGAN
+    *,
+    saliency: bool = True,
+    joints_detached: bool = False,
+    adversarial: AdversarialLoss = LSGAN,
+    variation_weight: float = 0.0,
 ) -> tuple[Method, Batch]:
     torch.manual_seed(0)
     network = SaliencyNetwork(channels=4, out_channels=1, wiring="projection", upsample="resize") if saliency else None
@@ -30,6 +34,7 @@ def make(
         warmup_name="pixel",
         warmup_loss=pixel_loss,
         saliency_weight=2.0,
+        variation_weight=variation_weight,
         joints_detached=joints_detached,
     )
     pictures = torch.rand(4, 2, 3, 16, 16) * 2 - 1
@@ -87,6 +92,16 @@ def test_the_total_is_the_weighted_sum_of_eq_11() -> None:
     values = {name: term.value.item() for name, term in losses.terms.items()}
     by_hand = values["adversarial_g"] + 0.25 * values["content"] + 2.0 * values["saliency"]
     assert losses.total().item() == pytest.approx(by_hand, rel=1e-6)
+
+
+def test_variation_is_a_term_where_it_has_a_weight() -> None:
+    method, batch = make(variation_weight=5.0)
+    output = method.generate(method.networks, batch)
+    losses = method.losses["generator"](method.networks, batch, output, 0.25)
+    drawn = output.generated
+    by_hand = (drawn[..., 1:] - drawn[..., :-1]).square().mean() + (drawn[:, :, 1:] - drawn[:, :, :-1]).square().mean()
+    assert losses.terms["variation"].value.item() == pytest.approx(by_hand.item(), rel=1e-5)
+    assert losses.terms["variation"].weight == 5.0
 
 
 def test_the_photos_features_hold_no_graph() -> None:
