@@ -80,16 +80,17 @@ class OnnxGraph:
         self._nodes.append(helper.make_node(operator, list(inputs), [name], **attributes))
         return name
 
-    def session(self, *, in_strips: bool = False) -> InferenceSession:
-        """The graph, ready to run. in_strips: see `session_of`."""
+    def session(self, *, num_threads: int | None = None, in_strips: bool = False) -> InferenceSession:
+        """The graph, ready to run; see `session_of`."""
         graph = helper.make_graph(self._nodes, "drawing", self._inputs, self._outputs, self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
-        return session_of(model.SerializeToString(), in_strips=in_strips)
+        return session_of(model.SerializeToString(), num_threads=num_threads, in_strips=in_strips)
 
 
-def session_of(content: bytes, *, in_strips: bool = False) -> InferenceSession:
-    """An .onnx file's content, ready to run: silent, on as many threads as torch, without a plan of the memory for each
-    picture size.
+def session_of(content: bytes, *, num_threads: int | None = None, in_strips: bool = False) -> InferenceSession:
+    """An .onnx file's content, ready to run: silent, without a plan of the memory for each picture size.
+
+    num_threads: those that a run takes, as many as torch's by default.
 
     in_strips: one of many sessions that do a few long steps each. They share one memory, which each would otherwise
     request anew, page by page; and their threads sleep while they wait. Elsewhere these wait for the next node, and a
@@ -99,7 +100,7 @@ def session_of(content: bytes, *, in_strips: bool = False) -> InferenceSession:
     chosen.log_severity_level = _SILENT
     # Otherwise a memory plan is kept for each picture size: 240 pictures of 40 sizes took 1,055 MB instead of 680.
     chosen.enable_mem_pattern = False
-    chosen.intra_op_num_threads = torch.get_num_threads()
+    chosen.intra_op_num_threads = num_threads or torch.get_num_threads()
     chosen.add_session_config_entry("session.intra_op.allow_spinning", "0" if in_strips else "1")
     if in_strips:
         _have_shared_memory()

@@ -1,18 +1,22 @@
 """A pass over a picture in strips, each of them computed by onnxruntime: rows and moments by one graph."""
 
+import threading
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cartoon_dist.inference.moments import Moments
 from cartoon_dist.inference.onnx_graph import InferenceSession, OnnxGraph, give_back_shared_memory
 from cartoon_dist.inference.onnx_nodes import add_measured_norm, add_nodes, add_slice, row_attributes
 from cartoon_dist.inference.row_maps import Normalised, RowMap, RowRange
-from cartoon_dist.inference.stored_rows import fresh_rows
-from cartoon_dist.inference.strip_plan import Pass, Strip
+from cartoon_dist.inference.stored_rows import RowMemory, Scratch
+from cartoon_dist.inference.strip_plan import Computed, Pass, Strip
 
 
 @dataclass(frozen=True)
@@ -23,28 +27,38 @@ class _Measures:
     squares: str | None
     maximum: str | None
 
+    def moments(self, row_map: RowMap, strip: Strip, values: Mapping[str, Tensor]) -> Moments:
+        """Those of the map's rows in a strip; what is not measured is nowhere asked for."""
+        first, end = strip.targets[row_map]
+        mean = values[self.mean]
+        squares = values[self.squares] if self.squares else torch.zeros_like(mean)
+        maximum = values[self.maximum] if self.maximum else mean
+        return Moments((end - first) * row_map.width, mean, squares, maximum)
+
 
 @dataclass(frozen=True)
 class _Program:
-    """A session for strips of one layout, the stored maps that it reads, and what its results are called in it."""
+    """A session for strips of one layout (`_layout`), the stored maps that it reads, and its results' names in it."""
 
-    layout: tuple[Any, ...]
     session: InferenceSession
     read: Mapping[str, RowMap]
     measured: Mapping[RowMap, _Measures]
     stored: Mapping[RowMap, str]
 
-    def run(self, strip: Strip) -> tuple[dict[str, Tensor], dict[RowMap, Tensor]]:
-        """What it measured, by names, and the rows that are to be stored."""
+    def run(self, strip: Strip, scratch: defaultdict[str, Scratch], memory: RowMemory) -> Computed:
+        """Compute a strip; several threads may, with a scratch each for the maps that are read.
+
+        memory: that of the rows that are to be stored.
+        """
         binding = self.session.io_binding()
         for name, row_map in self.read.items():
             assert row_map.stored is not None
-            binding.bind_cpu_input(name, row_map.stored.read(strip.needed[row_map]).numpy())
+            binding.bind_cpu_input(name, row_map.stored.read(strip.needed[row_map], scratch[name]).numpy())
         rows = {}
         for row_map, name in self.stored.items():
             first, end = strip.targets[row_map]
             # Written where they stay, not copied there.
-            rows[row_map] = made = fresh_rows([1, row_map.channels, end - first, row_map.width], torch.float32)
+            rows[row_map] = made = memory.rows([1, row_map.channels, end - first, row_map.width], torch.float32)
             binding.bind_output(name, "cpu", 0, np.float32, list(made.shape), made.data_ptr())
         small = [
             name for names in self.measured.values() for name in (names.mean, names.squares, names.maximum) if name
@@ -53,36 +67,39 @@ class _Program:
             binding.bind_output(name)
         self.session.run_with_iobinding(binding)
         results = dict(zip([*self.stored.values(), *small], binding.get_outputs(), strict=True))
-        return {name: torch.from_numpy(results[name].numpy()) for name in small}, rows
+        values = {name: torch.from_numpy(results[name].numpy()) for name in small}
+        return Computed(rows, {one: names.moments(one, strip, values) for one, names in self.measured.items()})
 
 
 class OnnxPass:
-    """Computes the strips of a pass; measurements of earlier passes are a part of its graphs.
+    """Computes the strips of a pass, in one thread or several; measurements of earlier passes are a part of its graphs.
 
-    A graph fits all strips that do not touch the picture's borders, so there are three or so; only the last is kept.
+    A graph fits all strips that do not touch the picture's borders, so there are three or so. As many are kept as
+    strips are computed at a time, the ones used last.
     """
 
-    def __init__(self, one_pass: Pass) -> None:
+    def __init__(self, one_pass: Pass, memory: RowMemory, at_once: int) -> None:
         give_back_shared_memory()  # what earlier passes left: their strips took other sizes
         self._pass = one_pass
-        self._program: _Program | None = None
+        self._memory = memory
+        self._at_once = at_once
+        self._num_threads = max(1, torch.get_num_threads() // at_once)
+        self._making = threading.Lock()
+        self._programs: dict[tuple[Any, ...], _Program] = {}
+        self._scratch: defaultdict[int, defaultdict[str, Scratch]] = defaultdict(partial(defaultdict, Scratch))
 
-    def strip(self, strip: Strip) -> dict[RowMap, Tensor]:
-        """Compute a strip and add its moments; the rows that are to be stored."""
+    def strip(self, strip: Strip) -> Computed:
+        """The rows that are to be stored, and the moments of the measured ones."""
         layout = _layout(strip)
-        if self._program is None or self._program.layout != layout:
-            self._program = None  # its memory first
-            self._program = self._made(layout, strip)
-        results, rows = self._program.run(strip)
-        for row_map, names in self._program.measured.items():
-            first, end = strip.targets[row_map]
-            mean, count = results[names.mean], (end - first) * row_map.width
-            variance = results[names.squares] / count if names.squares else torch.zeros_like(mean)
-            maximum = results[names.maximum] if names.maximum else mean
-            row_map.moments.merge(count, mean=mean, variance=variance, maximum=maximum)
-        return rows
+        with self._making:
+            program = self._programs.pop(layout, None) or self._made(strip)
+            self._programs[layout] = program
+            while len(self._programs) > self._at_once:
+                del self._programs[next(iter(self._programs))]
+            scratch = self._scratch[threading.get_ident()]
+        return program.run(strip, scratch, self._memory)
 
-    def _made(self, layout: tuple[Any, ...], strip: Strip) -> _Program:
+    def _made(self, strip: Strip) -> _Program:
         graph = OnnxGraph()
         names: dict[RowMap, str] = {}
         read: dict[str, RowMap] = {}
@@ -100,7 +117,7 @@ class OnnxPass:
         }
         measured = {one: _add_moments(graph, one, rows[one]) for one in self._pass.measured if one in rows}
         stored = {one: graph.output(rows[one]) for one in self._pass.stored if one in rows}
-        return _Program(layout, graph.session(in_strips=True), read, measured, stored)
+        return _Program(graph.session(num_threads=self._num_threads, in_strips=True), read, measured, stored)
 
 
 def _added_input(graph: OnnxGraph, name: str, row_map: RowMap, num_rows: int) -> str:

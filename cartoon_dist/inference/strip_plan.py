@@ -12,7 +12,11 @@ takes least.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
+from torch import Tensor
+
+from cartoon_dist.inference.moments import Moments
 from cartoon_dist.inference.row_maps import Normalised, Pooled, RowMap, RowRange
 from cartoon_dist.inference.tracing import ordered
 
@@ -46,6 +50,13 @@ class Strip:
     targets: Mapping[RowMap, RowRange]
     order: Sequence[RowMap]
     needed: Mapping[RowMap, RowRange]
+
+
+class Computed(NamedTuple):
+    """What a strip has: the rows of the maps that its pass stores, and the moments of those that it measures."""
+
+    rows: Mapping[RowMap, Tensor]
+    moments: Mapping[RowMap, Moments]
 
 
 @dataclass(frozen=True)

@@ -7,32 +7,39 @@ The generator's forward is traced once on feature maps without values (inference
 2. Maps that later passes need are stored as far as they find place in the memory. Other maps never exist as a whole:
    64 of the picture's size are 3 GB at 12 megapixels.
 3. Within a strip each map is computed once, for the rows that the strip needs of it: by torch, or on a CPU in float32
-   by onnxruntime (inference.onnx_strips), which is faster.
+   by onnxruntime (inference.onnx_strips), which is faster; then several strips at a time, in threads.
 
 The last pass computes the cartoon. Costs are in docs/cartoonize.md.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
+from cartoon_dist.cpu.beside import map_ahead
+from cartoon_dist.inference.moments import Moments
 from cartoon_dist.inference.row_maps import RowMap, RowRange
-from cartoon_dist.inference.stored_rows import StoredRows
-from cartoon_dist.inference.strip_plan import Pass, Strip, plan, strip_of
+from cartoon_dist.inference.stored_rows import RowMemory, StoredRows
+from cartoon_dist.inference.strip_plan import Computed, Pass, Strip, plan, strip_of
 from cartoon_dist.inference.tracing import trace
 from cartoon_dist.tensors import Bytes, Images
 
 STRIP_PIXELS = 2**18
-"""Pixels of the picture in a strip: 64 maps of it take 64 MB, and a halo of a few rows costs little beside it."""
+"""Pixels of the picture in the strips that are computed at a time: 64 maps of it take 64 MB, and a halo of a few rows
+costs little beside it."""
+
+MAX_AT_ONCE = 2
+"""Strips that threads compute at a time; each takes its share of the processor's threads and of STRIP_PIXELS."""
 
 PassProgress = Callable[[int, int], None]
 """Called with the number of passes done, and of all."""
 
 
-StripFunction = Callable[[Strip], Mapping[RowMap, Tensor]]
-"""Computes a strip, adds the moments of what the pass measures, and gives out the rows of what it stores."""
+StripFunction = Callable[[Strip], Computed]
 
 
 def generate_in_strips(
@@ -51,32 +58,34 @@ def generate_in_strips(
     with torch.no_grad():
         root = trace(generator, photo)
         height = photo.shape[2]
-        num_in_strip = rows or max(16, STRIP_PIXELS // photo.shape[3] // 4 * 4)
+        at_once = min(MAX_AT_ONCE, torch.get_num_threads()) if by_onnxruntime else 1
+        num_in_strip = rows or max(16, STRIP_PIXELS // at_once // photo.shape[3] // 4 * 4)
         ranges = [(first, min(first + num_in_strip, height)) for first in range(0, height, num_in_strip)]
-        passes = plan(root)
-        for number, one_pass in enumerate(passes):
-            on_pass(number, len(passes))
-            _run(one_pass, ranges, height, by_onnxruntime=by_onnxruntime)
+        passes, memory = plan(root), RowMemory() if by_onnxruntime else None
+        with ThreadPoolExecutor(at_once) if at_once > 1 else nullcontext() as pool:
+            for number, one_pass in enumerate(passes):
+                on_pass(number, len(passes))
+                compute = _strip_function(one_pass, memory, at_once)
+                strips = list(_strips(one_pass, ranges, height))
+                kept = {row_map: StoredRows(memory=memory) for row_map in one_pass.stored}
+                _run(one_pass, strips, map_ahead(compute, strips, pool, cost=lambda _: 1.0, max_cost=at_once), kept)
     assert root.stored is not None
     return root.stored.read((0, height))
 
 
-def _run(one_pass: Pass, ranges: Sequence[RowRange], height: int, *, by_onnxruntime: bool) -> None:
-    """One pass over a picture of this height, in strips of these rows."""
-    compute = _strip_function(one_pass, by_onnxruntime=by_onnxruntime)
-    kept = {row_map: StoredRows() for row_map in one_pass.stored}
-    strips = list(_strips(one_pass, ranges, height))
-    for number, strip in enumerate(strips):
+def _run(
+    one_pass: Pass, strips: Sequence[Strip], all_computed: Iterator[Computed], kept: Mapping[RowMap, StoredRows]
+) -> None:
+    """One pass over a picture in these strips; their results come in order."""
+    for number, (strip, computed) in enumerate(zip(strips, all_computed, strict=True)):
+        for row_map, moments in computed.moments.items():
+            row_map.moments.merge(moments)
+        for row_map, values in computed.rows.items():
+            kept[row_map].append(strip.targets[row_map][0], values)
         for row_map in one_pass.last_read:
             if row_map.stored is not None:
-                row_map.stored.give_up_above(
-                    min(later.needed[row_map][0] for later in strips[number:] if row_map in later.needed)
-                )
-        for row_map, values in compute(strip).items():
-            kept[row_map].append(strip.targets[row_map][0], values)
-    for row_map in one_pass.last_read:
-        if row_map.stored is not None:
-            row_map.stored.give_up()
+                later = [strip.needed[row_map][0] for strip in strips[number + 1 :] if row_map in strip.needed]
+                row_map.stored.give_up_above(min(later, default=row_map.height))
     for row_map, stored in kept.items():
         row_map.keep(stored)
     for pixel in one_pass.pooled:
@@ -92,19 +101,18 @@ def _strips(one_pass: Pass, ranges: Sequence[RowRange], height: int) -> Iterator
             yield strip_of(targets)
 
 
-def _strip_function(one_pass: Pass, *, by_onnxruntime: bool) -> StripFunction:
-    if by_onnxruntime:
+def _strip_function(one_pass: Pass, memory: RowMemory | None, at_once: int) -> StripFunction:
+    """By onnxruntime where there is a memory, else by torch."""
+    if memory is not None:
         # Takes a moment to import, and only drawing on a CPU needs it.
         from cartoon_dist.inference.onnx_strips import OnnxPass
 
-        return OnnxPass(one_pass).strip
+        return OnnxPass(one_pass, memory, at_once).strip
 
-    def compute(strip: Strip) -> dict[RowMap, Tensor]:
+    def compute(strip: Strip) -> Computed:
         computed = _compute_rows(strip)
-        for row_map in one_pass.measured:
-            if row_map in computed:
-                row_map.moments.add(computed[row_map])
-        return {row_map: computed[row_map] for row_map in one_pass.stored if row_map in computed}
+        moments = {row_map: Moments.of(computed[row_map]) for row_map in one_pass.measured if row_map in computed}
+        return Computed({row_map: computed[row_map] for row_map in one_pass.stored if row_map in computed}, moments)
 
     return compute
 

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from cartoon_dist.inference.onnx_strips import OnnxPass
+from cartoon_dist.inference.strip_plan import Computed, Strip
 from cartoon_dist.inference.tiled import generate_in_strips
 from cartoon_dist.models.generator import GeneratorOutput
 from cartoon_dist.tensors import from_bytes, to_bytes
@@ -50,3 +52,30 @@ def test_a_photos_bytes_are_drawn_as_its_numbers() -> None:
         generate_in_strips(made, one, rows=16, by_onnxruntime=True) for one in (photo, from_bytes(photo))
     )
     assert torch.allclose(by_bytes, by_numbers, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["projection resize cbam", "whitebox reflect"])
+def test_strips_that_threads_compute_are_those_of_one(kind: str) -> None:
+    made, photo = small_generator(kind), noise_photo(60, 24)
+    drawn = {}
+    for num_threads in (1, 2, 5):
+        torch.set_num_threads(num_threads)
+        drawn[num_threads] = generate_in_strips(made, photo, rows=8, by_onnxruntime=True)
+    assert torch.equal(drawn[1], drawn[2])
+    assert torch.allclose(drawn[1], drawn[5], atol=1e-6)  # two threads for a strip may add up in another order
+
+
+def test_a_strip_that_fails_in_a_thread_ends_the_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    original, strips = OnnxPass.strip, []
+
+    def fails(self: OnnxPass, strip: Strip) -> Computed:
+        strips.append(strip)
+        if len(strips) == 4:
+            raise MemoryError("no memory for a strip")
+        return original(self, strip)
+
+    monkeypatch.setattr(OnnxPass, "strip", fails)
+    torch.set_num_threads(2)
+    with pytest.raises(MemoryError, match="no memory for a strip"):
+        generate_in_strips(small_generator("projection resize cbam"), noise_photo(60, 24), rows=8, by_onnxruntime=True)
+    assert len(strips) <= 6, "no further strip was begun than were under way"

@@ -118,7 +118,7 @@ def test_moments_keep_their_digits_far_from_zero() -> None:
     values[:, 1] = torch.linspace(-1, 1, 1000)[:, None]
     moments = Moments()
     for strip in values.split([1, 7, 500, 92, 400], dim=2):
-        moments.add(strip)
+        moments.merge(Moments.of(strip))
     variance, mean = torch.var_mean(values.double(), (2, 3), correction=0, keepdim=True)
     assert torch.allclose(moments.mean, mean, rtol=1e-7)
     assert torch.allclose(moments.variance, variance, rtol=1e-3)  # float32 has four digits left beside 1000
