@@ -27,11 +27,11 @@ check: .venv/installed
 demo: weights
 	$(BIN)/python launch/demo.py
 
-# Two at once, a file's tests together; one thread each, as two of them share two cores. Then those for a GPU, which
-# say that they are skipped where there is none: no other test sees a GPU.
+# Two at once, a file's tests together, files with slow tests first (tests/conftest.py); one thread each, as two of them
+# share two cores. Then those for a GPU, which say that they are skipped where there is none: no other test sees a GPU.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 test: check weights
-	$(PYTEST) -m "not gpu" --numprocesses 2 --dist loadfile
+	$(PYTEST) -m "not gpu" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 	$(PYTEST) -m gpu
 
 # What takes long is left out: for the minutes between two changes.

@@ -45,6 +45,12 @@ def pytest_unconfigure() -> None:
     close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: what is left at the end is short, and no process waits long for the other."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests that need what is not there say why they did not run."""
     rehearsal = item.config.getoption("--rehearse-gpu")
