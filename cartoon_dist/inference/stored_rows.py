@@ -116,11 +116,6 @@ class StoredRows:
         while self._pieces and self._pieces[0][0] + self._pieces[0][1].shape[2] <= row:
             self._give_up(self._pieces.popleft()[1])
 
-    def give_up(self) -> None:
-        """Free all."""
-        while self._pieces:
-            self._give_up(self._pieces.popleft()[1])
-
     def _give_up(self, piece: Tensor) -> None:
         if self._memory is not None:
             self._memory.give_up(piece)
