@@ -71,6 +71,7 @@ def test_a_file_that_cannot_be_read_is_told_whole(tmp_path: Path, monkeypatch: p
 def test_a_test_that_hangs_is_stopped_and_the_others_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(gpu_tests, "INTERRUPT_SECONDS", 60.0)  # a loaded machine takes its time to end pytest
     with pytest.raises(StageError, match=r"pytest was stopped after \d+ s") as raised:
         run(tmp_path, monkeypatch, GOOD + HANGS, seconds=gpu_tests.KEPT_SECONDS + 20)
     assert raised.value.results["passed"] == 1
