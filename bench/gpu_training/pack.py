@@ -193,7 +193,7 @@ def _jpeg(picture: Picture, quality: int, *, full_colours: bool) -> bytes:
     store them."""
     file = io.BytesIO()
     subsampling = 0 if full_colours else 2
-    Image.fromarray(picture, "RGB").save(
+    Image.fromarray(picture).save(
         file, "JPEG", quality=quality, subsampling=subsampling, optimize=True, progressive=True
     )
     return file.getvalue()

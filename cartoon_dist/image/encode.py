@@ -36,7 +36,9 @@ def encode(
     pixels. PictureError where the format cannot hold so long a side.
     """
     require_side(picture.shape[0], picture.shape[1], file_format)
-    image = Image.fromarray(picture, "RGB") if picture.ndim == 3 else Image.fromarray(picture, "L").convert("RGB")
+    image = Image.fromarray(picture)
+    if picture.ndim == 2:
+        image = image.convert("RGB")
     more: dict[str, object] = {"icc_profile": icc or None}
     if exif:
         more["exif"] = _EXIF_MARK + exif

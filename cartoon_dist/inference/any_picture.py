@@ -145,7 +145,8 @@ def _to_srgb(colours: Picture, profile: bytes | None) -> Picture:
     if num_channels == 4:
         from PIL import Image
 
-        return np.asarray(Image.fromarray(colours, "CMYK").convert("RGB"))
+        height, width = colours.shape[:2]
+        return np.asarray(Image.frombytes("CMYK", (width, height), colours.tobytes()).convert("RGB"))
     return colours if num_channels == 3 else np.stack([colours] * 3, -1)
 
 

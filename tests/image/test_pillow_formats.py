@@ -22,7 +22,7 @@ def smooth(height: int = 48, width: int = 64) -> Image.Image:
     """Colours that change slowly: encoders that lose something lose little of them."""
     y, x = np.mgrid[0:height, 0:width]
     planes = [255 * x / width, 255 * y / height, 128 + 100 * np.sin(x / 17) * np.cos(y / 13)]
-    return Image.fromarray(np.stack(planes, -1).astype(np.uint8), "RGB")
+    return Image.fromarray(np.stack(planes, -1).astype(np.uint8))
 
 
 def heic(image: Image.Image, **more: object) -> bytes:
@@ -80,7 +80,7 @@ def test_the_first_page_of_a_tiff_and_the_first_frame_of_a_gif() -> None:
 def test_transparent_parts_of_a_gif_are_white() -> None:
     levels = np.zeros((2, 4), np.uint8)
     levels[:, 2:] = 1
-    image = Image.fromarray(levels, "P")
+    image = Image.frombytes("P", (4, 2), levels.tobytes())
     image.putpalette([10, 20, 30, 40, 50, 60])
     picture = decode(saved("GIF", image, transparency=1), max_megapixels=MAX)
     assert picture[0].tolist() == [[10, 20, 30]] * 2 + [[255, 255, 255]] * 2
