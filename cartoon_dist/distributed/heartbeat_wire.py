@@ -46,11 +46,8 @@ class HeartbeatServer:
     def exchange(self, seconds: float) -> dict[int, float]:
         """Listen for so long, then tell the others; the missing processes and the seconds since each was heard."""
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            for key, _ in self.connections.select(left):
-                self._read(key)
-            if not self.connections.get_map():
-                time.sleep(max(0.0, end - time.monotonic()))
+        self._listen(end)
+        time.sleep(max(0.0, end - time.monotonic()))  # where nobody is left to listen to
         now = time.monotonic()
         ages = {rank: now - heard for rank, heard in self.last_heard.items()}
         missed = {rank: age for rank, age in ages.items() if age > SUSPECT_SECONDS or rank in self.closed}
@@ -60,20 +57,23 @@ class HeartbeatServer:
     def close(self) -> None:
         """Tell the others that this process ends normally, and close the connections when they have read it."""
         self._send({"left": True})
-        end = time.monotonic() + SUSPECT_SECONDS
+        self._listen(time.monotonic() + SUSPECT_SECONDS)
+        for key in self.connections.get_map().values():
+            _socket(key).close()
+
+    def _listen(self, end: float) -> None:
+        """Read what comes until then, or until all have closed their connections."""
         while self.connections.get_map() and (left := end - time.monotonic()) > 0:
             for key, _ in self.connections.select(left):
                 self._read(key)
-        for key in [*self.connections.get_map().values()]:
-            key.fileobj.close()  # type: ignore[union-attr]  # a socket, as registered
 
     def _read(self, key: selectors.SelectorKey) -> None:
-        received = _receive(key.fileobj)  # type: ignore[arg-type]
+        received = _receive(_socket(key))
         if received and b"L" not in received:
             self.last_heard[key.data] = time.monotonic()
             return
         self.connections.unregister(key.fileobj)
-        key.fileobj.close()  # type: ignore[union-attr]  # a socket, as registered
+        _socket(key).close()
         if received:
             del self.last_heard[key.data]
         else:
@@ -83,7 +83,7 @@ class HeartbeatServer:
         line = json.dumps(message).encode() + b"\n"
         for key in self.connections.get_map().values():
             with suppress(OSError):  # one that is stopped or gone: it will be reported as missing
-                key.fileobj.send(line)  # type: ignore[union-attr]
+                _socket(key).send(line)
 
 
 class MissedReport(NamedTuple):
@@ -151,6 +151,12 @@ class HeartbeatClient:
                 self.report = MissedReport(
                     {int(rank): age for rank, age in message.get("missed", {}).items()}, time.monotonic()
                 )
+
+
+def _socket(key: selectors.SelectorKey) -> socket.socket:
+    """The connection, as it was registered."""
+    assert isinstance(key.fileobj, socket.socket)
+    return key.fileobj
 
 
 def _receive(connection: socket.socket) -> bytes:
