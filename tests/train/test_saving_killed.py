@@ -5,7 +5,6 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,8 @@ from tests.train.synthetic import numbers
 pytestmark = pytest.mark.slow
 
 NUM_KILLS = 50
+NUM_FILES = 8
+"""In a whole checkpoint."""
 
 
 class Forker:
@@ -26,10 +27,10 @@ class Forker:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
-    def start(self) -> int:
-        """The process id of a new writer."""
+    def start(self, moment: str, count: int = 0) -> int:
+        """The process id of a new writer, which kills itself at this moment, or with "any" is to be killed."""
         assert self.process.stdin is not None
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{moment} {count}\n")
         self.process.stdin.flush()
         self.lines: list[list[str]] = []
         self.hear("pid")
@@ -49,57 +50,35 @@ class Forker:
         return [int(line[1]) for line in self.lines if line[0] == word]
 
 
-def unfinished(root: Path, kind: str, num_files: int) -> Callable[[], bool]:
-    """Whether a folder is being written, or removed, that holds so many files by now, or so many still."""
-
-    def there() -> bool:
-        for folder in root.glob(".step-*.old.tmp" if kind == "removed" else ".step-*[0-9].tmp"):
-            try:
-                held = sum(1 for _ in folder.iterdir())
-            except OSError:
-                continue  # renamed or gone in this moment
-            if held <= num_files if kind == "removed" else held >= num_files:
-                return True
-        return False
-
-    return there
-
-
-def wait_for_the_moment(forker: Forker, root: Path, draw: random.Random) -> str:
-    """Some moment: after a few steps and a little more, or when a folder is half written, or half removed."""
-    kind = draw.choice(["done", "written", "written", "removed"])
-    forker.hear("done", draw.randrange(1, 4))
-    if kind == "done":
-        for _ in range(draw.randrange(20_000)):
-            pass
-        return kind
-    moment = unfinished(root, kind, draw.randrange(8))
-    for _ in range(3000):  # such a moment may not be met; any other will do
-        if moment():
-            return kind
-    return "unmet"
+def unfinished(root: Path) -> set[str]:
+    """What a killed writer has left: a folder half written, or half removed."""
+    files = {"written": root.glob(".step-*[0-9].tmp/*"), "removed": root.glob(".step-*.old.tmp/*")}
+    return {moment for moment, found in files.items() if 0 < len(list(found)) < NUM_FILES}
 
 
 def test_fifty_kills(tmp_path: Path) -> None:
     run, draw = RunFolder(tmp_path), random.Random(0)
-    kinds, before = [], 0
+    before, left = 0, set[str]()
     command = [sys.executable, str(Path(__file__).parent / "writers_to_kill.py"), str(tmp_path)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment() | {"PYTHONPATH": str(ROOT)}
     ) as process:
         forker = Forker(process)
         for _ in range(NUM_KILLS):
-            writer = forker.start()
+            moment = draw.choice(["any", "written", "written", "removed"])
+            writer = forker.start(moment, draw.randrange(1, 30))  # about as many actions as one checkpoint takes
             assert forker.said("resumed") == [before]
-            kinds.append(wait_for_the_moment(forker, tmp_path, draw))
-            os.kill(writer, signal.SIGKILL)
+            if moment == "any":
+                forker.hear("done", draw.randrange(1, 4))
+                os.kill(writer, signal.SIGKILL)
             forker.hear("gone")
             assert forker.said("gone") == [signal.SIGKILL]  # it did not leave by itself
+            left |= unfinished(tmp_path)
             before = whole(run, at_least=max(forker.said("done")))
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(timeout=LIMIT_SECONDS) == 0
-    assert {"done", "written", "removed"} <= set(kinds)
+    assert left == {"written", "removed"}
     # Two at the end, every tenth, and the "best", as the writers' settings say; one more may be about to go.
     kept = set(checkpoint.steps(run)) - {*range(10, before + 1, 10), 5}
     assert kept <= {before, before - 1, before - 2}

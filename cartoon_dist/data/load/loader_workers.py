@@ -7,6 +7,7 @@ memory. Elsewhere workers are new interpreters: Windows has no fork, and macOS's
 """
 
 import ctypes
+import gc
 import math
 import os
 import sys
@@ -74,10 +75,7 @@ class LoaderWorkers:
             others = [end for pair in ends for end in pair if end is not theirs] if START_METHOD == "fork" else []
             self._pipes.append(ends[worker][0])
             process = context.Process(target=_serve, args=(theirs, others, memory, shapes), daemon=True)
-            with warnings.catch_warnings():
-                # Python warns of any thread at a fork; those of BLAS and OpenMP, which imports start, survive one.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                process.start()
+            _start(process)
             self._processes.append(process)
         for _, theirs in ends:
             theirs.close()
@@ -151,6 +149,20 @@ class _Failure:
         self.trace = trace
 
 
+def _start(process: BaseProcess) -> None:
+    """Start a worker; garbage is not collected from the fork on until the worker has set aside what it inherits."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            # Python warns of any thread at a fork; those of BLAS and OpenMP, which imports start, survive one.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _serve(
     pipe: Connection, others: list[Connection], memory: list[list[SharedMemory]], shapes: list[tuple[int, ...]]
 ) -> None:
@@ -159,6 +171,10 @@ def _serve(
     Ignores the signals to stop: a terminal or a scheduler signals the whole process group, the training process handles
     them, and its workers serve it until it exits.
     """
+    # What the training process has left in cycles is not collected here: to close a film's encoder, for one, waits for
+    # the encoder's threads, which no fork has, for ever. It also keeps the inherited memory pages shared.
+    gc.freeze()
+    gc.enable()
     ignore_signals(*(number.name for number in STOP_SIGNALS))
     for other in others:
         other.close()  # else this worker would keep the pipes of a killed training process open

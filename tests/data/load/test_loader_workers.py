@@ -1,5 +1,6 @@
 """Worker processes that read ahead: in order, in shared memory, ended with their owner, and reported when lost."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -113,6 +114,47 @@ def test_a_worker_that_does_not_answer_is_killed(monkeypatch: pytest.MonkeyPatch
     for process in workers._processes:
         process.join(LIMIT_SECONDS)  # it was told to end, and takes as long as the machine lets it
     assert [process.is_alive() for process in workers._processes] == [False]
+
+
+class Closing:
+    """Left in a cycle; tells which process has collected it."""
+
+    def __init__(self, told: Path) -> None:
+        self.told, self.itself = told, self
+
+    def __del__(self) -> None:
+        with self.told.open("a") as file:
+            file.write(f"{os.getpid()} ")
+
+
+class Collecting:
+    """Collects garbage, also its own; answers how many objects."""
+
+    def read(self, step: int, buffers: Buffers) -> int:  # noqa: ARG002
+        own: list[object] = []
+        own.append(own)
+        del own
+        return gc.collect()
+
+
+@pytest.mark.parametrize("collection", ["on", "off"])
+def test_a_worker_closes_nothing_that_it_has_inherited(tmp_path: Path, collection: str) -> None:
+    """A film's encoder that was left in a cycle waits for its threads when it is closed; a fork has none of them."""
+    gc.collect()
+    gc.disable()
+    try:
+        Closing(tmp_path / "told")  # garbage at once
+        if collection == "on":
+            gc.enable()
+        with LoaderWorkers(1, SHAPES) as workers:
+            gc.disable()
+            [(_, collected)] = list(workers.read_ahead(Collecting(), first=0, end=1))
+        assert isinstance(collected, int)
+        assert collected >= 1
+        gc.collect()
+        assert (tmp_path / "told").read_text().split() == [str(os.getpid())]
+    finally:
+        gc.enable()
 
 
 def test_memory_is_shared_and_not_sent() -> None:
