@@ -11,6 +11,7 @@ from subprocess import CalledProcessError
 from bench.free_pictures import CHARACTERS, SCENES, fetch
 from bench.training_pictures.anime import anime_pictures
 from bench.training_pictures.drawings import cairosvg
+from bench.training_pictures.flat import PACKAGES as FLAT
 from bench.training_pictures.flat import flat_pictures
 from bench.training_pictures.gcompris import PACKAGE
 from bench.training_pictures.photo_lists import PACKAGED
@@ -20,7 +21,7 @@ from cartoon_dist.console.messages import pluralize, print_message, print_result
 from cartoon_dist.errors import CartoonError
 
 EXIT_DONE, EXIT_USAGE = 0, 2
-PACKAGES = {"photos": (*PACKAGED, PACKAGE), "anime": (*SCENES, *CHARACTERS), "flat": (PACKAGE,)}
+PACKAGES = {"photos": (*PACKAGED, PACKAGE), "anime": (*SCENES, *CHARACTERS), "flat": FLAT}
 """The packages that each set comes from."""
 
 
@@ -47,7 +48,7 @@ def _write_sets(out: Path, styles: Sequence[str], unpacked: Path, *, permissive:
     makers: dict[str, Callable[[], Iterator[TrainingPicture]]] = {
         "photos": lambda: photo_pictures(unpacked, permissive=permissive),
         "anime": lambda: anime_pictures(unpacked),
-        "flat": lambda: flat_pictures(unpacked / PACKAGE, permissive=permissive),
+        "flat": lambda: flat_pictures(unpacked, permissive=permissive),
     }
     rows: list[str] = []
     for style in styles:

@@ -5,7 +5,7 @@ import io
 import re
 import zlib
 from types import ModuleType
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element, ParseError
 
 import cv2
 import numpy as np
@@ -91,16 +91,22 @@ def _unpacked(svg: bytes) -> bytes:
     return content
 
 
-def _aspect(content: bytes) -> float:
-    """Width divided by height, by the drawing's own size or else by its viewBox."""
+def parsed(content: bytes) -> Element:
+    """The drawing's outermost element; PictureError where it is no XML, or declares entities."""
     # defusedxml comes with cairosvg; it refuses entities, which can be made to fill the memory.
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
     try:
-        root = fromstring(content)
+        root: Element = fromstring(content)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise PictureError(f"no safe XML ({type(error).__name__}: {error})") from None
+    return root
+
+
+def _aspect(content: bytes) -> float:
+    """Width divided by height, by the drawing's own size or else by its viewBox."""
+    root = parsed(content)
     sizes = [_LENGTH.match(root.get(side, "")) for side in ("width", "height")]
     if all(sizes):
         width, height = (float(size[1]) for size in sizes if size)

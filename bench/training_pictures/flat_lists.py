@@ -1,6 +1,6 @@
-"""Which drawings of GCompris are scenes and which are figures before them, chosen by eye: no letters, boards, buttons.
+"""Which drawings are scenes and which are figures before them, chosen by eye: no letters, boards, buttons.
 
-By activity (its resource file) the drawings' names without their ending.
+By activity (GCompris's resource file) or by folder the drawings' names without their ending.
 """
 
 LAND = {
@@ -51,6 +51,28 @@ WHOLE = {
     "number_sequence": "bear2 carnaval2 epouvantail2 fish2 house2 plane2 sapin2 dn_fond2",
     "photo_hunter": "photo1 photo2 photo4 photo5 photo9",
 }
+OPENCLIPART_WHOLE = {
+    "animals/birds": "cigno_di_notte_nella_pa_01",
+    "animals/mammals": "stambecco_valdostano_arc_01 toro_al_tramonto_archite_01",
+    "animals/mammals/dogs": "bulldog_puppy_ganson",
+    "food": "come_si_dispongono_le_p_01",
+    "people": "van_gogh_s_room_enrique__01",
+    "plants": "sun_flower_ganson",
+    "recreation/sports": "anelli_architetto_france_01",
+    "unsorted": "grondaia",
+}
+"""Of the Open Clip Art Library those that fill their page; most are by two hands."""
+OPENCLIPART_LAND = {
+    "geography": "ayers_rock_ganson",
+    "recreation/holiday": "footprints_in_sand_ganson",
+    "unsorted": "landscape_near_the_river_01",
+}
+KHANGMAN_WHOLE = {"themes": "khangman_bees khangman_desert khangman_sea khangman_winter"}
+HEDGEWARS_LAND = (
+    "Art Bamboo Brick Cake Castle Christmas City Compost Desert Freeway Fruit Golf Halloween Jungle Nature Sheep Snow"
+)
+"""Themes by name: those without letters whose horizon shows more than a pattern."""
+HEDGEWARS_WATER = "Underwater"
 
 ON_LAND = {
     "babymatch": (
