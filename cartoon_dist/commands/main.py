@@ -2,7 +2,10 @@
 
 import errno
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Never
@@ -10,6 +13,7 @@ from typing import Never
 from cartoon_dist.console import streams
 from cartoon_dist.console.escape import escape_line
 from cartoon_dist.console.log_handler import log_to_console
+from cartoon_dist.console.signals import STOP_SIGNALS
 from cartoon_dist.errors import CartoonError, ConfigError, TrainingError
 
 EXIT_DONE = 0
@@ -21,6 +25,10 @@ _MENDABLE = frozenset(
 _MENDABLE_OF_A_FILE = frozenset({errno.ENOENT, errno.EEXIST, errno.ENXIO, errno.ENOTEMPTY, errno.EBUSY, errno.EXDEV})
 EXIT_STOPPED = 75
 """Stopped on request after saving: the same command goes on."""
+_LAUNCHER = "TORCHELASTIC_RUN_ID"
+"""torch's launcher, which is accelerate's too, sets it; it ends all its processes as soon as one has left."""
+_TURN_SECONDS = 10.0
+"""How long rank 0 may be behind another process: it may still be importing what the others have imported."""
 
 
 def run_command(main: Callable[[Sequence[str]], int]) -> Never:
@@ -68,13 +76,24 @@ def leave_at_once(error: CartoonError) -> Never:
 def complain(error: CartoonError) -> None:
     """Print the error on standard error, on one line that starts with `error:`.
 
-    Of several processes rank 0 speaks; another one only of what may be wrong on its node alone, under its number.
+    Of several processes rank 0 speaks; another one only of what may be wrong on its node alone, under its number, or
+    where rank 0 has not had the error itself.
     """
     rank = os.environ.get("RANK", "0")
-    if rank == "0":
-        head = "error: "
-    elif isinstance(error, (ConfigError, TrainingError)):
+    if rank != "0" and isinstance(error, (ConfigError, TrainingError)) and not _is_told_by_nobody():
         return
-    else:
-        head = f"process {rank}: "
+    head = "error: " if rank == "0" else f"process {rank}: "
     print(f"{head}{escape_line(' '.join(str(error).split()))}", file=sys.stderr, flush=True)
+
+
+def _is_told_by_nobody() -> bool:
+    """Leave it to rank 0 to tell of an error. Under a launcher this process stays for a while: if it left first, rank 0
+    would be ended before it has said a word. Once that has spoken and left, this one is ended here; True if it is
+    not."""
+    if _LAUNCHER not in os.environ:
+        return False
+    if threading.current_thread() is threading.main_thread():
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+    time.sleep(_TURN_SECONDS)
+    return True

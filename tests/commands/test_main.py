@@ -1,14 +1,19 @@
 """How a command begins and ends."""
 
 import errno
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from cartoon_dist.commands import main as commands_main
 from cartoon_dist.commands.main import EXIT_STOPPED, run_command
+from cartoon_dist.console.signals import STOP_SIGNALS
 from cartoon_dist.errors import CartoonError, ConfigError, ShardError
+from tests.running import LIMIT_SECONDS, environment, train_command
 
 
 def ends(error: Exception | None, status: int = 0) -> int | str | None:
@@ -24,7 +29,8 @@ def ends(error: Exception | None, status: int = 0) -> int | str | None:
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RANK", raising=False)
+    for name in ("RANK", "TORCHELASTIC_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_statuses(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +83,42 @@ def test_other_processes_speak_of_their_own_node_alone(
     monkeypatch.setenv("RANK", "1")
     assert ends(error) == 2
     assert capsys.readouterr().err == said
+
+
+def test_under_a_launcher_an_error_that_rank_0_has_not_had_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setattr(commands_main, "_TURN_SECONDS", 0.0)
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        assert ends(ConfigError("this node lacks av")) == 2
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert capsys.readouterr().err == "process 1: this node lacks av\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("late", ["0", "1"])
+def test_rank_0_tells_of_an_error_also_where_another_is_earlier(tmp_path: Path, late: str) -> None:
+    """The launcher ends all processes as soon as one has left."""
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os, time\nif os.environ.get('RANK') == '{late}':\n    time.sleep(2)\n"
+    )
+    done = subprocess.run(
+        train_command([f"run_dir={tmp_path / 'run'}", "no_such_setting=1"], num_processes=2, config="cpu"),
+        env=environment() | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    assert done.returncode != 0
+    told = [line for line in done.stderr.splitlines() if "no_such_setting" in line]
+    assert len(told) == 1
+    assert told[0].startswith("error: ")
 
 
 @pytest.mark.slow
