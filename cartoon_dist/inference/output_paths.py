@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cartoon_dist.data.inputs.not_pictures import explain_no_pictures, explain_not_picture, explain_video
-from cartoon_dist.data.inputs.search import IgnoredFiles, is_video, pictures_under, require_outside
+from cartoon_dist.data.inputs.search import (
+    VIDEO_SUFFIXES,
+    IgnoredFiles,
+    is_video,
+    pictures_under,
+    require_outside,
+    suffix_of,
+)
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.files.bounded import open_regular
 from cartoon_dist.image.encode import DrawingFormat
@@ -44,16 +51,33 @@ class OutputPath:
 def default_target(source: Path, file_format: DrawingFormat | None) -> Path:
     """Where drawings go when no OUTPUT is given: `photo-cartoon.jpg` beside `photo.jpg`, `photos-cartoons` beside the
     folder `photos`, `film-cartoon.mp4` beside a film. A drawing has its picture's format where drawings can have that,
-    else it is a JPEG."""
+    else it is a JPEG. `photo.heic-cartoon.jpg` where a `photo.jpg` lies there too, whose drawing has the short name."""
     if source.is_dir():
         named = source if source.name not in ("", "..") else source.resolve()
         if not named.name:
             raise ConfigError(f"{source}: has no folder beside it; name an OUTPUT")
         return named.with_name(f"{named.name}{_DRAWINGS}")
-    if is_video(source.name):
-        return source.with_name(f"{source.stem}{_DRAWING}.mp4")
-    ending = file_format or _FORMATS.get(source.suffix.lower(), "jpg")
-    return source.with_name(f"{source.stem}{_DRAWING}.{ending}")
+    ending = _default_ending(source.name, file_format)
+    name = source.stem if _is_alone(source, ending, file_format) else source.name
+    return source.with_name(f"{name}{_DRAWING}.{ending}")
+
+
+def _default_ending(name: str, file_format: DrawingFormat | None) -> str:
+    return "mp4" if is_video(name) else file_format or _FORMATS.get(suffix_of(name), "jpg")
+
+
+def _is_alone(source: Path, ending: str, file_format: DrawingFormat | None) -> bool:
+    """Whether no picture or film beside it has the same stem and would be drawn as a file of the same ending."""
+    own = suffix_of(source.name)
+    if own == f".{ending}":
+        return True
+    others = (VIDEO_SUFFIXES if is_video(source.name) else IMAGE_SUFFIXES) - {own}
+    return not any(
+        source.with_name(f"{source.stem}{suffix}").exists()
+        for lower in others
+        if _default_ending(f"_{lower}", file_format) == ending
+        for suffix in (lower, lower.upper())
+    )
 
 
 def output_paths(

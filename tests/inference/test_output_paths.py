@@ -48,6 +48,35 @@ def test_a_drawing_lies_beside_its_picture(
     assert default_target(tmp_path / name, file_format) == tmp_path / target
 
 
+@pytest.mark.parametrize(
+    ("name", "beside", "file_format", "target"),
+    [
+        ("a.heic", "a.jpg", None, "a.heic-cartoon.jpg"),
+        ("a.HEIC", "a.JPG", None, "a.HEIC-cartoon.jpg"),
+        ("a.jpg", "a.heic", None, "a-cartoon.jpg"),
+        ("a.jpeg", "a.jpg", None, "a.jpeg-cartoon.jpg"),
+        ("a.tif", "a.gif", None, "a.tif-cartoon.jpg"),
+        ("a.gif", "a.tif", None, "a.gif-cartoon.jpg"),
+        ("a.heic", "a.png", None, "a-cartoon.jpg"),  # whose drawing is a PNG
+        ("a.heic", "a.mp4", None, "a-cartoon.jpg"),
+        ("a.heic", "ab.jpg", None, "a-cartoon.jpg"),
+        ("a.heic", "a.txt", None, "a-cartoon.jpg"),
+        ("a.jpg", "a.webp", "png", "a.jpg-cartoon.png"),
+        ("a.png", "a.webp", "png", "a-cartoon.png"),
+        ("a.mov", "a.mp4", None, "a.mov-cartoon.mp4"),
+        ("a.mp4", "a.mov", None, "a-cartoon.mp4"),
+    ],
+)
+def test_pictures_of_one_stem_keep_their_drawings_apart(
+    tmp_path: Path, name: str, beside: str, file_format: DrawingFormat | None, target: str
+) -> None:
+    for each in (name, beside):
+        (tmp_path / each).touch()
+    assert default_target(tmp_path / name, file_format) == tmp_path / target
+    swapped = default_target(tmp_path / beside, file_format)
+    assert swapped != tmp_path / target
+
+
 def test_drawings_of_a_folder_lie_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photo(tmp_path / "in/sub/a.jpg")
     assert default_target(tmp_path / "in", None) == tmp_path / "in-cartoons"
