@@ -73,20 +73,23 @@ def all_backdrops(gcompris: GCompris, unpacked: Path, *, permissive: bool) -> It
     for kind, names in places.items():
         yield from backdrops(gcompris, names, kind=kind, permissive=permissive)
     clipart = OpenClipart(unpacked / OPENCLIPART)
-    yield from backdrops(clipart, lists.OPENCLIPART_WHOLE, kind="whole", permissive=permissive)
-    yield from backdrops(clipart, lists.OPENCLIPART_LAND, kind="land", permissive=permissive)
-    yield from backdrops(khangman(unpacked / KHANGMAN), lists.KHANGMAN_WHOLE, kind="whole", permissive=permissive)
+    words = khangman(unpacked / KHANGMAN)
+    yield from backdrops(clipart, lists.OPENCLIPART_WHOLE, kind="whole", permissive=permissive, is_trimmed=True)
+    yield from backdrops(clipart, lists.OPENCLIPART_LAND, kind="land", permissive=permissive, is_trimmed=True)
+    yield from backdrops(words, lists.KHANGMAN_WHOLE, kind="whole", permissive=permissive, is_trimmed=True)
     if not permissive:
         yield from hedgewars_scenes(unpacked / HEDGEWARS, lists.HEDGEWARS_LAND.split(), kind="land")
         yield from hedgewars_scenes(unpacked / HEDGEWARS, lists.HEDGEWARS_WATER.split(), kind="water")
 
 
-def backdrops(source: DrawingSource, names: Mapping[str, str], *, kind: Kind, permissive: bool) -> Iterator[Backdrop]:
-    """The backgrounds of a list, SHORT_SIDE pixels high."""
+def backdrops(
+    source: DrawingSource, names: Mapping[str, str], *, kind: Kind, permissive: bool, is_trimmed: bool = False
+) -> Iterator[Backdrop]:
+    """The backgrounds of a list, whose page is SHORT_SIDE pixels high; trimmed, without its empty borders."""
     for name, path, credit in listed(source, names, permissive=permissive):
         rgba = render(source.content(path), short_side=SHORT_SIDE, name=path)
-        if not isinstance(source, GCompris):
-            rgba = trimmed(rgba, name=path)  # the page is larger than the drawing here and there
+        if is_trimmed:
+            rgba = trimmed(rgba, name=path)
         yield Backdrop(name=name, rgb=on_white(rgba), credit=credit, kind=kind)
 
 
