@@ -2,6 +2,7 @@
 
 import importlib
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +37,39 @@ def test_what_takes_too_long_is_ended_and_the_alarm_is_given_back() -> None:
         signal.pause()
     assert signal.getsignal(signal.SIGALRM) is before
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+class _MetByTheAlarm:
+    """Its destructor goes on until the alarm rings in it; what is raised there Python drops."""
+
+    def __del__(self) -> None:
+        while True:
+            pass
+
+
+def _meet_the_alarm_in_a_destructor() -> None:
+    _MetByTheAlarm()
+    signal.pause()
+
+
+def test_an_alarm_that_is_lost_in_a_destructor_rings_again() -> None:
+    before = sys.unraisablehook
+    with pytest.raises(TimeoutError, match="too long"), signals.time_limit(0.05, TimeoutError("too long")):
+        _meet_the_alarm_in_a_destructor()
+    assert sys.unraisablehook is before
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_other_faults_of_destructors_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Faulty:
+        def __del__(self) -> None:
+            raise ValueError("planted")
+
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: told.append(str(args.exc_value)))
+    with signals.time_limit(60, TimeoutError("too long")):
+        Faulty()
+    assert told == ["planted"]
 
 
 def test_a_system_without_alarms_lets_the_block_run(monkeypatch: pytest.MonkeyPatch) -> None:
