@@ -120,6 +120,12 @@ def sprite(path: Path) -> Picture:
     return np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGBA), np.uint8)
 
 
+def laid_on(under: Picture, rgba: Picture) -> Picture:
+    """A picture, uint8 RGBA (h, w, 4), laid on another of its size, or on one colour: uint8 RGB (h, w, 3)."""
+    opacity = rgba[..., 3:].astype(np.float32) / 255
+    return np.asarray(np.rint(opacity * rgba[..., :3] + (1 - opacity) * under), np.uint8)
+
+
 def composed(
     characters: Sequence[tuple[str, Picture]], scenes: Sequence[tuple[str, Picture]]
 ) -> Iterator[tuple[str, Picture]]:
@@ -132,10 +138,9 @@ def composed(
             small = cv2.resize(rgba, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             rows, columns = small.shape[:2]
             left = round((width - columns) * ((index + 2 * turn) % 5 + 0.5) / 5)
-            opaque = small[..., 3:].astype(np.float32) / 255
             composite = scene.copy()
             background = composite[height - rows :, left : left + columns]
-            background[:] = np.rint(opaque * small[..., :3] + (1 - opaque) * background)
+            background[:] = laid_on(background, small)
             yield f"{name} {title}", composite
 
 

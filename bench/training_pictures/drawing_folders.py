@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from bench.attribution import Credit
-from bench.free_pictures import sprite
+from bench.free_pictures import laid_on, sprite
 from bench.training_pictures.drawings import parsed
 from bench.training_pictures.scenes import Backdrop, Kind
 from cartoon_dist.errors import PictureError
@@ -81,8 +81,7 @@ def layered(sky: Picture, horizon: Picture) -> Picture:
     scene = cv2.resize(_as_wide(sky)[..., :3], (_SCENE_WIDTH, height), interpolation=cv2.INTER_LINEAR)
     before = _as_wide(horizon)
     under = scene[height - before.shape[0] :]
-    opacity = before[..., 3:].astype(np.float32) / 255
-    under[:] = np.rint(opacity * before[..., :3] + (1 - opacity) * under)
+    under[:] = laid_on(under, before)
     return np.asarray(scene, np.uint8)
 
 

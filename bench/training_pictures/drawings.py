@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, ParseError
 import cv2
 import numpy as np
 
+from bench.free_pictures import laid_on
 from cartoon_dist.console.signals import time_limit
 from cartoon_dist.errors import ConfigError, PictureError
 from cartoon_dist.image.decode import Picture
@@ -73,8 +74,7 @@ def trimmed(rgba: Picture, *, name: str) -> Picture:
 
 def on_white(rgba: Picture) -> Picture:
     """The picture laid on white: uint8 RGB (h, w, 3)."""
-    opaque = rgba[..., 3:].astype(np.float32) / 255
-    return np.asarray(np.rint(opaque * rgba[..., :3] + (1 - opaque) * 255), np.uint8)
+    return laid_on(np.array(255, np.uint8), rgba)
 
 
 def _unpacked(svg: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The style `flat`: GCompris's scenes and those of three more packages, with GCompris's figures before them."""
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Protocol
 
@@ -48,13 +49,12 @@ def flat_pictures(unpacked: Path, *, permissive: bool) -> Iterator[TrainingPictu
         kind: Deck(list(figures(source, names, kind=kind, permissive=permissive)), seed=index)
         for index, (kind, names) in enumerate(by_kind.items())
     }
-    seeds = dict.fromkeys(by_kind, 0)
+    seeds = {kind: count() for kind in by_kind}
     for backdrop in all_backdrops(source, unpacked, permissive=permissive):
         if backdrop.kind == "whole":
             yield TrainingPicture(name=backdrop.name, rgb=backdrop.rgb, credit=backdrop.credit, scene=backdrop.name)
             continue
-        scenes = staged(backdrop, decks, num=SCENES_EACH, seed=seeds[backdrop.kind])
-        seeds[backdrop.kind] += 1
+        scenes = staged(backdrop, decks, num=SCENES_EACH, seed=next(seeds[backdrop.kind]))
         for turn, (rgb, shown) in enumerate(scenes, start=1):
             credits = [backdrop.credit, *(figure.credit for figure in shown)]
             packages = " ".join(dict.fromkeys(credit.package for credit in credits))
@@ -73,10 +73,10 @@ def all_backdrops(gcompris: GCompris, unpacked: Path, *, permissive: bool) -> It
     for kind, names in places.items():
         yield from backdrops(gcompris, names, kind=kind, permissive=permissive)
     clipart = OpenClipart(unpacked / OPENCLIPART)
-    words = khangman(unpacked / KHANGMAN)
+    hangman = khangman(unpacked / KHANGMAN)
     yield from backdrops(clipart, lists.OPENCLIPART_WHOLE, kind="whole", permissive=permissive, is_trimmed=True)
     yield from backdrops(clipart, lists.OPENCLIPART_LAND, kind="land", permissive=permissive, is_trimmed=True)
-    yield from backdrops(words, lists.KHANGMAN_WHOLE, kind="whole", permissive=permissive, is_trimmed=True)
+    yield from backdrops(hangman, lists.KHANGMAN_WHOLE, kind="whole", permissive=permissive, is_trimmed=True)
     if not permissive:
         yield from hedgewars_scenes(unpacked / HEDGEWARS, lists.HEDGEWARS_LAND.split(), kind="land")
         yield from hedgewars_scenes(unpacked / HEDGEWARS, lists.HEDGEWARS_WATER.split(), kind="water")

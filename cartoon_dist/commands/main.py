@@ -80,20 +80,18 @@ def complain(error: CartoonError) -> None:
     where rank 0 has not had the error itself.
     """
     rank = os.environ.get("RANK", "0")
-    if rank != "0" and isinstance(error, (ConfigError, TrainingError)) and not _is_told_by_nobody():
-        return
+    if rank != "0" and isinstance(error, (ConfigError, TrainingError)):
+        if _LAUNCHER not in os.environ:
+            return
+        _wait_until_ended()
     head = "error: " if rank == "0" else f"process {rank}: "
     print(f"{head}{escape_line(' '.join(str(error).split()))}", file=sys.stderr, flush=True)
 
 
-def _is_told_by_nobody() -> bool:
-    """Leave it to rank 0 to tell of an error. Under a launcher this process stays for a while: if it left first, rank 0
-    would be ended before it has said a word. Once that has spoken and left, this one is ended here; True if it is
-    not."""
-    if _LAUNCHER not in os.environ:
-        return False
+def _wait_until_ended() -> None:
+    """Leave it to rank 0 to tell of the same error: it would be ended before it has said a word if this process left
+    first. Once it has spoken and left, the launcher ends this one here; it returns where rank 0 goes on."""
     if threading.current_thread() is threading.main_thread():
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
     time.sleep(_TURN_SECONDS)
-    return True

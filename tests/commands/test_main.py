@@ -100,13 +100,32 @@ def test_under_a_launcher_an_error_that_rank_0_has_not_had_is_told(
     assert capsys.readouterr().err == "process 1: this node lacks av\n"
 
 
+RANK_0_IS_LATE = """
+import os, time
+from pathlib import Path
+waits, sleep = Path(__file__).with_name("rank 1 waits"), time.sleep
+def sleep_long(seconds):
+    if seconds > 5:
+        waits.touch()
+        seconds = 1000
+    sleep(seconds)
+if os.environ.get("RANK") == "1":
+    time.sleep = sleep_long
+while os.environ.get("RANK") == "0" and not waits.exists():
+    sleep(0.01)
+"""
+RANK_1_IS_LATE = """
+import os, threading
+if os.environ.get("RANK") == "1":
+    threading.Event().wait()
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("late", ["0", "1"])
-def test_rank_0_tells_of_an_error_also_where_another_is_earlier(tmp_path: Path, late: str) -> None:
-    """The launcher ends all processes as soon as one has left."""
-    (tmp_path / "sitecustomize.py").write_text(
-        f"import os, time\nif os.environ.get('RANK') == '{late}':\n    time.sleep(2)\n"
-    )
+@pytest.mark.parametrize("program", [RANK_0_IS_LATE, RANK_1_IS_LATE], ids=["rank 0 is late", "rank 1 is late"])
+def test_rank_0_tells_of_an_error_also_where_another_is_earlier(tmp_path: Path, program: str) -> None:
+    """The launcher ends all processes as soon as one has left. Each order is certain, however slow the machine is."""
+    (tmp_path / "sitecustomize.py").write_text(program)
     done = subprocess.run(
         train_command([f"run_dir={tmp_path / 'run'}", "no_such_setting=1"], num_processes=2, config="cpu"),
         env=environment() | {"PYTHONPATH": str(tmp_path)},
